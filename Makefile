@@ -1,0 +1,144 @@
+# Weir. `make help` tells the targets; everything is built below build/.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.SECONDARY:
+B := build
+VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+CC ?= gcc
+CLANG ?= clang
+PREFIX ?= /usr/local
+CNI_BIN_DIR ?= /opt/cni/bin
+V ?= 0
+Q := $(if $(filter 0,$(V)),@)
+say = $(if $(filter 0,$(V)),@printf '  %-8s %s\n' $(1) $(2))
+
+# Debian 12 packages: what building needs, what tests, demo and benchmarks run.
+PKGS_BUILD := gcc clang llvm make git pkg-config libc6-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev bpftool \
+	libnl-3-dev libnl-route-3-dev libmnl-dev libjansson-dev libyaml-dev libnghttp2-dev libprotobuf-c-dev \
+	protobuf-c-compiler libsystemd-dev uthash-dev libcap-ng-dev libnftables-dev
+PKGS_TEST := check iproute2 nftables procps jq curl socat netcat-openbsd python3 containernetworking-plugins \
+	libclang-rt-14-dev xz-utils
+PKGS_BENCH := wrk nginx-light iperf3 iptables ipset ethtool
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+CFLAGS ?= -O2 -g
+CPPFLAGS += -I. -Iinclude -I$(B)/gen -D_GNU_SOURCE -DWEIR_VERSION='"$(VERSION)"'
+ALL_CFLAGS := -std=gnu17 $(WARN) $(CFLAGS) -MMD -MP -fno-omit-frame-pointer
+SAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
+BPF_CFLAGS := -std=gnu17 -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter \
+	-Iinclude -I. -I/usr/include/$(shell $(CC) -dumpmachine) -MMD -MP
+
+pkgs = $(shell pkg-config --libs $(1) 2>/dev/null)
+LIB_LIBS = $(call pkgs,jansson yaml-0.1 libnghttp2 libprotobuf-c)
+AGENT_LIBS = $(LIB_LIBS) $(call pkgs,libbpf libmnl libsystemd libcap-ng libnftables) -lpthread
+CNI_LIBS = $(shell pkg-config --static --libs libnl-route-3.0 libnl-3.0 jansson 2>/dev/null)
+
+PROTO := $(wildcard lib/proto/*.proto)
+PROTO_C := $(PROTO:%.proto=$(B)/gen/%.pb-c.c)
+BPF_OBJ := $(patsubst bpf/%.bpf.c,$(B)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
+SKEL := $(patsubst $(B)/bpf/%.bpf.o,$(B)/gen/%.skel.h,$(BPF_OBJ))
+LIB_SRC := $(wildcard lib/*.c lib/*/*.c)
+AGENT_SRC := $(wildcard agent/*.c agent/*/*.c)
+CNI_SRC := $(wildcard cni/*.c)
+CLI_SRC := $(wildcard cli/*.c)
+obj = $(patsubst %.c,$(B)/$(1)/%.o,$(filter-out $(B)/%,$(2))) $(patsubst $(B)/gen/%.c,$(B)/$(1)/gen/%.o,$(filter $(B)/%,$(2)))
+PROGRAMS := $(B)/weir-agent $(B)/weir-cni $(B)/weir
+UNIT := $(patsubst test/unit/%.c,$(B)/test/unit/%,$(wildcard test/unit/*.c))
+
+help: ## this list
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+build: deps-build ## the three programs and the BPF objects, into build/
+	$(Q)$(MAKE) --no-print-directory programs
+programs: $(PROGRAMS)
+
+# Packages are installed once, by name, and only where something is missing.
+deps-%:
+	$(Q).ci/packages $($(if $(filter build,$*),PKGS_BUILD,$(if $(filter test,$*),PKGS_BUILD PKGS_TEST,PKGS_ALL)))
+deps-test: ; $(Q).ci/packages $(PKGS_BUILD) $(PKGS_TEST)
+deps-bench: ; $(Q).ci/packages $(PKGS_BUILD) $(PKGS_TEST) $(PKGS_BENCH)
+
+# ---- BPF: object, then skeleton
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c Makefile
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -c $< -o $@
+$(B)/gen/%.skel.h: $(B)/bpf/%.bpf.o
+	$(Q)mkdir -p $(@D) && bpftool gen skeleton $< name $(subst .,_,$*) > $@
+
+# ---- generated protobuf code
+$(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h &: %.proto
+	$(call say,PROTO,$<)
+	$(Q)mkdir -p $(B)/gen && protoc-c --proto_path=. --c_out=$(B)/gen $<
+PROTO_H := $(PROTO_C:.c=.h)
+
+# ---- C: every source once for the programs ("o") and once with sanitizers for the tests ("san")
+define compile
+$(B)/$(1)/%.o: %.c Makefile | $(PROTO_H) $(SKEL)
+	$$(call say,CC,$$@)
+	$(Q)mkdir -p $$(@D) && $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(2) -c $$< -o $$@
+$(B)/$(1)/gen/%.o: $(B)/gen/%.c Makefile | $(PROTO_H)
+	$(Q)mkdir -p $$(@D) && $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(2) -c $$< -o $$@
+$(B)/$(1)/libweir.a: $(call obj,$(1),$(LIB_SRC) $(PROTO_C))
+	$(Q)mkdir -p $$(@D) && rm -f $$@ && ar rcs $$@ $$^
+$(B)/$(1)/libagent.a: $(filter-out %/main.o,$(call obj,$(1),$(AGENT_SRC)))
+	$(Q)mkdir -p $$(@D) && rm -f $$@ && ar rcs $$@ $$^
+$(B)/$(1)/libcni.a: $(filter-out %/main.o,$(call obj,$(1),$(CNI_SRC)))
+	$(Q)mkdir -p $$(@D) && rm -f $$@ && ar rcs $$@ $$^
+$(B)/$(1)/libcli.a: $(filter-out %/main.o,$(call obj,$(1),$(CLI_SRC)))
+	$(Q)mkdir -p $$(@D) && rm -f $$@ && ar rcs $$@ $$^
+endef
+$(eval $(call compile,o,))
+$(eval $(call compile,san,$(SAN)))
+
+$(B)/weir-agent: $(B)/o/agent/main.o $(B)/o/libagent.a $(B)/o/libweir.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS)
+$(B)/weir-cni: $(B)/o/cni/main.o $(B)/o/libcni.a $(B)/o/libweir.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -static -Wl,--gc-sections -o $@ $^ $(CNI_LIBS)
+$(B)/weir: $(B)/o/cli/main.o $(B)/o/libcli.a $(B)/o/libweir.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
+
+# ---- tests: each prints TAP, test/run adds up. A unit test is one file with a main of its own (test/unit.h).
+$(B)/test/unit/%: test/unit/%.c $(B)/san/libagent.a $(B)/san/libcni.a $(B)/san/libcli.a $(B)/san/libweir.a
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(SAN) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+		$(AGENT_LIBS) $(call pkgs,libnl-route-3.0 libnl-3.0 check)
+
+SUITES := $(patsubst test/%/suite,%,$(wildcard test/*/suite))
+test: deps-test ## install packages, build, run every test
+	$(Q)$(MAKE) --no-print-directory test-programs
+	$(Q)test/run $(SUITES)
+test-%: deps-test ## one suite: unit bpf policy cni e2e ...
+	$(Q)$(MAKE) --no-print-directory test-programs
+	$(Q)test/run $*
+test-programs: $(PROGRAMS) $(UNIT)
+
+demo: deps-build ## wire real pods, enforce real policies, print the flows
+	$(Q)$(MAKE) --no-print-directory programs
+	$(Q)test/demo
+
+bench: deps-bench ## the benchmark table; ROWS=regex for some rows
+	$(Q)$(MAKE) --no-print-directory programs
+	$(Q)test/bench/run $(ROWS)
+
+check: ## static checks: both compilers, clang-tidy, cppcheck, shellcheck
+	$(Q)test/check
+
+fmt: ## clang-format in place
+	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')
+
+fuzz: deps-test ## every fuzzer, FUZZ_SECONDS each (default 300)
+	$(Q)test/fuzz/run $(or $(FUZZ_SECONDS),300)
+
+install: programs ## into PREFIX and CNI_BIN_DIR (DESTDIR honoured)
+	install -D -m 0755 $(B)/weir-agent $(DESTDIR)$(PREFIX)/sbin/weir-agent
+	install -D -m 0755 $(B)/weir $(DESTDIR)$(PREFIX)/bin/weir
+	install -D -m 0755 $(B)/weir-cni $(DESTDIR)$(CNI_BIN_DIR)/weir-cni
+
+clean: ## remove build/
+	rm -rf $(B)
+
+.PHONY: help build programs demo test test-programs check fmt bench fuzz install clean
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A flow: one event of the datapath with the names that user space knows. The pipeline is
+ *   ring → reader (worker thread) → queue → enrich (main loop) → store → { API, metrics, exporters }
+ * Names are shared and counted by reference: a flow in the store costs one struct flow and no strings of its own.
+ */
+#ifndef WEIR_FLOW_H
+#define WEIR_FLOW_H
+
+#include "lib/macro.h"
+#include "weir/abi.h"
+
+/* One end of a flow, as it was when the event happened. Immutable once shared. */
+struct flow_peer {
+	unsigned refs;
+	uint32_t identity;
+	uint32_t ep_id;	 /* Endpoint.ID: the slot of a pod of this node, else 0 */
+	char *namespace; /* NULL: not a pod */
+	char *pod_name;
+	char **labels; /* "k8s:app=planner", "reserved:world"; sorted, n_labels */
+	size_t n_labels;
+	char *workload_name, *workload_kind; /* owner, NULL when unknown */
+};
+
+struct flow_policy {
+	char *kind; /* "NetworkPolicy" */
+	char *namespace, *name;
+};
+
+/* Who decided: the policies behind a rule number. Immutable once shared. */
+struct flow_rule {
+	unsigned refs;
+	bool default_deny; /* these isolate the pod and none allows */
+	size_t n_policies;
+	struct flow_policy *policies;
+};
+
+struct flow_peer *flow_peer_ref(struct flow_peer *p);
+void flow_peer_unref(struct flow_peer *p);
+struct flow_rule *flow_rule_ref(struct flow_rule *r);
+void flow_rule_unref(struct flow_rule *r);
+
+struct flow {
+	struct weir_event ev;
+	uint64_t time_ns; /* CLOCK_REALTIME */
+	uint64_t seq;	  /* number in the store, from 1; set by it. With the node's boot it makes the uuid */
+	struct flow_peer *src, *dst;		/* never NULL in the store */
+	struct flow_rule *rule[2]; /* by enum weir_dir; NULL: not judged here or unknown */
+};
+
+/* Records that were lost before they could be stored, as Hubble reports them. */
+enum flow_loss {
+	FLOW_LOSS_RING = 1,  /* kernel ring full (Hubble: PERF_EVENT_RING_BUFFER) */
+	FLOW_LOSS_QUEUE = 2, /* between reader and main loop (OBSERVER_EVENTS_QUEUE) */
+	FLOW_LOSS_STORE = 3, /* overwritten before a client read it (HUBBLE_RING_BUFFER) */
+};
+
+#endif
