@@ -14,7 +14,7 @@ say = $(if $(filter 0,$(V)),@printf '  %-8s %s\n' $(1) $(2))
 
 # Debian 12 packages: what building needs, what tests, demo and benchmarks run.
 PKGS_BUILD := gcc clang llvm make git pkg-config libc6-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev bpftool \
-	libnl-3-dev libnl-route-3-dev libmnl-dev libjansson-dev libyaml-dev libnghttp2-dev libprotobuf-c-dev \
+	libnl-3-dev libnl-route-3-dev libjansson-dev libyaml-dev libnghttp2-dev libprotobuf-c-dev \
 	protobuf-c-compiler libsystemd-dev uthash-dev libcap-ng-dev libnftables-dev
 PKGS_TEST := check iproute2 nftables procps jq curl socat netcat-openbsd python3 containernetworking-plugins \
 	libclang-rt-14-dev xz-utils
@@ -30,7 +30,7 @@ BPF_CFLAGS := -std=gnu17 -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-
 
 pkgs = $(shell pkg-config --libs $(1) 2>/dev/null)
 LIB_LIBS = $(call pkgs,jansson yaml-0.1 libnghttp2 libprotobuf-c)
-AGENT_LIBS = $(LIB_LIBS) $(call pkgs,libbpf libmnl libsystemd libcap-ng libnftables) -lpthread
+AGENT_LIBS = $(LIB_LIBS) $(call pkgs,libbpf libnl-route-3.0 libnl-3.0 libsystemd libcap-ng libnftables) -lpthread
 CNI_LIBS = $(shell pkg-config --static --libs libnl-route-3.0 libnl-3.0 jansson 2>/dev/null)
 
 PROTO := $(wildcard lib/proto/*.proto)
@@ -104,7 +104,7 @@ $(B)/weir: $(B)/o/cli/main.o $(B)/o/libcli.a $(B)/o/libweir.a
 $(B)/test/unit/%: test/unit/%.c $(B)/san/libagent.a $(B)/san/libcni.a $(B)/san/libcli.a $(B)/san/libweir.a
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(SAN) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
-		$(AGENT_LIBS) $(call pkgs,libnl-route-3.0 libnl-3.0 check)
+		$(AGENT_LIBS) $(call pkgs,check)
 
 SUITES := $(patsubst test/%/suite,%,$(wildcard test/*/suite))
 test: deps-test ## install packages, build, run every test
