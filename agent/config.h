@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Settings of weir-agent: defaults, then the configuration file, then the command line. */
+#ifndef WEIR_AGENT_CONFIG_H
+#define WEIR_AGENT_CONFIG_H
+
+#include "lib/addr.h"
+#include "lib/err.h"
+#include "lib/log.h"
+
+struct prefix_list {
+	struct prefix *v;
+	size_t n;
+};
+
+struct config {
+	char *config_file; /* NULL: the default, which may be missing */
+	char *objects;	   /* folder of manifests */
+	char *run_dir, *state_dir, *bpf_dir;
+	char *node_name;
+	char *listen; /* ADDR:PORT for the flow API besides the Unix socket, or NULL */
+	char *log_level, *log_format;
+	bool cleanup; /* --cleanup: remove everything from the kernel and exit */
+
+	/* configuration file only */
+	char **uplinks; /* NULL-terminated; NULL: the devices of the default routes */
+	bool xdp;
+	bool masquerade;
+	struct prefix_list masquerade_exclude; /* destinations that see the pod's own address */
+	struct prefix_list deny;	       /* dropped on uplinks before anything else */
+	uint32_t flows_max;		       /* flows kept in memory */
+	uint32_t ct_tcp_max, ct_any_max, policy_max, ipcache_max, events_bytes;
+};
+
+enum config_action { CONFIG_RUN, CONFIG_EXIT };
+
+/*
+ * Fills *c from argv and the file. CONFIG_EXIT in *ret_action: --help or --version was printed. -EINVAL for a wrong
+ * option or file, with the story in reterr.
+ */
+int config_parse(struct config *c, int argc, char **argv, enum config_action *ret_action, struct err *reterr);
+void config_done(struct config *c);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a BPF map holds, remembered: the map writer's other half of every difference. Keys and values of fixed size in one
+ * open-addressed table. An entry is marked by the pass that wants it; what the latest pass did not mark can be swept.
+ */
+#ifndef WEIR_AGENT_SHADOW_H
+#define WEIR_AGENT_SHADOW_H
+
+#include "lib/macro.h"
+
+struct shadow {
+	size_t key_size, val_size, stride;
+	size_t n, used, capacity; /* entries; entries and graves; slots (a power of two) */
+	uint8_t *slots;
+};
+
+void shadow_init(struct shadow *s, size_t key_size, size_t val_size);
+void shadow_done(struct shadow *s);
+
+/* NULL: not there. The value may be changed through the pointer, which the next shadow_set may move. */
+void *shadow_get(const struct shadow *s, const void *key);
+/* -ENOMEM. An entry that is there gets the new value and mark. */
+int shadow_set(struct shadow *s, const void *key, const void *val, uint32_t mark);
+void shadow_mark(const struct shadow *s, void *val, uint32_t mark);
+uint32_t shadow_mark_of(const struct shadow *s, const void *val);
+void shadow_del(struct shadow *s, const void *key);
+
+/* Iterate: start with *cursor = 0; false at the end. Deleting the entry that was just returned is fine. */
+bool shadow_next(const struct shadow *s, size_t *cursor, const void **ret_key, void **ret_val);
+
+#endif
