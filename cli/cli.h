@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The commands of `weir` and the one way in which they take their options. A command is a function in the table of
+ * cli/main.c; what it returns is the exit status: 0 good, 1 failed or "no", 2 wrong usage.
+ *
+ *	static const struct cli_option options[] = {
+ *		{ "objects", 0, "DIR", "folder of manifests", cli_set_str, offsetof(struct args, objects) },
+ *		{ "verbose", 'v', NULL, "say more", cli_set_bool, offsetof(struct args, verbose) },
+ *		{ 0 },
+ *	};
+ *	static const struct cli_usage usage = { "policy matrix --objects DIR", "Print the verdict …", options };
+ *
+ *	n = cli_parse(&usage, argc, argv, &args);
+ *	if (n < 0)
+ *		return cli_exit_status(n);
+ *	// argv[0 .. n-1] are the arguments that are not options
+ */
+#ifndef WEIR_CLI_H
+#define WEIR_CLI_H
+
+#include "lib/err.h"
+
+struct cli_option {
+	const char *name; /* long name without dashes; NULL ends the table */
+	char letter;	  /* short form, 0: none */
+	const char *arg;  /* what its value is called in the help; NULL: a switch, which also takes =true and =false */
+	const char *help; /* NULL: not listed */
+	/* value is never NULL: a switch gets "true" or "false". -EINVAL with the story; it is prefixed by the option. */
+	int (*set)(const struct cli_option *o, const char *value, void *args, struct err *reterr);
+	size_t data; /* for set: usually the offset of a member of args */
+};
+
+struct cli_usage {
+	const char *line;  /* "observe [options]", without the program's name */
+	const char *about; /* one sentence or a paragraph */
+	const struct cli_option *options;
+};
+
+#define CLI_HELP_SHOWN (-1)
+#define CLI_WRONG (-2)
+
+/*
+ * Take the options out of argv (argv[0] is the command's name; options and arguments may be mixed, "--" ends the
+ * options). Returns how many arguments are left, moved to argv[0…]; or CLI_HELP_SHOWN, or CLI_WRONG after having said
+ * on stderr what is wrong.
+ */
+int cli_parse(const struct cli_usage *usage, int argc, char **argv, void *args);
+static inline int cli_exit_status(int parsed)
+{
+	return parsed == CLI_HELP_SHOWN ? 0 : 2;
+}
+/* "weir: message" and the usage line on stderr; returns 2. */
+int cli_wrong(const struct cli_usage *usage, const char *fmt, ...) _printf_(2, 3);
+/* "weir: message" on stderr; returns 1. */
+int cli_fail(const char *fmt, ...) _printf_(1, 2);
+
+/* Setters for members of args at o->data. */
+int cli_set_str(const struct cli_option *o, const char *value, void *args, struct err *reterr);	 /* const char * */
+int cli_set_bool(const struct cli_option *o, const char *value, void *args, struct err *reterr); /* bool */
+int cli_set_u64(const struct cli_option *o, const char *value, void *args, struct err *reterr);	 /* uint64_t */
+
+/* For commands that have commands of their own (weir endpoint list): run the one that argv[1] names. */
+struct cli_command {
+	const char *name, *help;
+	int (*run)(int argc, char **argv);
+};
+int cli_dispatch(const char *parent, const struct cli_command *table, int argc, char **argv);
+
+int cmd_endpoint(int argc, char **argv);
+int cmd_identity(int argc, char **argv);
+int cmd_observe(int argc, char **argv);
+int cmd_policy(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+
+#endif

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+/* `weir`: the person's tool. Each command is one line of the table and one file. */
+#include <signal.h>
+
+#include "cli/cli.h"
+
+static int cmd_version(int argc, char **argv)
+{
+	static const struct cli_usage usage = { "version", "Print the version of this program.", NULL };
+	int n = cli_parse(&usage, argc, argv, NULL);
+
+	if (n < 0)
+		return cli_exit_status(n);
+	if (n > 0)
+		return cli_wrong(&usage, "version takes no argument");
+	printf("weir %s\n", WEIR_VERSION);
+	return 0;
+}
+
+static const struct cli_command commands[] = {
+	{ "version", "print the version", cmd_version },
+	{ 0 },
+};
+
+int main(int argc, char **argv)
+{
+	char *version[] = { "version", NULL };
+	int r;
+
+	signal(SIGPIPE, SIG_IGN); /* a write to a closed socket or pipe is an error like others */
+	r = argc == 2 && streq(argv[1], "--version") ? cmd_version(1, version) : cli_dispatch("", commands, argc, argv);
+	if (fflush(stdout) == EOF && r == 0)
+		return cli_fail("cannot write: %m");
+	return r;
+}
