@@ -1,0 +1,568 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/maps.h"
+
+#include <bpf/bpf.h>
+
+#include "agent/shadow.h"
+
+/* An address range with its identity in force, for what a new or vanishing entry must say on the other side. */
+struct range {
+	struct prefix prefix;
+	uint32_t identity;
+};
+struct ranges {
+	struct range *v;
+	size_t n;
+};
+
+struct maps {
+	struct maps_fds fd;
+	struct weir_node node;
+	uint32_t pass, applied; /* the latest pass; the latest that came into force, 0 = none of this agent */
+	struct shadow ipcache, policy;
+	struct weir_ep ep[WEIR_EP_MAX];
+	struct ranges ranges; /* of the side in force */
+	size_t n_rulesets, n_endpoints;
+	uint32_t first_ruleset;
+	uint32_t *cut; /* rule sets of this pass that do not fit */
+	size_t n_cut;
+	char problem[256];
+};
+
+static struct weir_lpm_key lpm_key(const struct prefix *p)
+{
+	return (struct weir_lpm_key){ .prefixlen = p->len, .addr = p->addr };
+}
+
+/* ---- reading what is there ---- */
+
+static int read_map(int fd, struct shadow *s, struct err *reterr)
+{
+	uint8_t key[64], next[64], val[64];
+	void *prev = NULL;
+
+	while (bpf_map_get_next_key(fd, prev, next) == 0) {
+		if (bpf_map_lookup_elem(fd, next, val) == 0 && shadow_set(s, next, val, 0) < 0)
+			return err_oom(reterr);
+		memcpy(key, next, sizeof(key));
+		prev = key;
+	}
+	return errno == ENOENT ? 0 : err_set(reterr, -errno, "cannot read a map: %m");
+}
+
+static int read_ranges(struct maps *m)
+{
+	uint32_t side = m->node.gen & 1;
+	const void *key;
+	void *val;
+
+	m->ranges.v = calloc(m->ipcache.n + 1, sizeof(*m->ranges.v));
+	if (!m->ranges.v)
+		return -ENOMEM;
+	for (size_t i = 0; shadow_next(&m->ipcache, &i, &key, &val);) {
+		const struct weir_lpm_key *k = key;
+
+		if (k->prefixlen < 128)
+			m->ranges.v[m->ranges.n++] = (struct range){
+				.prefix = { k->addr, k->prefixlen },
+				.identity = ((struct weir_ipcache *)val)->identity[side],
+			};
+	}
+	return 0;
+}
+
+int maps_new(const struct maps_fds *fds, struct maps **ret_m, struct err *reterr)
+{
+	_cleanup_(maps_freep) struct maps *m = calloc(1, sizeof(*m));
+	uint32_t zero = 0;
+	const void *key;
+	void *val;
+	int r;
+
+	if (!m)
+		return err_oom(reterr);
+	m->fd = *fds;
+	shadow_init(&m->ipcache, sizeof(struct weir_lpm_key), sizeof(struct weir_ipcache));
+	shadow_init(&m->policy, sizeof(struct weir_policy_key), sizeof(struct weir_policy_val));
+	if (bpf_map_lookup_elem(fds->node, &zero, &m->node) < 0)
+		return err_set(reterr, -errno, "cannot read the node map: %m");
+	r = read_map(fds->ipcache, &m->ipcache, reterr);
+	if (r >= 0)
+		r = read_map(fds->policy, &m->policy, reterr);
+	if (r < 0)
+		return r;
+	if (read_ranges(m) < 0)
+		return err_oom(reterr);
+	for (uint32_t slot = 1; slot < WEIR_EP_MAX; slot++)
+		if (bpf_map_lookup_elem(fds->ep, &slot, &m->ep[slot]) < 0)
+			return err_set(reterr, -errno, "cannot read the endpoint map: %m");
+	m->first_ruleset = 1;
+	for (size_t i = 0; shadow_next(&m->policy, &i, &key, &val);)
+		m->first_ruleset = MAX(m->first_ruleset, ((const struct weir_policy_key *)key)->ruleset + 1);
+	for (uint32_t slot = 1; slot < WEIR_EP_MAX; slot++)
+		for (int side = 0; side < WEIR_SIDES; side++)
+			m->first_ruleset = MAX(m->first_ruleset, m->ep[slot].side[side].ruleset + 1);
+	*ret_m = TAKE_PTR(m);
+	return 0;
+}
+
+void maps_free(struct maps *m)
+{
+	shadow_done(&m->ipcache);
+	shadow_done(&m->policy);
+	free(m->ranges.v);
+	free(m->cut);
+	free(m);
+}
+
+uint32_t maps_first_rule(const struct maps *m)
+{
+	return MAX(m->node.next_rule, (uint32_t)WEIR_RULE_FIRST);
+}
+
+uint32_t maps_first_ruleset(const struct maps *m)
+{
+	return m->first_ruleset;
+}
+
+uint32_t maps_generation(const struct maps *m)
+{
+	return m->node.gen;
+}
+
+const char *maps_problem(const struct maps *m)
+{
+	return m->problem[0] ? m->problem : NULL;
+}
+
+/* ---- rule sets ---- */
+
+static struct weir_policy_key policy_key(uint32_t ruleset, const struct policy_entry *e)
+{
+	struct weir_policy_key k = {
+		.prefixlen = e->prefixlen,
+		.ruleset = ruleset,
+		.identity = e->identity,
+		.dir = e->dir,
+	};
+
+	if (e->prefixlen >= WEIR_POLICY_PREFIX_PROTO) {
+		k.proto = e->proto;
+		k.port = __builtin_bswap16(e->port);
+	}
+	return k;
+}
+
+static void unmark_ruleset(struct maps *m, const struct policy_ruleset *rs)
+{
+	for (size_t i = 0; i < rs->n_entries; i++) {
+		struct weir_policy_key key = policy_key(rs->number, &rs->entries[i]);
+		struct weir_policy_val *val = shadow_get(&m->policy, &key);
+
+		if (val)
+			shadow_mark(&m->policy, val, m->pass - 1);
+	}
+}
+
+static int write_ruleset(struct maps *m, const struct policy_ruleset *rs, bool *changed)
+{
+	for (size_t i = 0; i < rs->n_entries; i++) {
+		struct weir_policy_key key = policy_key(rs->number, &rs->entries[i]);
+		struct weir_policy_val val = { .rule = rs->entries[i].rule };
+		struct weir_policy_val *old = shadow_get(&m->policy, &key);
+
+		if (old && !memcmp(old, &val, sizeof(val))) {
+			shadow_mark(&m->policy, old, m->pass);
+			continue;
+		}
+		if (bpf_map_update_elem(m->fd.policy, &key, &val, BPF_ANY) < 0)
+			return -errno;
+		*changed = true;
+		if (shadow_set(&m->policy, &key, &val, m->pass) < 0) {
+			bpf_map_delete_elem(m->fd.policy, &key);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static bool is_cut(const struct maps *m, uint32_t ruleset)
+{
+	for (size_t i = 0; i < m->n_cut; i++)
+		if (m->cut[i] == ruleset)
+			return true;
+	return false;
+}
+
+/* What does not fit is not half written: its pods get the empty rule set, which denies everything. */
+static int write_rulesets(struct maps *m, const struct policy_result *result, bool *changed)
+{
+	free(m->cut);
+	m->n_cut = 0;
+	m->n_rulesets = result->n_rulesets;
+	m->cut = calloc(result->n_rulesets + 1, sizeof(*m->cut));
+	if (!m->cut)
+		return -ENOMEM;
+	m->problem[0] = 0;
+	for (size_t i = 0; i < result->n_rulesets; i++) {
+		int r = write_ruleset(m, result->rulesets[i], changed);
+
+		if (r < 0) {
+			unmark_ruleset(m, result->rulesets[i]);
+			m->cut[m->n_cut++] = result->rulesets[i]->number;
+			snprintf(m->problem, sizeof(m->problem),
+				 "%zu rule set(s) do not fit into the policy map (%s): their pods are cut off; raise policyMax",
+				 m->n_cut, strerror(-r));
+		}
+	}
+	return 0;
+}
+
+/* ---- ipcache ---- */
+
+static uint32_t covering(const struct ranges *r, const struct prefix *p)
+{
+	uint32_t identity = WEIR_ID_WORLD;
+	int best = -1;
+
+	for (size_t i = 0; i < r->n; i++)
+		if (r->v[i].prefix.len > best && prefix_contains(&r->v[i].prefix, p)) {
+			best = r->v[i].prefix.len;
+			identity = r->v[i].identity;
+		}
+	return identity;
+}
+
+static int wanted_ranges(const struct policy_result *result, struct ranges *ret)
+{
+	ret->v = calloc(result->n_ipcache + 1, sizeof(*ret->v));
+	if (!ret->v)
+		return -ENOMEM;
+	for (size_t i = 0; i < result->n_ipcache; i++)
+		if (result->ipcache[i].prefix.len < 128)
+			ret->v[ret->n++] = (struct range){ result->ipcache[i].prefix, result->ipcache[i].identity };
+	return 0;
+}
+
+/* Sets the side that is not in force, keeps the other. A new key says there what the range around it says. */
+static int write_address(struct maps *m, const struct prefix *p, uint32_t identity, uint16_t slot, uint16_t flags,
+			 bool *changed)
+{
+	struct weir_lpm_key key = lpm_key(p);
+	struct weir_ipcache *old = shadow_get(&m->ipcache, &key), val = { .slot = slot, .flags = flags };
+	uint32_t next = (m->node.gen + 1) & 1;
+
+	val.identity[next] = identity;
+	val.identity[!next] = old ? old->identity[!next] : covering(&m->ranges, p);
+	if (!old || old->slot != slot || old->flags != flags || val.identity[!next] != identity)
+		*changed = true;
+	if (old && !memcmp(old, &val, sizeof(val))) {
+		shadow_mark(&m->ipcache, old, m->pass);
+		return 0;
+	}
+	if (bpf_map_update_elem(m->fd.ipcache, &key, &val, BPF_ANY) < 0)
+		return -errno;
+	return shadow_set(&m->ipcache, &key, &val, m->pass);
+}
+
+static int write_endpoint_addresses(struct maps *m, const struct ranges *ranges, const struct endpoints *eps, bool *changed)
+{
+	int r = 0;
+
+	for (struct endpoint *ep = eps->by_key; ep && r >= 0; ep = ep->hh.next)
+		for (int f = 0; f < 2 && r >= 0; f++) {
+			struct prefix p = prefix_of_addr(&ep->attachment->addr[f]);
+			struct weir_lpm_key key = lpm_key(&p);
+			struct weir_ipcache *old;
+
+			if (addr_is_zero(&p.addr))
+				continue;
+			old = shadow_get(&m->ipcache, &key);
+			if (!old || shadow_mark_of(&m->ipcache, old) != m->pass) /* no Pod object has this address */
+				r = write_address(m, &p, covering(ranges, &p), ep->slot, 0, changed);
+		}
+	return r;
+}
+
+/* Keys that nobody wants any more say on the coming side what the range around them says, until they are swept. */
+static int write_vanishing(struct maps *m, const struct ranges *ranges, bool *changed)
+{
+	uint32_t next = (m->node.gen + 1) & 1;
+	const void *key;
+	void *val;
+
+	for (size_t i = 0; shadow_next(&m->ipcache, &i, &key, &val);) {
+		const struct weir_lpm_key *k = key;
+		struct prefix p = { k->addr, k->prefixlen };
+		struct weir_ipcache v = *(struct weir_ipcache *)val;
+
+		if (shadow_mark_of(&m->ipcache, val) == m->pass)
+			continue;
+		v.identity[next] = covering(ranges, &p);
+		v.slot = v.flags = 0;
+		if (!memcmp(&v, val, sizeof(v)))
+			continue;
+		if (bpf_map_update_elem(m->fd.ipcache, key, &v, BPF_ANY) < 0)
+			return -errno;
+		*(struct weir_ipcache *)val = v;
+		*changed = true;
+	}
+	return 0;
+}
+
+/* Slots by address, for the endpoints of this node: what a pass over thousands of addresses asks each of. */
+struct local_addr {
+	struct weir_addr addr;
+	uint32_t slot;
+};
+
+static int local_cmp(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct weir_addr));
+}
+
+static int local_addrs(const struct endpoints *eps, struct local_addr **ret, size_t *ret_n)
+{
+	size_t n = 0;
+	struct local_addr *v = calloc(HASH_COUNT(eps->by_key) * 2 + 1, sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	for (struct endpoint *ep = eps->by_key; ep; ep = ep->hh.next)
+		for (int f = 0; f < 2; f++)
+			if (!addr_is_zero(&ep->attachment->addr[f]))
+				v[n++] = (struct local_addr){ ep->attachment->addr[f], ep->slot };
+	qsort(v, n, sizeof(*v), local_cmp);
+	*ret = v;
+	*ret_n = n;
+	return 0;
+}
+
+static int write_ipcache(struct maps *m, const struct policy_result *result, const struct ranges *ranges,
+			 const struct endpoints *eps, bool *changed)
+{
+	_cleanup_free_ struct local_addr *local = NULL;
+	size_t n_local;
+	int r = local_addrs(eps, &local, &n_local);
+
+	for (size_t i = 0; i < result->n_ipcache && r >= 0; i++) {
+		const struct policy_ipcache_entry *e = &result->ipcache[i];
+		const struct local_addr *l = NULL;
+
+		if (e->prefix.len == 128)
+			l = bsearch(&e->prefix.addr, local, n_local, sizeof(*local), local_cmp);
+		r = write_address(m, &e->prefix, e->identity, l ? l->slot : 0, e->flags, changed);
+	}
+	if (r >= 0)
+		r = write_endpoint_addresses(m, ranges, eps, changed);
+	if (r >= 0)
+		r = write_vanishing(m, ranges, changed);
+	return r;
+}
+
+/* ---- endpoints ---- */
+
+static const struct policy_pod *find_pod(const struct policy_result *result, const struct attachment *a)
+{
+	size_t lo = 0, hi = result->n_pods;
+
+	if (!a->pod_namespace || !a->pod_name)
+		return NULL;
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+		int c = strcmp(result->pods[mid]->ns, a->pod_namespace);
+
+		if (!c)
+			c = strcmp(result->pods[mid]->name, a->pod_name);
+		if (!c)
+			return result->pods[mid];
+		if (c < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NULL;
+}
+
+static struct weir_ep_side wanted_side(const struct maps *m, const struct policy_result *result,
+				       const struct ranges *ranges, const struct endpoint *ep)
+{
+	const struct attachment *a = ep->attachment;
+	const struct policy_pod *pod = find_pod(result, a);
+	struct weir_ep_side side = {};
+
+	for (int f = 0; f < 2; f++) {
+		struct prefix p = prefix_of_addr(&a->addr[f]);
+
+		if (addr_is_zero(&a->addr[f]))
+			continue;
+		side.identity[f] = pod && !addr_cmp(&pod->addr[f], &a->addr[f]) ? pod->identity[f] : covering(ranges, &p);
+	}
+	if (!a->pod_name) {
+		side.flags = WEIR_EP_READY; /* outside Kubernetes: no policy can select it */
+	} else if (pod && pod->ruleset && !is_cut(m, pod->ruleset->number)) {
+		side.ruleset = pod->ruleset->number;
+		side.flags = pod->ruleset->flags | WEIR_EP_READY;
+	} else if (pod && pod->ruleset) {
+		side.flags = WEIR_EP_READY | WEIR_EP_ISOLATED_INGRESS | WEIR_EP_ISOLATED_EGRESS;
+	}
+	return side;
+}
+
+static int write_endpoint(struct maps *m, const struct endpoint *ep, const struct weir_ep_side *want, bool *changed)
+{
+	const struct attachment *a = ep->attachment;
+	struct weir_ep *old = &m->ep[ep->slot], v = { .ifindex = a->ifindex };
+	uint32_t next = (m->node.gen + 1) & 1;
+	bool same = old->ifindex == a->ifindex;
+
+	memcpy(v.mac, a->mac, 6);
+	memcpy(v.host_mac, a->host_mac, 6);
+	memcpy(v.addr, a->addr, sizeof(v.addr));
+	if (same)
+		v.side[!next] = old->side[!next]; /* else: not ready until the switch */
+	v.side[next] = *want;
+	if (!same || memcmp(&v.side[!next], want, sizeof(*want)))
+		*changed = true;
+	if (!memcmp(old, &v, sizeof(v)))
+		return 0;
+	if (bpf_map_update_elem(m->fd.ep, &ep->slot, &v, BPF_ANY) < 0)
+		return -errno;
+	if (!same && bpf_map_update_elem(m->fd.ep_if, &a->ifindex, &ep->slot, BPF_ANY) < 0)
+		return -errno;
+	*old = v;
+	return 0;
+}
+
+static int free_slots(struct maps *m, const struct endpoints *eps, bool *changed)
+{
+	static const struct weir_ep none;
+
+	for (uint32_t slot = 1; slot < WEIR_EP_MAX; slot++) {
+		struct weir_ep *old = &m->ep[slot];
+		const struct endpoint *ep = eps->slots[slot];
+
+		if (!old->ifindex || (ep && ep->attachment->ifindex == old->ifindex))
+			continue;
+		*changed = true;
+		if (bpf_map_delete_elem(m->fd.ep_if, &old->ifindex) < 0 && errno != ENOENT)
+			return -errno;
+		if (bpf_map_update_elem(m->fd.ep, &slot, &none, BPF_ANY) < 0)
+			return -errno;
+		*old = none;
+	}
+	return 0;
+}
+
+static int write_endpoints(struct maps *m, const struct policy_result *result, const struct ranges *ranges,
+			   struct endpoints *eps, bool *changed)
+{
+	int r = free_slots(m, eps, changed);
+
+	for (struct endpoint *ep = eps->by_key; ep && r >= 0; ep = ep->hh.next) {
+		struct weir_ep_side side = wanted_side(m, result, ranges, ep);
+
+		r = write_endpoint(m, ep, &side, changed);
+		ep->ready = (side.flags & WEIR_EP_READY) && (side.ruleset || !ep->attachment->pod_name);
+	}
+	m->n_endpoints = HASH_COUNT(eps->by_key);
+	return r;
+}
+
+/* ---- the switch ---- */
+
+static int switch_over(struct maps *m, const struct policy_result *result)
+{
+	struct weir_node node = m->node;
+	uint32_t zero = 0;
+
+	node.gen++;
+	node.abi = WEIR_ABI_VERSION;
+	for (size_t i = 0; i < result->n_rules; i++)
+		if (!(result->rules[i].number & WEIR_RULE_DEFAULT_DENY))
+			node.next_rule = MAX(node.next_rule, result->rules[i].number + 1);
+	if (bpf_map_update_elem(m->fd.node, &zero, &node, BPF_ANY) < 0)
+		return -errno;
+	m->node = node;
+	return 0;
+}
+
+int maps_apply(struct maps *m, const struct policy_result *result, struct endpoints *eps, struct err *reterr)
+{
+	struct ranges ranges = {};
+	bool changed = !m->applied;
+	int r;
+
+	m->pass++;
+	r = wanted_ranges(result, &ranges);
+	if (r >= 0)
+		r = write_rulesets(m, result, &changed);
+	if (r >= 0)
+		r = write_ipcache(m, result, &ranges, eps, &changed);
+	if (r >= 0)
+		r = write_endpoints(m, result, &ranges, eps, &changed);
+	if (r >= 0 && changed)
+		r = switch_over(m, result);
+	if (r < 0) {
+		free(ranges.v);
+		return err_set(reterr, r, "cannot write the datapath's maps, the former policy stays in force: %s",
+			       strerror(-r));
+	}
+	free(m->ranges.v);
+	m->ranges = ranges;
+	m->applied = m->pass;
+	return m->n_cut;
+}
+
+static void sweep(int fd, struct shadow *s, uint32_t pass)
+{
+	const void *key;
+	void *val;
+
+	for (size_t i = 0; shadow_next(s, &i, &key, &val);)
+		if (shadow_mark_of(s, val) != pass && (bpf_map_delete_elem(fd, key) == 0 || errno == ENOENT))
+			shadow_del(s, key);
+}
+
+void maps_sweep(struct maps *m)
+{
+	if (m->applied != m->pass)
+		return; /* the latest pass broke off: its marks do not tell what is in force */
+	sweep(m->fd.ipcache, &m->ipcache, m->pass);
+	sweep(m->fd.policy, &m->policy, m->pass);
+}
+
+struct maps_counts maps_counts(const struct maps *m)
+{
+	return (struct maps_counts){ m->ipcache.n, m->policy.n, m->n_rulesets, m->n_endpoints };
+}
+
+int maps_set_deny(struct maps *m, const struct prefix *v, size_t n, struct err *reterr)
+{
+	struct weir_lpm_key key;
+	struct weir_deny zero = {};
+	_cleanup_free_ struct weir_lpm_key *gone = NULL;
+	size_t n_gone = 0;
+	void *prev = NULL;
+
+	for (; bpf_map_get_next_key(m->fd.deny, prev, &key) == 0; prev = &key) {
+		struct weir_lpm_key *bigger = reallocarray(gone, n_gone + 1, sizeof(*gone));
+		bool wanted = false;
+
+		if (!bigger)
+			return err_oom(reterr);
+		gone = bigger;
+		for (size_t i = 0; i < n; i++)
+			wanted |= v[i].len == key.prefixlen && !addr_cmp(&v[i].addr, &key.addr);
+		if (!wanted)
+			gone[n_gone++] = key;
+	}
+	for (size_t i = 0; i < n_gone; i++)
+		bpf_map_delete_elem(m->fd.deny, &gone[i]);
+	for (size_t i = 0; i < n; i++) {
+		key = lpm_key(&v[i]);
+		if (bpf_map_update_elem(m->fd.deny, &key, &zero, BPF_NOEXIST) < 0 && errno != EEXIST)
+			return err_set(reterr, -errno, "cannot write the deny list: %m");
+	}
+	return 0;
+}
