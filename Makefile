@@ -22,7 +22,7 @@ PKGS_BENCH := wrk nginx-light iperf3 iptables ipset ethtool
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 CFLAGS ?= -O2 -g
-CPPFLAGS += -I. -Iinclude -I$(B)/gen -D_GNU_SOURCE -DWEIR_VERSION='"$(VERSION)"'
+CPPFLAGS += -I. -Iinclude -I$(B)/gen $(shell pkg-config --cflags libnl-3.0 2>/dev/null) -D_GNU_SOURCE -DWEIR_VERSION='"$(VERSION)"'
 ALL_CFLAGS := -std=gnu17 $(WARN) $(CFLAGS) -MMD -MP -fno-omit-frame-pointer
 SAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
 BPF_CFLAGS := -std=gnu17 -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter \
@@ -115,7 +115,7 @@ test-%: deps-test ## one suite: unit bpf policy cni e2e ...
 	$(Q)test/run $*
 test-programs: $(PROGRAMS) $(UNIT)
 
-demo: deps-build ## wire real pods, enforce real policies, print the flows
+demo: deps-test ## wire real pods, enforce real policies, print the flows
 	$(Q)$(MAKE) --no-print-directory programs
 	$(Q)test/demo
 

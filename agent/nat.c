@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/nat.h"
+
+#include <netinet/in.h>
+#include <nftables/libnftables.h>
+
+int nat_init(struct nat *n, const struct config *c, struct err *reterr)
+{
+	uint32_t h = 2166136261u;
+
+	*n = (struct nat){};
+	if (streq(c->run_dir, "/run/weir")) {
+		n->table = strdup("weir");
+	} else { /* several agents side by side: each its own table */
+		for (const char *p = c->run_dir; *p; p++)
+			h = (h ^ (uint8_t)*p) * 16777619u;
+		if (asprintf(&n->table, "weir_%08x", h) < 0)
+			n->table = NULL;
+	}
+	return n->table ? 0 : err_oom(reterr);
+}
+
+void nat_done(struct nat *n)
+{
+	free(n->table);
+	free(n->applied);
+	*n = (struct nat){};
+}
+
+static const char *proto_name(uint8_t proto)
+{
+	return proto == IPPROTO_TCP ? "tcp" : proto == IPPROTO_UDP ? "udp" : "sctp";
+}
+
+static void put_exclude(FILE *f, const struct prefix_list *l, bool v4)
+{
+	const char *sep = "";
+	char buf[PREFIX_STRLEN];
+
+	fprintf(f, " set keep%d { type ipv%d_addr; flags interval; auto-merge;", v4 ? 4 : 6, v4 ? 4 : 6);
+	for (size_t i = 0; i < l->n; i++)
+		if (prefix_is_v4(&l->v[i]) == v4) {
+			fprintf(f, "%s %s", *sep ? sep : " elements = {", prefix_to_str(&l->v[i], buf));
+			sep = ",";
+		}
+	fprintf(f, "%s }\n", *sep ? " };" : "");
+}
+
+static void put_mapping(FILE *f, const struct port_mapping *pm, const struct weir_addr *pod)
+{
+	const char *ip = addr_is_v4(pod) ? "ip" : "ip6";
+	char a[ADDR_STRLEN], h[ADDR_STRLEN];
+	bool v4 = addr_is_v4(pod), any = addr_is_zero(&pm->host_ip);
+
+	if (!any && addr_is_v4(&pm->host_ip) != v4)
+		return;
+	fprintf(f, "  fib daddr type local ");
+	if (!any)
+		fprintf(f, "%s daddr %s ", ip, addr_to_str(&pm->host_ip, h));
+	fprintf(f, "meta nfproto ipv%d %s dport %u dnat %s to %s%s%s:%u\n", v4 ? 4 : 6, proto_name(pm->proto), pm->host_port,
+		ip, v4 ? "" : "[", addr_to_str(pod, a), v4 ? "" : "]", pm->container_port);
+}
+
+static void put_mappings(FILE *f, const struct endpoints *eps)
+{
+	for (struct endpoint *ep = eps->by_key; ep; ep = ep->hh.next)
+		for (size_t i = 0; i < ep->attachment->n_port_mappings; i++)
+			for (int k = 0; k < 2; k++)
+				if (!addr_is_zero(&ep->attachment->addr[k]))
+					put_mapping(f, &ep->attachment->port_mappings[i], &ep->attachment->addr[k]);
+}
+
+/* A pod that calls its own host port comes back to itself: only with the node's address will it answer there. */
+static void put_hairpin(FILE *f, const struct endpoints *eps)
+{
+	char a[ADDR_STRLEN];
+
+	for (struct endpoint *ep = eps->by_key; ep; ep = ep->hh.next)
+		for (int k = 0; k < 2 && ep->attachment->n_port_mappings; k++) {
+			const struct weir_addr *pod = &ep->attachment->addr[k];
+			const char *ip = k ? "ip6" : "ip";
+
+			if (!addr_is_zero(pod)) {
+				addr_to_str(pod, a);
+				fprintf(f, "  %s saddr %s %s daddr %s masquerade\n", ip, a, ip, a);
+			}
+		}
+}
+
+static char *rules_text(const struct nat *n, const struct config *c, const struct endpoints *eps)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return NULL;
+	fprintf(f, "add table inet %s\ndelete table inet %s\ntable inet %s {\n", n->table, n->table, n->table);
+	put_exclude(f, &c->masquerade_exclude, true);
+	put_exclude(f, &c->masquerade_exclude, false);
+	fprintf(f, " chain hostports {\n");
+	put_mappings(f, eps);
+	fprintf(f, " }\n chain prerouting { type nat hook prerouting priority dstnat; jump hostports; }\n"
+		   " chain output { type nat hook output priority -100; jump hostports; }\n"
+		   " chain postrouting { type nat hook postrouting priority srcnat;\n");
+	put_hairpin(f, eps);
+	if (c->masquerade)
+		fprintf(f, "  iifname \"weir*\" oifname != \"weir*\" ip daddr != @keep4 masquerade fully-random\n"
+			   "  iifname \"weir*\" oifname != \"weir*\" ip6 daddr != @keep6 masquerade fully-random\n");
+	fprintf(f, " }\n}\n");
+	if (fclose(f) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static int run(const char *text, struct err *reterr)
+{
+	struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
+	int r = 0;
+
+	if (!nft)
+		return err_oom(reterr);
+	nft_ctx_buffer_output(nft);
+	nft_ctx_buffer_error(nft);
+	if (nft_run_cmd_from_buffer(nft, text) != 0)
+		r = err_set(reterr, -EIO, "nftables: %.400s", nft_ctx_get_error_buffer(nft));
+	nft_ctx_free(nft);
+	return r;
+}
+
+int nat_apply(struct nat *n, const struct config *c, const struct endpoints *eps, struct err *reterr)
+{
+	_cleanup_free_ char *text = rules_text(n, c, eps);
+	int r;
+
+	if (!text)
+		return err_oom(reterr);
+	if (n->applied && streq(n->applied, text))
+		return 0;
+	r = run(text, reterr);
+	if (r < 0)
+		return r;
+	free(n->applied);
+	n->applied = TAKE_PTR(text);
+	return 0;
+}
+
+static bool same_host_port(const struct port_mapping *a, const struct port_mapping *b)
+{
+	return a->proto == b->proto && a->host_port == b->host_port &&
+	       (addr_is_zero(&a->host_ip) || addr_is_zero(&b->host_ip) || !addr_cmp(&a->host_ip, &b->host_ip));
+}
+
+int nat_check(const struct endpoints *eps, const struct attachment *a, struct err *reterr)
+{
+	for (struct endpoint *ep = eps->by_key; ep; ep = ep->hh.next) {
+		const struct attachment *o = ep->attachment;
+
+		if (streq(o->container_id, a->container_id))
+			continue;
+		for (size_t i = 0; i < a->n_port_mappings; i++)
+			for (size_t j = 0; j < o->n_port_mappings; j++)
+				if (same_host_port(&a->port_mappings[i], &o->port_mappings[j]))
+					return err_set(reterr, -EADDRINUSE, "host port %u/%s is taken by %s/%s",
+						       a->port_mappings[i].host_port,
+						       proto_name(a->port_mappings[i].proto), o->pod_namespace ?: "",
+						       o->pod_name ?: o->container_id);
+	}
+	return 0;
+}
+
+int nat_remove(struct nat *n, struct err *reterr)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "add table inet %s\ndelete table inet %s\n", n->table, n->table);
+	return run(text, reterr);
+}
