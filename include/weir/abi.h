@@ -13,8 +13,9 @@
 
 #define WEIR_ABI_VERSION 1
 
-/* Names of maps, also their pin names below <bpf-dir>/maps/. Programs are pinned as <bpf-dir>/progs/<name>,
- * links as <bpf-dir>/links/<host interface>.<program name>. At most 15 bytes: the kernel's limit. */
+/* Names of maps, also their pin names below <bpf-dir>/maps/. Programs are pinned as <bpf-dir>/progs/<name>.
+ * At most 15 bytes: the kernel's limit. Links (of uplinks; pods have filters, see lib/tc_attach.h) are pinned as
+ * <bpf-dir>/links/<interface>-<program>, a dot in it written as a colon: bpffs refuses dots. */
 #define WEIR_MAP_NODE "weir_node"
 #define WEIR_MAP_EP "weir_ep"
 #define WEIR_MAP_EP_IF "weir_ep_if"
