@@ -157,7 +157,8 @@ static int answer(const struct nl_batch *b, const struct nlmsghdr *h, int first,
 	if (!e->error || first || b->info[h->nlmsg_seq].tolerated == -e->error)
 		return first;
 	words = extack(h, e);
-	return err_set(reterr, e->error, "cannot %s: %m%s%s", b->info[h->nlmsg_seq].what, words ? ": " : "", words ?: "");
+	return err_set(reterr, e->error, "cannot %s: %m%s%s", b->info[h->nlmsg_seq].what, words ? ": " : "",
+		       words ?: "");
 }
 
 /* One datagram of answers. *ret_done: the last request has been answered. */

@@ -17,11 +17,11 @@
 struct nl_batch {
 	size_t len;
 	unsigned n;
-	bool full; /* something did not fit: sending fails with -EMSGSIZE */
+	bool full;            /* something did not fit: sending fails with -EMSGSIZE */
 	struct nlmsghdr *msg; /* the request being built */
 	struct {
 		const char *what; /* "add a route": for the error */
-		int tolerated;	  /* this errno is fine */
+		int tolerated;    /* this errno is fine */
 	} info[NL_BATCH_MSGS];
 	_Alignas(NLMSG_ALIGNTO) char buf[4096];
 };
@@ -49,7 +49,8 @@ void nl_nest_end(struct nl_batch *b, size_t nest);
 
 /* Called for each message that the kernel returns; a negative return value ends nl_send with it. */
 typedef int (*nl_msg_t)(const struct nlmsghdr *h, void *userdata);
-/* Sends, and waits for the end of the answers. Returns the first error of the first failing request, with the kernel's words. */
+/* Sends, and waits for the end of the answers. Returns the first error of the first failing request, with the kernel's
+ * words. */
 int nl_send(int fd, struct nl_batch *b, nl_msg_t msg, void *userdata, struct err *reterr);
 
 /* Attribute of that type in a message whose fixed body has `body` bytes, or NULL. */
