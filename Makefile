@@ -106,6 +106,12 @@ $(B)/test/unit/%: test/unit/%.c $(B)/san/libagent.a $(B)/san/libcni.a $(B)/san/l
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(SAN) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
 		$(AGENT_LIBS) $(call pkgs,check)
 
+# Small programs that the shell tests use: one file each.
+TOOLS := $(patsubst test/tool/%.c,$(B)/test/tool/%,$(wildcard test/tool/*.c))
+$(B)/test/tool/%: test/tool/%.c
+	$(call say,TOOL,$@)
+	$(Q)mkdir -p $(@D) && $(CC) -D_GNU_SOURCE $(ALL_CFLAGS) -static -o $@ $<
+
 SUITES := $(patsubst test/%/suite,%,$(wildcard test/*/suite))
 test: deps-test ## install packages, build, run every test
 	$(Q)$(MAKE) --no-print-directory test-programs
@@ -113,7 +119,7 @@ test: deps-test ## install packages, build, run every test
 test-%: deps-test ## one suite: unit bpf policy cni e2e ...
 	$(Q)$(MAKE) --no-print-directory test-programs
 	$(Q)test/run $*
-test-programs: $(PROGRAMS) $(UNIT)
+test-programs: $(PROGRAMS) $(UNIT) $(TOOLS)
 
 demo: deps-test ## wire real pods, enforce real policies, print the flows
 	$(Q)$(MAKE) --no-print-directory programs

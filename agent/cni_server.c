@@ -172,6 +172,7 @@ static int on_accept(_unused_ sd_event_source *source, int fd, _unused_ uint32_t
 		close_fd(conn);
 		return 0;
 	}
+	sd_event_source_set_priority(c->source, SD_EVENT_PRIORITY_IMPORTANT);
 	c->server = s;
 	c->fd = conn;
 	c->next = s->clients;
@@ -208,6 +209,7 @@ int cni_server_new(sd_event *event, const char *run_dir, const struct cni_handle
 		return err_set(reterr, -errno, "cannot listen on %s: %m", s->path);
 	if (sd_event_add_io(event, &s->source, s->fd, EPOLLIN, on_accept, s) < 0)
 		return err_oom(reterr);
+	sd_event_source_set_priority(s->source, SD_EVENT_PRIORITY_IMPORTANT);
 	*ret_s = TAKE_PTR(s);
 	return 0;
 }

@@ -6,19 +6,13 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BUILD=$ROOT/build
 ID=w$$
 TMP=$(mktemp -d "/tmp/weir-$ID.XXXXXX")
-NODES=() NETNS=() PIDS=()
+NODES=() PIDS=()
 
 # On bpffs of the machine where there is one, so that pins are found by any process.
 bpf_dir() { echo "/sys/fs/bpf/weir-$ID-$1"; }
 
-netns_add() { # NAME
-	ip netns add "$1" && NETNS+=("$1") && nsenter --net="/run/netns/$1" ip link set lo up
-}
-netns_del() { # NAME
-	local kept=() n
-	ip netns del "$1" 2>/dev/null
-	for n in "${NETNS[@]}"; do [ "$n" = "$1" ] || kept+=("$n"); done
-	NETNS=(${kept[@]+"${kept[@]}"})
+netns_add() { # NAME, which begins with $ID: cleanup takes away every such namespace
+	ip netns add "$1" && nsenter --net="/run/netns/$1" ip link set lo up
 }
 in_node() { local node=$1; shift; nsenter --net="/run/netns/$ID-$node" "$@"; }
 in_pod() { local pod=$1; shift; nsenter --net="/run/netns/$ID-${pod//\//-}" "$@"; }
@@ -28,6 +22,7 @@ node_up() {
 	netns_add "$ID-$1" || return 1
 	NODES+=("$1")
 	mkdir -p "$TMP/$1/objects" "$TMP/$1/run" "$TMP/$1/state"
+	echo '{}' >"$TMP/$1/agent.json"
 	cat >"$TMP/$1/net.conf" <<-EOF
 		{"cniVersion":"1.1.0","name":"weir","type":"weir-cni","mtu":${MTU:-1500},
 		 "ipam":{"type":"weir","subnets":$2},
@@ -38,7 +33,6 @@ node_up() {
 # agent_start NODE [OPTION...]: returns when the agent is ready; AGENT_PID is its pid.
 agent_start() {
 	local node=$1 i; shift
-	if [ ! -e "$TMP/$node/agent.json" ]; then echo '{}' >"$TMP/$node/agent.json"; fi
 	in_node "$node" "$BUILD/weir-agent" --config "$TMP/$node/agent.json" --objects "$TMP/$node/objects" \
 		--run-dir "$TMP/$node/run" --state-dir "$TMP/$node/state" --bpf-dir "$(bpf_dir "$node")" \
 		--node-name "$node" "$@" >>"$TMP/$node/agent.log" 2>&1 &
@@ -78,7 +72,7 @@ pod_add() {
 }
 pod_del() { # NODE NS/NAME
 	local name="$ID-${2//\//-}"
-	cni "$1" DEL "$name" "$name" "$2" && netns_del "$name"
+	cni "$1" DEL "$name" "$name" "$2" && ip netns del "$name"
 }
 
 # pod_manifest NS/NAME LABELS-JSON [PORTS-JSON]
@@ -106,11 +100,11 @@ cleanup() {
 		kill -KILL "$p" 2>/dev/null
 	done
 	for node in ${NODES[@]+"${NODES[@]}"}; do
-		in_node "$node" "$BUILD/weir-agent" --cleanup --config /dev/null --run-dir "$TMP/$node/run" \
+		in_node "$node" "$BUILD/weir-agent" --cleanup --config "$TMP/$node/agent.json" --run-dir "$TMP/$node/run" \
 			--state-dir "$TMP/$node/state" --bpf-dir "$(bpf_dir "$node")" >/dev/null 2>&1
 		rm -rf "$(bpf_dir "$node")"
 	done
-	for n in ${NETNS[@]+"${NETNS[@]}"}; do ip netns del "$n" 2>/dev/null; done
+	for n in $(ip netns list | awk -v id="$ID-" 'index($1, id) == 1 {print $1}'); do ip netns del "$n"; done
 	rm -rf "$TMP"
 }
 trap cleanup EXIT

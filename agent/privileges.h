@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WEIR_AGENT_PRIVILEGES_H
+#define WEIR_AGENT_PRIVILEGES_H
+
+#include "lib/err.h"
+
+/* After start: keep only the capabilities that the loop needs, and never gain any again. */
+int privileges_drop(struct err *reterr);
+
+#endif
