@@ -31,10 +31,14 @@ struct flow_policy {
 struct flow_rule {
 	unsigned refs;
 	bool default_deny; /* these isolate the pod and none allows */
+	uint8_t match_type; /* Hubble's policy_match_type when all entries of the rule agree (1 L3-Only, 2 L3-L4, 3 L4-Only,
+			       4 all, 5 L3-Proto, 6 Proto-Only), else 0 */
 	size_t n_policies;
 	struct flow_policy *policies;
 };
 
+/* Both are made by calloc with refs = 1 and everything in them by malloc; the last unref frees it all. Not atomic: flows
+ * live on the main loop. unref takes NULL. */
 struct flow_peer *flow_peer_ref(struct flow_peer *p);
 void flow_peer_unref(struct flow_peer *p);
 struct flow_rule *flow_rule_ref(struct flow_rule *r);
@@ -47,6 +51,18 @@ struct flow {
 	struct flow_peer *src, *dst;		/* never NULL in the store */
 	struct flow_rule *rule[2]; /* by enum weir_dir; NULL: not judged here or unknown */
 };
+
+/* Drops the flow's references. */
+void flow_clear(struct flow *f);
+
+/* What is the same for every flow of this agent. instance: a random number, new with each start, which makes sequence
+ * numbers into unique ids. */
+struct flow_node {
+	const char *name;
+	uint64_t instance;
+};
+#define FLOW_UUID_STRLEN 37
+void flow_uuid(const struct flow_node *n, uint64_t seq, char *ret_uuid);
 
 /* Records that were lost before they could be stored, as Hubble reports them. */
 enum flow_loss {
