@@ -74,11 +74,11 @@ struct weir_ep_side {
 struct weir_ep {
 	__u32 ifindex; /* host end of the veth; 0 = free slot */
 	__u32 pad;
-	__u8 mac[6];	  /* of the pod's interface */
-	__u8 host_mac[6]; /* of the host end: source of what is delivered */
 	struct weir_addr addr[2]; /* [0] IPv4 (mapped), [1] IPv6; all zero = has none */
-	struct weir_ep_side side[WEIR_SIDES];
+	__u8 mac[6];	  /* of the pod's interface; with host_mac in the order of the header of what is delivered */
+	__u8 host_mac[6]; /* of the host end: source of what is delivered */
 	__u32 pad2;
+	struct weir_ep_side side[WEIR_SIDES];
 };
 
 /* Hash WEIR_MAP_EP_IF: __u32 ifindex of the host end -> __u32 slot. */
@@ -154,8 +154,9 @@ struct weir_policy_val {
 
 /* ---- connections: LRU hashes WEIR_MAP_CT_TCP and WEIR_MAP_CT_ANY ---- */
 
-/* Ordered: side 0 has the smaller (address, port), compared as the programs do; both directions meet one entry.
- * ICMP echo carries its identifier in both ports; protocols without ports carry 0. */
+/* Ordered, so that both directions meet one entry: side 0 has the smaller (address, port) by ct_order() of bpf/conntrack.h:
+ * the words of the address as the machine loads them, last word first. ICMP echo carries its identifier in both
+ * ports; protocols without ports carry 0. */
 struct weir_ct_key {
 	struct weir_addr addr[2];
 	__be16 port[2];
@@ -165,28 +166,28 @@ struct weir_ct_key {
 
 enum weir_ct_state {
 	WEIR_CT_INITIATOR = 1 << 0, /* which side of the key opened the connection: 0 or 1 */
-	WEIR_CT_FIN0 = 1 << 1,	    /* side 0 has sent FIN */
-	WEIR_CT_FIN1 = 1 << 2,
-	WEIR_CT_RST = 1 << 3,
-	WEIR_CT_AUDIT = 1 << 4,	    /* allowed only because a policy is in audit mode */
-	WEIR_CT_VIA_STACK = 1 << 5, /* came through the host's stack (NAT may stand between): replies go back that way */
-	WEIR_CT_HOST = 1 << 6,	    /* opened by this node's own stack */
-	WEIR_CT_REPLIED = 1 << 7,   /* a packet of the other direction has been seen */
+	WEIR_CT_CLOSED = 1 << 1,    /* both sides have sent FIN, or one RST: END was reported, late packets pass shortly */
+	WEIR_CT_DENIED = 1 << 2,    /* cut by a later policy: both directions are dropped until a SYN or a new generation */
+	WEIR_CT_AUDIT = 1 << 3,	    /* allowed only because a policy is in audit mode */
+	WEIR_CT_VIA_STACK = 1 << 4, /* came through the host's stack (NAT may stand between): replies go back that way */
+	WEIR_CT_HOST = 1 << 5,	    /* opened by this node's own stack */
 };
 
 struct weir_ct {
-	__u64 bytes[2]; /* sent by side 0, by side 1 */
-	__u64 packets[2];
-	__u32 gen;	  /* generation under which it was allowed */
-	__u32 created;	  /* ticks */
+	__u64 bytes[2]; /* sent by side 0, by side 1; whole frames */
+	__u64 packets[2]; /* as the kernel passed them: a segmentation-offloaded one counts once */
+	__u32 gen;	  /* generation under which it was judged */
 	__u32 last_seen;  /* ticks */
-	__u32 last_event; /* ticks: when this entry was last reported */
+	__u32 last_event; /* ticks: when this entry was last reported; when it was closed */
+	__u32 state;	  /* enum weir_ct_state */
+	__u16 slot[2];	  /* endpoint slot of side 0, of side 1; 0 = not a pod of this node */
+	__u8 tcp_flags[2]; /* flags seen from side 0, from side 1 */
+	__u8 l7;	   /* reserved for the payload capture, 0 */
+	__u8 pad;
+	__u32 created;	   /* ticks */
 	__u32 identity[2]; /* of side 0, of side 1 */
 	__u32 rule[2];	   /* by enum weir_dir: what decided the initiator's egress, the responder's ingress */
-	__u16 slot[2];	   /* endpoint slot to deliver to when a packet goes to side 0, to side 1; 0 = the stack */
-	__u8 tcp_flags[2]; /* flags seen from side 0, from side 1 */
-	__u8 state;	   /* enum weir_ct_state */
-	__u8 l7;	   /* reserved for the payload capture, 0 */
+	__u32 pad2;
 };
 
 /* Hash WEIR_MAP_FRAG (LRU): ports of a datagram whose first fragment has passed. */
@@ -314,7 +315,7 @@ WEIR_ASSERT(sizeof(struct weir_ipcache) == 12, "ipcache");
 WEIR_ASSERT(sizeof(struct weir_policy_key) == 16, "policy_key");
 WEIR_ASSERT(sizeof(struct weir_policy_val) == 8, "policy_val");
 WEIR_ASSERT(sizeof(struct weir_ct_key) == 40, "ct_key");
-WEIR_ASSERT(sizeof(struct weir_ct) == 72, "ct");
+WEIR_ASSERT(sizeof(struct weir_ct) == 80, "ct");
 WEIR_ASSERT(sizeof(struct weir_frag_key) == 40, "frag_key");
 WEIR_ASSERT(sizeof(struct weir_event) == 96, "event");
 WEIR_ASSERT(WEIR_STAT_DROP + WEIR_DROP_COUNT <= WEIR_STAT_COUNT, "stats");
