@@ -15,7 +15,7 @@
 
 /* Names of maps, also their pin names below <bpf-dir>/maps/. Programs are pinned as <bpf-dir>/progs/<name>.
  * At most 15 bytes: the kernel's limit. Links (of uplinks; pods have filters, see lib/tc_attach.h) are pinned as
- * <bpf-dir>/links/<interface>-<program>, a dot in it written as a colon: bpffs refuses dots. */
+ * <bpf-dir>/links/<program>_<ifindex>. bpffs refuses dots in names. */
 #define WEIR_MAP_NODE "weir_node"
 #define WEIR_MAP_EP "weir_ep"
 #define WEIR_MAP_EP_IF "weir_ep_if"
