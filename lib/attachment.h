@@ -20,10 +20,10 @@ struct port_mapping {
 };
 
 struct attachment {
-	char *network;	    /* CNI network name */
-	char *container_id; /* CNI_CONTAINERID */
-	char *ifname;	    /* inside the pod, usually eth0 */
-	char *netns;	    /* CNI_NETNS, verbatim */
+	char *network;         /* CNI network name */
+	char *container_id;    /* CNI_CONTAINERID */
+	char *ifname;          /* inside the pod, usually eth0 */
+	char *netns;           /* CNI_NETNS, verbatim */
 	char hostif[IFNAMSIZ]; /* host end: derived from container id and ifname */
 	uint32_t ifindex;      /* of the host end; 0 until it exists */
 	uint8_t mac[6], host_mac[6];
@@ -45,7 +45,11 @@ int attachment_to_json(const struct attachment *a, json_t **ret_json, struct err
 /* -EBADMSG with the path of the wrong member. */
 int attachment_from_json(json_t *json, struct attachment **ret_a, struct err *reterr);
 
-/* Atomic write; makes the folder when it is missing. */
+/* Name of the host end of a pair that weir-cni makes: "weir" and a hash of the key. */
+void attachment_hostif(const char *key, char ret_name[IFNAMSIZ]);
+
+/* Atomic write; makes the folder when it is missing. _create: -EEXIST when there is one already. */
+int attachment_create(const char *state_dir, const struct attachment *a, struct err *reterr);
 int attachment_save(const char *state_dir, const struct attachment *a, struct err *reterr);
 /* -ENOENT: no such record. */
 int attachment_load(const char *state_dir, const char *key, struct attachment **ret_a, struct err *reterr);
