@@ -9,18 +9,20 @@
 #include <time.h>
 
 #include "agent/datapath_fs.h"
+#include "gc.skel.h"
 #include "lib/tc_attach.h"
 #include "net.skel.h"
 #include "pod.skel.h"
 #include "xdp.skel.h"
 
-enum { OBJ_POD, OBJ_NET, OBJ_XDP, N_OBJECTS };
+enum { OBJ_POD, OBJ_NET, OBJ_XDP, OBJ_GC, N_OBJECTS };
 
 struct datapath {
 	char *bpf_dir;
 	struct pod *pod;
 	struct net *net;
 	struct xdp *xdp;
+	struct gc *gc;
 };
 
 static struct bpf_object *object(const struct datapath *dp, int i)
@@ -30,8 +32,10 @@ static struct bpf_object *object(const struct datapath *dp, int i)
 		return dp->pod->obj;
 	case OBJ_NET:
 		return dp->net->obj;
-	default:
+	case OBJ_XDP:
 		return dp->xdp->obj;
+	default:
+		return dp->gc->obj;
 	}
 }
 
@@ -103,11 +107,13 @@ static int open_objects(struct datapath *dp, const struct datapath_options *o, s
 	dp->pod = pod__open();
 	dp->net = dp->pod ? net__open() : NULL;
 	dp->xdp = dp->net ? xdp__open() : NULL;
-	if (!dp->xdp)
+	dp->gc = dp->xdp ? gc__open() : NULL;
+	if (!dp->gc)
 		return load_error(reterr, -errno, "BPF");
 	CONFIGURE(dp->pod, o);
 	CONFIGURE(dp->net, o);
 	CONFIGURE(dp->xdp, o);
+	CONFIGURE(dp->gc, o);
 	return 0;
 }
 
@@ -202,7 +208,7 @@ static int prepare(struct datapath *dp, const struct datapath_options *o, struct
 
 static int load_objects(struct datapath *dp, struct err *reterr)
 {
-	static const char *const what[N_OBJECTS] = { "pod", "network", "XDP" };
+	static const char *const what[N_OBJECTS] = { "pod", "network", "XDP", "collecting" };
 
 	for (int i = 0; i < N_OBJECTS; i++) {
 		int r = bpf_object__load(object(dp, i));
@@ -321,6 +327,7 @@ void datapath_free(struct datapath *dp)
 	pod__destroy(dp->pod);
 	net__destroy(dp->net);
 	xdp__destroy(dp->xdp);
+	gc__destroy(dp->gc);
 	free(dp->bpf_dir);
 	free(dp);
 }
@@ -420,6 +427,24 @@ int datapath_stats(const struct datapath *dp, uint64_t ret_stats[WEIR_STAT_COUNT
 			ret_stats[i] += v[cpu];
 	}
 	return 0;
+}
+
+int datapath_collect(const struct datapath *dp, struct weir_gc *ret_gc, struct err *reterr)
+{
+	struct weir_gc gc = {};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &gc, .ctx_size_in = sizeof(gc)); /* written back */
+
+	if (bpf_prog_test_run_opts(datapath_prog_fd(dp, "collect"), &opts) < 0 || opts.retval)
+		return err_set(reterr, -errno, "cannot run the collecting program: %m");
+	*ret_gc = gc;
+	return 0;
+}
+
+uint32_t datapath_max_entries(const struct datapath *dp, const char *name)
+{
+	const struct bpf_map *map = bpf_object__find_map_by_name(dp->pod->obj, name);
+
+	return map ? bpf_map__max_entries(map) : 0;
 }
 
 int datapath_memory(const struct datapath *dp, const char *name, uint64_t *ret_bytes, struct err *reterr)

@@ -53,6 +53,12 @@ int datapath_detach_uplink(const struct datapath *dp, uint32_t ifindex, struct e
 /* WEIR_STAT_COUNT counters, each the sum over all CPUs. */
 int datapath_stats(const struct datapath *dp, uint64_t ret_stats[WEIR_STAT_COUNT], struct err *reterr);
 
+/* End the connections that are over, with their last event, and count those that are not. */
+int datapath_collect(const struct datapath *dp, struct weir_gc *ret_gc, struct err *reterr);
+
+/* 0: no such map. For the ring: its bytes. */
+uint32_t datapath_max_entries(const struct datapath *dp, const char *name);
+
 /* Bytes of kernel memory of a map; of all with NULL. */
 int datapath_memory(const struct datapath *dp, const char *map, uint64_t *ret_bytes, struct err *reterr);
 

@@ -6,6 +6,8 @@
 #include "bpf/flow.h"
 #include "bpf/policy.h"
 
+#define __maybe_unused __attribute__((unused)) /* by one of the programs that include this */
+
 /* Is the sender side 1 of the key? Words as the machine loads them, last first: there addresses differ soonest. */
 static __always_inline bool ct_order(const struct packet *p)
 {
@@ -163,7 +165,7 @@ static __always_inline void ct_judged(struct weir_ct *ct, const struct conn *c, 
  * The policy has changed since the entry was judged: the same question again, in the initiator's direction. A denied
  * entry stays, marked: were it forgotten, a packet of the responder could open it the other way.
  */
-static __noinline int ct_rejudge(const struct packet *p, struct weir_ct *ct)
+static __noinline __maybe_unused int ct_rejudge(const struct packet *p, struct weir_ct *ct)
 {
 	struct conn c = {};
 	__u32 state = ct->state;
@@ -180,7 +182,7 @@ static __noinline int ct_rejudge(const struct packet *p, struct weir_ct *ct)
 	return 0;
 }
 
-static __noinline int ct_create(struct packet *p, const struct conn *c, __u32 len)
+static __noinline __maybe_unused int ct_create(struct packet *p, const struct conn *c, __u32 len)
 {
 	struct weir_ct ct = {
 		.gen = p->gen,
@@ -221,7 +223,7 @@ static __always_inline void frag_key(struct weir_frag_key *k, const struct packe
 }
 
 /* To be called once the first piece was let through. */
-static __noinline int frag_passed(const struct packet *p)
+static __noinline __maybe_unused int frag_passed(const struct packet *p)
 {
 	struct weir_frag_key k __attribute__((aligned(8))) = {};
 	struct weir_frag v = { .sport = p->sport, .dport = p->dport };

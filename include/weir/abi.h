@@ -190,6 +190,12 @@ struct weir_ct {
 	__u32 pad2;
 };
 
+/* What the program `collect` (run by the agent, not by packets) found: connections alive, by map, and how many it ended. */
+struct weir_gc {
+	__u32 now; /* ticks */
+	__u32 tcp, any, ended;
+};
+
 /* Hash WEIR_MAP_FRAG (LRU): ports of a datagram whose first fragment has passed. */
 struct weir_frag_key {
 	struct weir_addr saddr, daddr;
