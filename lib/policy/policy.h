@@ -24,7 +24,8 @@ struct policy_name {
 /* What a rule number stands for. */
 struct policy_rule {
 	uint32_t number;
-	bool default_deny;
+	bool default_deny; /* number is the rule set's | WEIR_RULE_DEFAULT_DENY, the policies isolate it in dir */
+	enum weir_dir dir; /* of a default deny */
 	size_t n_policies;
 	const struct policy_name *policies; /* sorted */
 };
@@ -72,7 +73,7 @@ struct policy_pod {
 	const char *ns, *name;
 	struct weir_addr addr[2]; /* [0] IPv4, [1] IPv6 */
 	uint32_t identity[2];
-	const struct policy_ruleset *ruleset; /* NULL unless the pod is local (policy_compiler_set_local) */
+	const struct policy_ruleset *ruleset; /* NULL unless the pod is local (is_local of policy_compiler_run) */
 };
 
 /* Valid until the next run of the same compiler. Everything sorted: ipcache by prefix_cmp, the rest by number or name. */
@@ -93,6 +94,9 @@ DEFINE_CLEANUP(struct policy_compiler *, policy_compiler_free);
 /* Rule and rule-set numbers below these are not given out: a restarted agent must not reuse what connections carry. */
 void policy_compiler_reserve(struct policy_compiler *c, uint32_t first_rule, uint32_t first_ruleset);
 
+/* Addresses of this node beside those of its Node object (as the kernel has them). -ENOMEM leaves the former ones. */
+int policy_compiler_set_host_addrs(struct policy_compiler *c, const struct weir_addr *addrs, size_t n);
+
 /*
  * Compile. node: name of this node: its addresses get WEIR_ID_HOST and WEIR_IPC_HOST; NULL in offline use. is_local says for
  * which pods a rule set is wanted (NULL: for all). -ENOMEM, or -E2BIG with the object that is to blame: the former
@@ -108,6 +112,7 @@ int policy_compiler_run(struct policy_compiler *c, const struct k8s_store *store
 bool policy_ruleset_lookup(const struct policy_ruleset *rs, enum weir_dir dir, uint32_t peer_identity, uint8_t proto,
 			   uint16_t port, uint32_t *ret_rule);
 const struct policy_ipcache_entry *policy_result_ipcache(const struct policy_result *r, const struct weir_addr *a);
-const struct policy_rule *policy_result_rule(const struct policy_result *r, uint32_t number);
+/* number and dir as in struct weir_event.rule[dir]: a default deny has one number for both directions. NULL: unknown. */
+const struct policy_rule *policy_result_rule(const struct policy_result *r, uint32_t number, enum weir_dir dir);
 
 #endif
