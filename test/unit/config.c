@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/config.h"
+
+#include <stdarg.h>
+
+#include "test/unit.h"
+
+static char file[] = "/tmp/weir-config-test.XXXXXX";
+
+static int parse(struct config *c, const char *text, struct err *e, ...)
+{
+	enum config_action action;
+	char *argv[16] = { "weir-agent", "--config", file };
+	int argc = 3;
+	va_list ap;
+	FILE *f = fopen(file, "w");
+
+	ck_assert(f && fputs(text, f) >= 0 && fclose(f) == 0);
+	va_start(ap, e);
+	while ((argv[argc] = va_arg(ap, char *)))
+		argc++;
+	va_end(ap);
+	return config_parse(c, argc, argv, &action, e);
+}
+
+static void make_file(void)
+{
+	int fd;
+
+	strcpy(strrchr(file, '.') + 1, "XXXXXX");
+	fd = mkstemp(file);
+	ck_assert_int_ge(fd, 0);
+	close_fd(fd);
+}
+
+START_TEST(the_command_line_wins_over_the_file)
+{
+	struct config c;
+	struct err e = {};
+
+	make_file();
+	ck_assert_int_eq(parse(&c, "{\"runDir\":\"/a\",\"nodeName\":\"x\",\"policyMax\":7,\"uplinks\":[\"e0\"],\"masquerade\":false}", &e,
+			       "--objects", "/o", "--run-dir", "/b", NULL), 0);
+	ck_assert_str_eq(c.run_dir, "/b");
+	ck_assert_str_eq(c.node_name, "x");
+	ck_assert_str_eq(c.objects, "/o");
+	ck_assert_uint_eq(c.policy_max, 7);
+	ck_assert_str_eq(c.uplinks[0], "e0");
+	ck_assert(!c.masquerade);
+	ck_assert_uint_gt(c.masquerade_exclude.n, 3);
+	config_done(&c);
+	unlink(file);
+}
+END_TEST
+
+START_TEST(every_mistake_is_named)
+{
+	static const struct {
+		const char *text, *story;
+	} cases[] = {
+		{ "{\"runDri\":\"/a\"}", "unknown setting \"runDri\"" },
+		{ "{\"runDir\":7}", "runDir: a string is expected" },
+		{ "{\"policyMax\":-1}", "policyMax: a positive number is expected" },
+		{ "{\"uplinks\":[\"a\",1]}", "uplinks: [1]: a string is expected" },
+		{ "{\"denyPrefixes\":[\"10.0.0.0\"]}", "denyPrefixes: [0]: a prefix" },
+		{ "{\"xdp\":\"yes\"}", "xdp: true or false" },
+		{ "{\"logLevel\":\"loud\"}", "log level \"loud\"" },
+		{ "[]", "an object is expected" },
+		{ "{\"a\":", ":1:" },
+	};
+
+	make_file();
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct config c;
+		struct err e = {};
+
+		ck_assert_int_eq(parse(&c, cases[i].text, &e, "--objects", "/o", NULL), -EINVAL);
+		ck_assert_msg(strstr(e.msg, cases[i].story), "%s: %s", cases[i].text, e.msg);
+		config_done(&c);
+	}
+	unlink(file);
+}
+END_TEST
+
+START_TEST(options_that_there_are_not_are_refused)
+{
+	struct config c;
+	struct err e = {};
+
+	make_file();
+	ck_assert_int_eq(parse(&c, "{}", &e, "--objects", "/o", "--frobnicate", NULL), -EINVAL);
+	ck_assert(strstr(e.msg, "--frobnicate"));
+	config_done(&c);
+	ck_assert_int_eq(parse(&c, "{}", &e, "--objects", "/o", "stray", NULL), -EINVAL);
+	ck_assert(strstr(e.msg, "stray"));
+	config_done(&c);
+	ck_assert_int_eq(parse(&c, "{}", &e, NULL), -EINVAL);
+	ck_assert(strstr(e.msg, "--objects"));
+	config_done(&c);
+	unlink(file);
+}
+END_TEST
+
+UNIT_MAIN(config, the_command_line_wins_over_the_file, every_mistake_is_named, options_that_there_are_not_are_refused)
