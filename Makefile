@@ -18,6 +18,7 @@ PKGS_BUILD := gcc clang llvm make git pkg-config libc6-dev linux-libc-dev libbpf
 	protobuf-c-compiler libsystemd-dev uthash-dev libcap-ng-dev libnftables-dev
 PKGS_TEST := check iproute2 nftables procps jq curl socat netcat-openbsd python3 containernetworking-plugins \
 	libclang-rt-14-dev xz-utils
+PKGS_CHECK := clang-tidy cppcheck shellcheck check
 PKGS_BENCH := wrk nginx-light iperf3 iptables ipset ethtool
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
@@ -53,9 +54,9 @@ build: deps-build ## the three programs and the BPF objects, into build/
 programs: $(PROGRAMS)
 
 # Packages are installed once, by name, and only where something is missing.
-deps-%:
-	$(Q).ci/packages $($(if $(filter build,$*),PKGS_BUILD,$(if $(filter test,$*),PKGS_BUILD PKGS_TEST,PKGS_ALL)))
+deps-build: ; $(Q).ci/packages $(PKGS_BUILD)
 deps-test: ; $(Q).ci/packages $(PKGS_BUILD) $(PKGS_TEST)
+deps-check: ; $(Q).ci/packages $(PKGS_BUILD) $(PKGS_CHECK)
 deps-bench: ; $(Q).ci/packages $(PKGS_BUILD) $(PKGS_TEST) $(PKGS_BENCH)
 
 # ---- BPF: object, then skeleton
@@ -106,6 +107,12 @@ $(B)/test/unit/%: test/unit/%.c $(B)/san/libagent.a $(B)/san/libcni.a $(B)/san/l
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(SAN) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
 		$(AGENT_LIBS) $(call pkgs,check)
 
+# Programs that suites drive, with the project's own code in them.
+HARNESS := $(B)/test/netpol/maps
+$(B)/test/netpol/%: test/netpol/%.c $(B)/san/libagent.a $(B)/san/libweir.a
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(SAN) -o $@ $^ $(AGENT_LIBS)
+
 # Small programs that the shell tests use: one file each.
 TOOLS := $(patsubst test/tool/%.c,$(B)/test/tool/%,$(wildcard test/tool/*.c))
 $(B)/test/tool/%: test/tool/%.c
@@ -119,18 +126,19 @@ test: deps-test ## install packages, build, run every test
 test-%: deps-test ## one suite: unit bpf policy cni e2e ...
 	$(Q)$(MAKE) --no-print-directory test-programs
 	$(Q)test/run $*
-test-programs: $(PROGRAMS) $(UNIT) $(TOOLS)
+test-programs: $(PROGRAMS) $(UNIT) $(TOOLS) $(HARNESS)
 
 demo: deps-test ## wire real pods, enforce real policies, print the flows
 	$(Q)$(MAKE) --no-print-directory programs
 	$(Q)test/demo
 
 bench: deps-bench ## the benchmark table; ROWS=regex for some rows
-	$(Q)$(MAKE) --no-print-directory programs
+	$(Q)$(MAKE) --no-print-directory programs $(TOOLS)
 	$(Q)test/bench/run $(ROWS)
 
-check: ## static checks: both compilers, clang-tidy, cppcheck, shellcheck
-	$(Q)test/check
+check: deps-check ## static checks: both compilers, clang-tidy, cppcheck, shellcheck
+	$(Q)$(MAKE) --no-print-directory programs
+	$(Q)CPPFLAGS='$(CPPFLAGS)' test/check
 
 fmt: ## clang-format in place
 	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')

@@ -207,6 +207,7 @@ static int write_rulesets(struct maps *m, const struct policy_result *result, bo
 	for (size_t i = 0; i < result->n_rulesets; i++) {
 		int r = write_ruleset(m, result->rulesets[i], changed);
 
+		m->first_ruleset = MAX(m->first_ruleset, result->rulesets[i]->number + 1);
 		if (r < 0) {
 			unmark_ruleset(m, result->rulesets[i]);
 			m->cut[m->n_cut++] = result->rulesets[i]->number;

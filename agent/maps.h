@@ -21,7 +21,7 @@ int maps_new(const struct maps_fds *fds, struct maps **ret_m, struct err *reterr
 void maps_free(struct maps *m);
 DEFINE_CLEANUP(struct maps *, maps_free);
 
-/* Numbers that connections and maps of an earlier agent carry: the compiler must start above them. */
+/* Above all numbers that connections and maps carry: where a new compiler must start. */
 uint32_t maps_first_rule(const struct maps *m);
 uint32_t maps_first_ruleset(const struct maps *m);
 uint32_t maps_generation(const struct maps *m);
