@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/objects.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <uthash.h>
+
+#include "lib/log.h"
+
+#define SETTLE_US 10000		    /* editors write a file in several steps: one look after the last */
+#define FILE_MAX_BYTES (256 << 20) /* no manifest is larger; a mistake would be */
+
+/* A file as it was when it was last read. */
+struct file {
+	char *path;
+	struct stat st;
+	bool seen;
+	struct k8s_problems problems; /* of that reading */
+	UT_hash_handle hh;
+};
+
+struct objects {
+	sd_event_source *io, *timer;
+	char *dir;
+	struct k8s_store *store;
+	struct file *files;
+	void (*changed)(void *userdata);
+	void *userdata;
+};
+
+static bool is_manifest(const char *name)
+{
+	static const char *const endings[] = { ".json", ".yaml", ".yml" };
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < ARRAY_SIZE(endings); i++) {
+		size_t n = strlen(endings[i]);
+
+		if (name[0] != '.' && len > n && streq(name + len - n, endings[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool same(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+static int read_file(const char *path, char **ret_text, size_t *ret_len, struct stat *ret_st)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_free_ char *text = NULL;
+	struct stat st;
+	size_t len = 0;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	if (st.st_size > FILE_MAX_BYTES)
+		return -EFBIG;
+	text = malloc(st.st_size + 1);
+	if (!text)
+		return -ENOMEM;
+	for (ssize_t n = 1; n > 0 && len < (size_t)st.st_size; len += MAX(n, 0)) {
+		n = read(fd, text + len, st.st_size - len);
+		if (n < 0)
+			return -errno;
+	}
+	text[len] = 0;
+	*ret_text = TAKE_PTR(text);
+	*ret_len = len;
+	*ret_st = st;
+	return 0;
+}
+
+static void report(const struct k8s_problems *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		log_warn("%s", p->v[i].text ?: "out of memory");
+}
+
+/* Returns whether the store may have changed. A file that cannot be read leaves its former objects in force. */
+static bool load(struct objects *o, struct file *f)
+{
+	_cleanup_free_ char *text = NULL, *story = NULL;
+	size_t len;
+	int r = read_file(f->path, &text, &len, &f->st);
+
+	k8s_problems_done(&f->problems);
+	f->problems = (struct k8s_problems){};
+	if (r >= 0)
+		r = k8s_store_load_file(o->store, f->path, text, len, &f->problems);
+	if (r < 0 && asprintf(&story, "%s: cannot read: %s", f->path, strerror(-r)) >= 0)
+		k8s_problems_add(&f->problems, K8S_ERROR, 0, TAKE_PTR(story));
+	report(&f->problems);
+	return true;
+}
+
+static void forget(struct objects *o, struct file *f)
+{
+	k8s_store_remove_source(o->store, f->path);
+	HASH_DEL(o->files, f);
+	k8s_problems_done(&f->problems);
+	free(f->path);
+	free(f);
+}
+
+static bool look_at(struct objects *o, const char *name)
+{
+	_cleanup_free_ char *path = NULL;
+	struct file *f;
+	struct stat st;
+
+	if (!is_manifest(name) || asprintf(&path, "%s/%s", o->dir, name) < 0)
+		return false;
+	if (stat(path, &st) < 0)
+		return false;
+	HASH_FIND_STR(o->files, path, f);
+	if (f) {
+		f->seen = true;
+		return !same(&f->st, &st) && load(o, f);
+	}
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return false;
+	f->path = TAKE_PTR(path);
+	f->seen = true;
+	HASH_ADD_KEYPTR(hh, o->files, f->path, strlen(f->path), f);
+	return load(o, f);
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+/* In the order of names: of two definitions of one object the first stays, and which is first must not be chance. */
+static bool scan(struct objects *o)
+{
+	struct dirent **names = NULL;
+	struct file *f, *tmp;
+	bool changed = false, gone = false;
+	int n = scandir(o->dir, &names, NULL, by_name);
+
+	if (n < 0) {
+		log_warn("%s: cannot read: %m; its objects stay in force", o->dir);
+		return false;
+	}
+	for (f = o->files; f; f = f->hh.next)
+		f->seen = false;
+	for (int i = 0; i < n; i++) {
+		changed |= look_at(o, names[i]->d_name);
+		free(names[i]);
+	}
+	free(names);
+	HASH_ITER(hh, o->files, f, tmp)
+		if (!f->seen) {
+			forget(o, f);
+			gone = true;
+		}
+	for (f = o->files; f && gone; f = f->hh.next) /* what stood twice may now have its turn */
+		if (f->problems.n_errors)
+			load(o, f);
+	return changed || gone;
+}
+
+static int on_timer(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
+{
+	struct objects *o = userdata;
+
+	if (scan(o))
+		o->changed(o->userdata);
+	return 0;
+}
+
+static int on_inotify(_unused_ sd_event_source *source, int fd, _unused_ uint32_t revents, void *userdata)
+{
+	struct objects *o = userdata;
+	char buf[16384];
+
+	while (read(fd, buf, sizeof(buf)) > 0)
+		; /* which file it was is seen when all are looked at */
+	sd_event_source_set_time_relative(o->timer, SETTLE_US);
+	sd_event_source_set_enabled(o->timer, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+int objects_new(sd_event *event, const char *dir, struct k8s_store *store, void (*changed)(void *userdata),
+		void *userdata, struct objects **ret_o, struct err *reterr)
+{
+	_cleanup_(objects_freep) struct objects *o = calloc(1, sizeof(*o));
+	_cleanup_close_ int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+	if (!o)
+		return err_oom(reterr);
+	o->store = store;
+	o->changed = changed;
+	o->userdata = userdata;
+	o->dir = strdup(dir);
+	if (!o->dir)
+		return err_oom(reterr);
+	if (fd < 0 || inotify_add_watch(fd, dir, IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR) < 0)
+		return err_set(reterr, -errno, "cannot watch the objects folder %s: %m", dir);
+	if (sd_event_add_io(event, &o->io, fd, EPOLLIN, on_inotify, o) < 0 ||
+	    sd_event_add_time_relative(event, &o->timer, CLOCK_MONOTONIC, 0, 0, on_timer, o) < 0)
+		return err_oom(reterr);
+	sd_event_source_set_io_fd_own(o->io, true);
+	TAKE_FD(fd);
+	sd_event_source_set_enabled(o->timer, SD_EVENT_OFF);
+	scan(o);
+	*ret_o = TAKE_PTR(o);
+	return 0;
+}
+
+void objects_free(struct objects *o)
+{
+	struct file *f, *tmp;
+
+	HASH_ITER(hh, o->files, f, tmp) {
+		HASH_DEL(o->files, f);
+		k8s_problems_done(&f->problems);
+		free(f->path);
+		free(f);
+	}
+	sd_event_source_disable_unref(o->io);
+	sd_event_source_disable_unref(o->timer);
+	free(o->dir);
+	free(o);
+}
+
+void objects_each_problem(const struct objects *o, void (*tell)(void *userdata, const struct k8s_problem *p), void *userdata)
+{
+	for (struct file *f = o->files; f; f = f->hh.next)
+		for (size_t i = 0; i < f->problems.n; i++)
+			tell(userdata, &f->problems.v[i]);
+}
