@@ -150,6 +150,7 @@ install: programs ## into PREFIX and CNI_BIN_DIR (DESTDIR honoured)
 	install -D -m 0755 $(B)/weir-agent $(DESTDIR)$(PREFIX)/sbin/weir-agent
 	install -D -m 0755 $(B)/weir $(DESTDIR)$(PREFIX)/bin/weir
 	install -D -m 0755 $(B)/weir-cni $(DESTDIR)$(CNI_BIN_DIR)/weir-cni
+	install -D -m 0644 manifests/weir-agent.service $(DESTDIR)$(PREFIX)/lib/systemd/system/weir-agent.service
 
 clean: ## remove build/
 	rm -rf $(B)
