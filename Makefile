@@ -108,10 +108,14 @@ $(B)/test/unit/%: test/unit/%.c $(B)/san/libagent.a $(B)/san/libcni.a $(B)/san/l
 		$(AGENT_LIBS) $(call pkgs,check)
 
 # Programs that suites drive, with the project's own code in them.
-HARNESS := $(B)/test/netpol/maps
+HARNESS := $(B)/test/netpol/maps $(B)/test/bpf/bpf
 $(B)/test/netpol/%: test/netpol/%.c $(B)/san/libagent.a $(B)/san/libweir.a
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(SAN) -o $@ $^ $(AGENT_LIBS)
+$(B)/test/bpf/bpf: $(wildcard test/bpf/*.c test/bpf/*.h) $(B)/san/libagent.a $(B)/san/libweir.a
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(filter-out -M%,$(ALL_CFLAGS)) $(SAN) -o $@ $(filter-out %.h,$^) $(AGENT_LIBS) \
+		$(call pkgs,check)
 
 # Small programs that the shell tests use: one file each.
 TOOLS := $(patsubst test/tool/%.c,$(B)/test/tool/%,$(wildcard test/tool/*.c))

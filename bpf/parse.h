@@ -402,11 +402,14 @@ static __always_inline bool is_vlan(__be16 proto)
 	return proto == bpf_htons(ETH_P_8021Q) || proto == bpf_htons(ETH_P_8021AD);
 }
 
-/* Whole packets, from the Ethernet header on; p is all zero before. */
+/* Whole packets, from the Ethernet header on. parse_plain() may have got somewhere before. */
 static __always_inline int parse_any(struct __sk_buff *skb, struct packet *p)
 {
 	__be16 proto;
 
+	p->kind = 0;
+	p->sport = p->dport = 0;
+	p->tcp_flags = 0;
 	if (bpf_skb_load_bytes(skb, offsetof(struct ethhdr, h_proto), &proto, sizeof(proto)))
 		return WEIR_DROP_TRUNCATED;
 	if (skb->vlan_present || is_vlan(proto))
