@@ -3,7 +3,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
+#include <sys/stat.h>
+#include <time.h>
 
 #include "lib/fs.h"
 
@@ -303,6 +306,26 @@ int attachment_remove(const char *state_dir, const char *key, struct err *reterr
 	if (!record_path(state_dir, key, dir, name))
 		return err_set(reterr, -EINVAL, "%s is no name for a file", key);
 	return fs_remove(dir, name, reterr);
+}
+
+int attachment_sweep(const char *state_dir, struct err *reterr)
+{
+	char path[PATH_MAX], name[256];
+	const struct dirent *d;
+	struct stat st;
+	DIR *dir;
+
+	if (!record_path(state_dir, "x", path, name))
+		return err_set(reterr, -ENAMETOOLONG, "%s is too long", state_dir);
+	dir = opendir(path);
+	if (!dir)
+		return errno == ENOENT ? 0 : err_set(reterr, -errno, "cannot open %s: %m", path);
+	while ((d = readdir(dir)))
+		if (*d->d_name == '.' && fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(st.st_mode) && st.st_mtime < time(NULL) - 60)
+			unlinkat(dirfd(dir), d->d_name, 0);
+	closedir(dir);
+	return 0;
 }
 
 static int append(struct attachment ***list, size_t *n, struct attachment *a)

@@ -55,6 +55,8 @@ int attachment_save(const char *state_dir, const struct attachment *a, struct er
 int attachment_load(const char *state_dir, const char *key, struct attachment **ret_a, struct err *reterr);
 /* 0 also when there was none. */
 int attachment_remove(const char *state_dir, const char *key, struct err *reterr);
+/* Removes what writers that were killed left behind: half-written records older than a minute. */
+int attachment_sweep(const char *state_dir, struct err *reterr);
 /* Every readable record, in no order; the caller frees each and the array. Unreadable ones are skipped and counted. */
 int attachment_list(const char *state_dir, struct attachment ***ret_list, size_t *ret_n, size_t *ret_bad,
 		    struct err *reterr);

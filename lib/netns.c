@@ -7,8 +7,6 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
-#include "lib/netlink.h"
-
 #define OWN "/proc/self/ns/net"
 
 int netns_open(const char *path, struct err *reterr)
@@ -29,17 +27,21 @@ bool netns_is_own(int fd)
 	return fstat(fd, &a) == 0 && stat(OWN, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-int netns_netlink(int fd, struct err *reterr)
+int netns_enter(int fd, int *ret_own, struct err *reterr)
 {
 	_cleanup_close_ int own = open(OWN, O_RDONLY | O_CLOEXEC);
-	int nl;
 
 	if (own < 0)
 		return err_set(reterr, -errno, "cannot open " OWN ": %m");
 	if (setns(fd, CLONE_NEWNET) < 0)
 		return err_set(reterr, -errno, "cannot enter the network namespace: %m");
-	nl = nl_open(reterr);
+	*ret_own = TAKE_FD(own);
+	return 0;
+}
+
+void netns_leave(int own)
+{
 	if (setns(own, CLONE_NEWNET) < 0)
-		abort(); /* going on in a pod's namespace would change the wrong network */
-	return nl;
+		abort();
+	close_fd(own);
 }

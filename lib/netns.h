@@ -9,7 +9,9 @@
 int netns_open(const char *path, struct err *reterr);
 /* Is it the one that the caller is in? */
 bool netns_is_own(int fd);
-/* A netlink socket (lib/netlink.h) that lives in that namespace. */
-int netns_netlink(int fd, struct err *reterr);
+/* Go there, keeping in *ret_own the way back. */
+int netns_enter(int fd, int *ret_own, struct err *reterr);
+/* Back, and closes own. Ends the program when that fails: going on would change the wrong network. */
+void netns_leave(int own);
 
 #endif

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <sys/random.h>
+
+#include "cni/agent.h"
+#include "cni/cmd.h"
+#include "cni/delegate.h"
+#include "cni/link.h"
+#include "lib/log.h"
+#include "lib/netlink.h"
+
+static char *dup_or_null(const char *s, bool *failed)
+{
+	char *copy = s ? strdup(s) : NULL;
+
+	*failed |= s && !copy;
+	return copy;
+}
+
+struct attachment *attachment_for(struct conf *c)
+{
+	_cleanup_(attachment_freep) struct attachment *a = calloc(1, sizeof(*a));
+	_cleanup_free_ char *key = attachment_key(c->container_id, c->ifname);
+	bool failed = !a || !key;
+
+	if (failed)
+		return NULL;
+	a->network = dup_or_null(c->name, &failed);
+	a->container_id = dup_or_null(c->container_id, &failed);
+	a->ifname = dup_or_null(c->ifname, &failed);
+	a->netns = dup_or_null(c->netns, &failed);
+	a->pod_namespace = dup_or_null(c->pod_namespace, &failed);
+	a->pod_name = dup_or_null(c->pod_name, &failed);
+	a->pod_uid = dup_or_null(c->pod_uid, &failed);
+	a->port_mappings = TAKE_PTR(c->port_mappings);
+	a->n_port_mappings = c->n_port_mappings;
+	attachment_hostif(key, a->hostif);
+	return failed ? NULL : TAKE_PTR(a);
+}
+
+int announce(const struct conf *c, const struct attachment *a, struct err *reterr)
+{
+	int code = agent_add(c, a, reterr);
+
+	if (code != AGENT_AWAY)
+		return code;
+	if (a->n_port_mappings)
+		return err_prefix(reterr, CNI_TRY_LATER, "portMappings need weir-agent");
+	log_warn("weir-agent does not answer (%s): until it does, this pod is reachable from its host only",
+		 reterr->msg);
+	return 0;
+}
+
+/* Locally administered, unicast. */
+static int choose_macs(const struct conf *c, struct attachment *a, struct err *reterr)
+{
+	uint8_t m[12];
+
+	if (getrandom(m, sizeof(m), 0) != sizeof(m))
+		return err_set(reterr, CNI_FAILED, "cannot get random numbers: %m");
+	m[0] = m[6] = 0x0a; /* Some systems order bridges and bonds by the lowest address: stay away from 02 */
+	memcpy(a->mac, c->has_mac ? c->mac : m, 6);
+	memcpy(a->host_mac, m + 6, 6);
+	return 0;
+}
+
+static int get_addresses(struct conf *c, struct attachment *a, const char *key, json_t **ret_result, struct err *reterr)
+{
+	const struct ipam_pool pool = { &c->ipam, c->state_dir, c->name };
+
+	return c->ipam.type ? delegate_add(c, a->addr, ret_result, reterr)
+			    : ipam_alloc(&pool, key, c->wanted, a->addr, reterr);
+}
+
+/* Everything after the record says what is about to be made. */
+static int make(struct conf *c, int host, int netns, const struct link_progs *progs, struct attachment *a,
+		const char *key, json_t **ipam_result, bool *announced, struct err *reterr)
+{
+	int code = get_addresses(c, a, key, ipam_result, reterr);
+
+	if (code)
+		return code;
+	if (link_add(host, netns, progs, a, reterr) < 0)
+		return CNI_FAILED;
+	if (attachment_save(c->state_dir, a, reterr) < 0)
+		return CNI_IO;
+	*announced = true;
+	return announce(c, a, reterr);
+}
+
+/* Gives the first error back; a second one, of the way back, goes to the log: DEL will try again. */
+static void roll_back(const struct conf *c, int host, const char *key, const struct attachment *a, bool announced)
+{
+	json_t *ignored = NULL;
+	struct err e = {};
+
+	if (c->ipam.type && delegate_run(c, "DEL", &ignored, &e))
+		log_warn("rolling back: %s", e.msg);
+	json_decref(ignored);
+	if (announced)
+		agent_del(c, key, NULL);
+	/* no index: the name was taken, by a link that is not ours to remove */
+	if (teardown(c, a->ifindex ? host : -1, key, a, &e))
+		log_warn("rolling back: %s", e.msg);
+}
+
+static int add(struct conf *c, int host, int netns, const struct link_progs *progs, struct attachment *a,
+	       struct err *reterr)
+{
+	_cleanup_free_ char *key = attachment_key(c->container_id, c->ifname);
+	json_t *ipam_result = NULL, *dns;
+	bool announced = false;
+	int code, r = key ? attachment_create(c->state_dir, a, reterr) : -ENOMEM;
+
+	if (r == -EEXIST)
+		return err_set(reterr, CNI_EXISTS, "container %s already has %s: call DEL first", c->container_id,
+			       c->ifname);
+	if (r < 0)
+		return CNI_IO;
+	code = make(c, host, netns, progs, a, key, &ipam_result, &announced, reterr);
+	if (code) {
+		roll_back(c, host, key, a, announced);
+	} else {
+		dns = json_object_get(ipam_result, "dns") ?: json_object_get(c->json, "dns");
+		if (!result_print(result_new(a, c->version, dns)))
+			code = err_set(reterr, CNI_IO, "cannot write the result: %m");
+	}
+	json_decref(ipam_result);
+	return code;
+}
+
+int cmd_add(struct conf *c, int netns, struct err *reterr)
+{
+	_cleanup_(attachment_freep) struct attachment *a = NULL;
+	struct link_progs progs = LINK_NO_PROGS;
+	_cleanup_close_ int host = -1;
+	int code = conf_read_capabilities(c, reterr);
+
+	if (!code && c->prev_result)
+		return chain_add(c, netns, reterr);
+	if (!code && !c->ipam.type)
+		code = ipam_require_ranges(&c->ipam, reterr);
+	if (code)
+		return code;
+	a = attachment_for(c);
+	if (!a)
+		return err_set(reterr, CNI_FAILED, "out of memory");
+	host = nl_open(reterr);
+	if (host < 0)
+		return CNI_FAILED;
+	if (link_open_progs(c->bpf_dir, &progs, reterr) < 0)
+		return err_prefix(reterr, CNI_TRY_LATER, "weir-agent has not loaded the datapath yet");
+	a->mtu = c->mtu ?: link_uplink_mtu(host);
+	code = choose_macs(c, a, reterr);
+	code = code ?: add(c, host, netns, &progs, a, reterr);
+	link_close_progs(&progs);
+	return code;
+}

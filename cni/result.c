@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cni/result.h"
+
+#include "cni/link.h"
+
+static const char *const versions[CNI_VERSION_COUNT] = {
+	[CNI_0_1_0] = "0.1.0", [CNI_0_2_0] = "0.2.0", [CNI_0_3_0] = "0.3.0", [CNI_0_3_1] = "0.3.1",
+	[CNI_0_4_0] = "0.4.0", [CNI_1_0_0] = "1.0.0", [CNI_1_1_0] = "1.1.0",
+};
+
+const char *cni_version_str(enum cni_version v)
+{
+	return versions[v];
+}
+
+int cni_version_parse(const char *s, enum cni_version *ret_version)
+{
+	for (size_t i = 0; i < CNI_VERSION_COUNT; i++)
+		if (streq(s, versions[i])) {
+			*ret_version = i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+static json_t *mac_json(const uint8_t m[6])
+{
+	return json_sprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
+}
+
+static const char *const gateway[2] = { LINK_GATEWAY4, LINK_GATEWAY6 };
+static const char *const everywhere[2] = { "0.0.0.0/0", "::/0" };
+
+static json_t *address_json(const struct attachment *a, int family)
+{
+	char buf[ADDR_STRLEN];
+
+	return json_sprintf("%s/%d", addr_to_str(&a->addr[family], buf), family ? 128 : 32);
+}
+
+/* 0.1.0 and 0.2.0: one member a family */
+static void add_old_ips(json_t *result, const struct attachment *a)
+{
+	for (int f = 0; f < 2; f++)
+		if (!addr_is_zero(&a->addr[f]))
+			json_object_set_new(result, f ? "ip6" : "ip4",
+					    json_pack("{s:o, s:s, s:[{s:s, s:s}]}", "ip", address_json(a, f), "gateway",
+						      gateway[f], "routes", "dst", everywhere[f], "gw", gateway[f]));
+}
+
+static json_t *interfaces_json(const struct attachment *a, enum cni_version v)
+{
+	json_t *host = json_pack("{s:s, s:o}", "name", a->hostif, "mac", mac_json(a->host_mac));
+	json_t *pod = json_pack("{s:s, s:o, s:s}", "name", a->ifname, "mac", mac_json(a->mac), "sandbox", a->netns);
+
+	if (v >= CNI_1_1_0) {
+		json_object_set_new(host, "mtu", json_integer(a->mtu));
+		json_object_set_new(pod, "mtu", json_integer(a->mtu));
+	}
+	return json_pack("[o, o]", host, pod);
+}
+
+static void add_ips(json_t *result, const struct attachment *a, enum cni_version v)
+{
+	json_t *ips = json_array(), *routes = json_array();
+
+	for (int f = 0; f < 2; f++) {
+		json_t *ip;
+
+		if (addr_is_zero(&a->addr[f]))
+			continue;
+		ip = json_pack("{s:o, s:s, s:i}", "address", address_json(a, f), "gateway", gateway[f], "interface", 1);
+		if (v < CNI_1_0_0)
+			json_object_set_new(ip, "version", json_string(f ? "6" : "4"));
+		json_array_append_new(ips, ip);
+		json_array_append_new(routes, json_pack("{s:s, s:s}", "dst", everywhere[f], "gw", gateway[f]));
+	}
+	json_object_set_new(result, "ips", ips);
+	json_object_set_new(result, "routes", routes);
+}
+
+json_t *result_new(const struct attachment *a, enum cni_version version, const json_t *dns)
+{
+	json_t *result = json_pack("{s:s}", "cniVersion", cni_version_str(version));
+
+	if (!result)
+		return NULL;
+	if (version < CNI_0_3_0) {
+		add_old_ips(result, a);
+	} else {
+		json_object_set_new(result, "interfaces", interfaces_json(a, version));
+		add_ips(result, a, version);
+	}
+	json_object_set_new(result, "dns", dns ? json_deep_copy(dns) : json_object());
+	return result;
+}
+
+/* The first of a family is the pod's; we have one address of each. */
+static int take_address(const char *text, struct weir_addr addr[2], struct err *reterr)
+{
+	char buf[ADDR_STRLEN + 5];
+	struct weir_addr a;
+	char *slash;
+
+	if (!text || snprintf(buf, sizeof(buf), "%s", text) >= (int)sizeof(buf))
+		return err_set(reterr, CNI_FAILED, "an address is missing or too long");
+	slash = strchr(buf, '/');
+	if (slash)
+		*slash = 0;
+	if (addr_parse(buf, &a) < 0)
+		return err_set(reterr, CNI_FAILED, "\"%s\" is no address", text);
+	if (addr_is_zero(&addr[!addr_is_v4(&a)]))
+		addr[!addr_is_v4(&a)] = a;
+	return 0;
+}
+
+int result_addresses(const json_t *result, struct weir_addr ret_addr[2], struct err *reterr)
+{
+	static const char *const old[] = { "ip4", "ip6" };
+	struct weir_addr addr[2] = {};
+	json_t *ip;
+	size_t i;
+	int code = 0;
+
+	for (i = 0; i < 2 && !code; i++) {
+		ip = json_object_get(json_object_get(result, old[i]), "ip");
+		if (ip)
+			code = take_address(json_string_value(ip), addr, reterr);
+	}
+	json_array_foreach (json_object_get(result, "ips"), i, ip)
+		code = code ?: take_address(json_string_value(json_object_get(ip, "address")), addr, reterr);
+	if (!code && addr_is_zero(&addr[0]) && addr_is_zero(&addr[1]))
+		return err_set(reterr, CNI_FAILED, "the result has no address");
+	if (!code)
+		memcpy(ret_addr, addr, sizeof(addr));
+	return code;
+}
+
+bool result_print(json_t *result)
+{
+	_cleanup_free_ char *text = result ? json_dumps(result, JSON_COMPACT) : NULL;
+	size_t len = text ? strlen(text) : 0, done = 0;
+
+	json_decref(result);
+	if (!text)
+		return false;
+	text[len++] = '\n'; /* in the place of the NUL */
+	while (done < len) {
+		ssize_t n = write(STDOUT_FILENO, text + done, len - done);
+
+		if (n < 0 && errno != EINTR)
+			return false;
+		done += MAX(n, 0);
+	}
+	return true;
+}
+
+bool result_print_error(const char *version, int code, const char *msg, const char *details)
+{
+	json_t *j = json_pack("{s:s, s:i}", "cniVersion", version, "code", code);
+	json_t *text = json_string(msg);
+
+	/* what the kernel or a file name put into it need not be UTF-8 */
+	json_object_set_new(j, "msg", text ?: json_string("error message is not UTF-8"));
+	if (details)
+		json_object_set_new(j, "details", json_string(details));
+	return result_print(j);
+}
+
+bool result_print_versions(const char *version)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < CNI_VERSION_COUNT; i++)
+		json_array_append_new(list, json_string(versions[i]));
+	return result_print(json_pack("{s:s, s:o}", "cniVersion", version, "supportedVersions", list));
+}
