@@ -18,6 +18,10 @@ static int cmd_version(int argc, char **argv)
 }
 
 static const struct cli_command commands[] = {
+	{ "observe", "print flows", cmd_observe },
+	{ "status", "tell how the agent is", cmd_status },
+	{ "endpoint", "list the pods of the node", cmd_endpoint },
+	{ "identity", "list the identities in use", cmd_identity },
 	{ "version", "print the version", cmd_version },
 	{ 0 },
 };

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/api/server.h"
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+
+#include "lib/addr.h"
+
+#define GATHER_USEC 1000000
+
+uint64_t api_now(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/* At every flow's cost: one branch in the store while the source is already on. */
+static void on_store(void *userdata)
+{
+	api_server_wake(userdata);
+}
+
+void api_server_wake(struct api_server *s)
+{
+	sd_event_source_set_enabled(s->wake, SD_EVENT_ONESHOT);
+}
+
+static int on_wake(_unused_ sd_event_source *source, void *userdata)
+{
+	struct api_server *s = userdata;
+
+	flow_store_arm(s->config.store, on_store, s);
+	for (struct api_conn *c = s->conns, *next; c; c = next) {
+		next = c->next;
+		api_conn_wake(c);
+	}
+	if (flow_store_gathering(s->config.store, api_now(CLOCK_REALTIME))) {
+		sd_event_source_set_time_relative(s->gather, GATHER_USEC);
+		sd_event_source_set_enabled(s->gather, SD_EVENT_ONESHOT);
+	}
+	return 0;
+}
+
+static int on_gathered(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
+{
+	api_server_wake(userdata);
+	return 0;
+}
+
+static int on_accept(_unused_ sd_event_source *source, int fd, _unused_ uint32_t revents, void *userdata)
+{
+	struct api_server *s = userdata;
+	int conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (conn < 0)
+		return 0;
+	if (s->n_conns >= API_CONNS_MAX) {
+		close_fd(conn);
+		return 0;
+	}
+	setsockopt(conn, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int)); /* of no effect on a Unix socket */
+	api_conn_new(s, conn);
+	return 0;
+}
+
+/* Bound with nobody's access, opened for the group after: nobody connects in between. */
+static int listen_unix(struct api_server *s, struct err *reterr)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	_cleanup_close_ int fd = -1;
+
+	if (asprintf(&s->path, "%s/%s", s->config.run_dir, API_SOCK_NAME) < 0) {
+		s->path = NULL;
+		return err_oom(reterr);
+	}
+	if (strlen(s->path) >= sizeof(sun.sun_path))
+		return err_set(reterr, -ENAMETOOLONG, "%s: too long for a socket's path", s->path);
+	strcpy(sun.sun_path, s->path);
+	unlink(s->path); /* the agent's lock is held: a socket that is there has nobody behind it */
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || fchmod(fd, 0600) < 0 || bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ||
+	    chmod(s->path, 0660) < 0 || listen(fd, 128) < 0)
+		return err_set(reterr, -errno, "cannot listen on %s: %m", s->path);
+	s->listener[0].fd = TAKE_FD(fd);
+	return 0;
+}
+
+/* "127.0.0.1:4244", "[::1]:4244" */
+static int resolve(const char *listen, struct addrinfo **ret_ai, struct err *reterr)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV };
+	const char *colon = strrchr(listen, ':');
+	char host[64];
+	size_t len = colon ? (size_t)(colon - listen) : sizeof(host);
+	bool brackets = len >= 2 && listen[0] == '[' && listen[len - 1] == ']';
+
+	if (len >= sizeof(host))
+		return err_set(reterr, -EINVAL, "\"%s\" is not ADDRESS:PORT", listen);
+	snprintf(host, sizeof(host), "%.*s", (int)(brackets ? len - 2 : len), listen + brackets);
+	if (!*host || getaddrinfo(host, colon + 1, &hints, ret_ai) != 0)
+		return err_set(reterr, -EINVAL, "\"%s\" is not ADDRESS:PORT", listen);
+	return 0;
+}
+
+static bool is_loopback(const struct sockaddr *sa)
+{
+	if (sa->sa_family == AF_INET)
+		return (ntohl(((const struct sockaddr_in *)sa)->sin_addr.s_addr) >> 24) == 127;
+	return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)sa)->sin6_addr);
+}
+
+static int listen_tcp(struct api_server *s, struct err *reterr)
+{
+	_cleanup_close_ int fd = -1;
+	struct addrinfo *ai;
+	int r = resolve(s->config.listen, &ai, reterr);
+
+	if (r < 0)
+		return r;
+	if (!is_loopback(ai->ai_addr)) {
+		freeaddrinfo(ai);
+		return err_set(reterr, -EPERM, "%s: flows go out in plain text, so only on a loopback address",
+			       s->config.listen);
+	}
+	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)) < 0 ||
+	    bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 || listen(fd, 128) < 0)
+		r = err_set(reterr, -errno, "cannot listen on %s: %m", s->config.listen);
+	freeaddrinfo(ai);
+	if (r == 0)
+		s->listener[1].fd = TAKE_FD(fd);
+	return r;
+}
+
+static int add_sources(struct api_server *s)
+{
+	int r = sd_event_add_defer(s->event, &s->wake, on_wake, s);
+
+	if (r >= 0)
+		r = sd_event_add_time_relative(s->event, &s->gather, CLOCK_MONOTONIC, 0, 0, on_gathered, s);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(s->gather, SD_EVENT_OFF);
+	for (size_t i = 0; i < ARRAY_SIZE(s->listener) && r >= 0; i++)
+		if (s->listener[i].fd >= 0)
+			r = sd_event_add_io(s->event, &s->listener[i].source, s->listener[i].fd, EPOLLIN, on_accept, s);
+	return r;
+}
+
+int api_server_new(sd_event *event, const struct api_config *config, struct api_server **ret_server, struct err *reterr)
+{
+	_cleanup_(api_server_freep) struct api_server *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return err_oom(reterr);
+	s->config = *config;
+	s->event = sd_event_ref(event);
+	s->listener[0].fd = s->listener[1].fd = -1;
+	s->started_ns = api_now(CLOCK_MONOTONIC);
+	s->msg = flow_msg_new();
+	s->scratch = malloc(API_SCRATCH);
+	if (!s->msg || !s->scratch)
+		return err_oom(reterr);
+	r = listen_unix(s, reterr);
+	if (r == 0 && config->listen)
+		r = listen_tcp(s, reterr);
+	if (r < 0)
+		return r;
+	r = add_sources(s); /* the first wake arms the store */
+	if (r < 0)
+		return err_set(reterr, r, "cannot add to the event loop: %s", strerror(-r));
+	*ret_server = TAKE_PTR(s);
+	return 0;
+}
+
+/* The last words to each client; who does not take them at once goes without. */
+static void say_goodbye(struct api_conn *c)
+{
+	for (struct api_call *call = c->calls; call; call = call->next)
+		api_call_error(call, GRPC_UNAVAILABLE, "the agent is stopping");
+	nghttp2_session_terminate_session(c->session, NGHTTP2_NO_ERROR);
+	api_conn_flush(c);
+}
+
+void api_server_free(struct api_server *s)
+{
+	if (!s)
+		return;
+	flow_store_arm(s->config.store, NULL, NULL);
+	for (struct api_conn *c = s->conns, *next; c; c = next) {
+		next = c->next;
+		say_goodbye(c);
+	}
+	while (s->conns)
+		api_conn_free(s->conns);
+	for (size_t i = 0; i < ARRAY_SIZE(s->listener); i++) {
+		sd_event_source_disable_unref(s->listener[i].source);
+		if (i == 0 && s->listener[i].fd >= 0)
+			unlink(s->path);
+		close_fd(s->listener[i].fd);
+	}
+	sd_event_source_disable_unref(s->wake);
+	sd_event_source_disable_unref(s->gather);
+	flow_msg_free(s->msg);
+	free(s->scratch);
+	free(s->path);
+	sd_event_unref(s->event);
+	free(s);
+}

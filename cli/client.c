@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/client.h"
+
+#include <netdb.h>
+#include <nghttp2/nghttp2.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+
+#include "lib/grpc.h"
+
+#define WINDOW (1 << 20)
+#define MESSAGE_MAX (16 << 20)
+#define ASK_TIMEOUT_SEC 12 /* hubble's */
+
+struct client {
+	int fd;
+	nghttp2_session *session;
+	char *authority;
+	/* the call that runs */
+	const struct client_call *call;
+	int32_t stream;
+	uint8_t *out; /* the request with its prefix */
+	size_t out_len, out_pos;
+	struct grpc_reader reader;
+	int result; /* of reader and on_message */
+	bool done;
+	int http_status, status; /* status -1: none came */
+	uint32_t reset;
+	char message[512];
+};
+
+const char *client_server(const char *option)
+{
+	const char *env = getenv("WEIR_SERVER");
+
+	return option ? option : env && *env ? env : CLIENT_SERVER_DEFAULT;
+}
+
+void client_close(struct client *c)
+{
+	if (!c)
+		return;
+	nghttp2_session_del(c->session);
+	grpc_reader_clear(&c->reader);
+	free(c->out);
+	free(c->authority);
+	close_fd(c->fd);
+	free(c);
+}
+
+static int connect_unix(const char *path, struct err *reterr)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	_cleanup_close_ int fd = -1;
+
+	if (strlen(path) >= sizeof(sun.sun_path))
+		return err_set(reterr, -ENAMETOOLONG, "%s: too long for a socket's path", path);
+	strcpy(sun.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
+		return err_set(reterr, -errno, "cannot connect to %s: %m", path);
+	return TAKE_FD(fd);
+}
+
+static int connect_tcp(const char *server, struct err *reterr)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list = NULL;
+	const char *colon = strrchr(server, ':');
+	_cleanup_free_ char *host = NULL;
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (!colon || colon == server || !colon[1])
+		return err_set(reterr, -EINVAL, "\"%s\" is neither unix:///PATH nor HOST:PORT", server);
+	host = server[0] == '[' && colon[-1] == ']' ? strndup(server + 1, (size_t)(colon - server) - 2) :
+						      strndup(server, (size_t)(colon - server));
+	if (!host)
+		return err_oom(reterr);
+	r = getaddrinfo(host, colon + 1, &hints, &list);
+	if (r != 0)
+		return err_set(reterr, -EHOSTUNREACH, "%s: %s", server, gai_strerror(r));
+	for (struct addrinfo *ai = list; ai; ai = ai->ai_next) {
+		close_fd(fd);
+		fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		r = fd < 0 || connect(fd, ai->ai_addr, ai->ai_addrlen) < 0 ? -errno : 0;
+		if (r == 0)
+			break;
+	}
+	freeaddrinfo(list);
+	if (r < 0)
+		return err_set(reterr, r, "cannot connect to %s: %s", server, strerror(-r));
+	return TAKE_FD(fd);
+}
+
+static int on_reply_message(void *userdata, const uint8_t *data, size_t len)
+{
+	struct client *c = userdata;
+	ProtobufCMessage *msg = protobuf_c_message_unpack(c->call->response, NULL, len, data);
+	int r;
+
+	if (!msg)
+		return -EBADMSG;
+	r = c->call->on_message(c->call->userdata, msg);
+	protobuf_c_message_free_unpacked(msg, NULL);
+	return r;
+}
+
+static int on_data(_unused_ nghttp2_session *session, _unused_ uint8_t flags, int32_t stream, const uint8_t *data,
+		   size_t len, void *userdata)
+{
+	struct client *c = userdata;
+
+	if (stream == c->stream && c->result == 0 && c->http_status == 200)
+		c->result = MIN(grpc_reader_feed(&c->reader, data, len), 0);
+	return 0;
+}
+
+static int on_header(_unused_ nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t namelen,
+		     const uint8_t *value, size_t valuelen, _unused_ uint8_t flags, void *userdata)
+{
+	struct client *c = userdata;
+	const char *n = (const char *)name, *v = (const char *)value; /* nghttp2 ends both with a NUL */
+
+	if (frame->hd.stream_id != c->stream)
+		return 0;
+	if (namelen == 7 && streq(n, ":status"))
+		c->http_status = atoi(v);
+	else if (namelen == 11 && streq(n, "grpc-status"))
+		c->status = atoi(v);
+	else if (namelen == 12 && streq(n, "grpc-message"))
+		grpc_message_decode(v, valuelen, c->message, sizeof(c->message));
+	return 0;
+}
+
+static int on_stream_close(_unused_ nghttp2_session *session, int32_t stream, uint32_t error, void *userdata)
+{
+	struct client *c = userdata;
+
+	if (stream != c->stream)
+		return 0;
+	c->done = true;
+	c->reset = error;
+	return 0;
+}
+
+static ssize_t read_request(_unused_ nghttp2_session *session, _unused_ int32_t stream, uint8_t *buf, size_t length,
+			    uint32_t *flags, nghttp2_data_source *source, _unused_ void *userdata)
+{
+	struct client *c = source->ptr;
+	size_t n = MIN(length, c->out_len - c->out_pos);
+
+	memcpy(buf, c->out + c->out_pos, n);
+	c->out_pos += n;
+	if (c->out_pos == c->out_len)
+		*flags |= NGHTTP2_DATA_FLAG_EOF;
+	return (ssize_t)n;
+}
+
+static int session_new(struct client *c)
+{
+	static const nghttp2_settings_entry settings[] = { { NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },
+							   { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, WINDOW } };
+	nghttp2_session_callbacks *cb;
+	int r;
+
+	if (nghttp2_session_callbacks_new(&cb) < 0)
+		return -ENOMEM;
+	nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
+	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
+	nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_stream_close);
+	r = nghttp2_session_client_new(&c->session, cb, c);
+	nghttp2_session_callbacks_del(cb);
+	if (r < 0 || nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, settings, ARRAY_SIZE(settings)) < 0 ||
+	    nghttp2_session_set_local_window_size(c->session, NGHTTP2_FLAG_NONE, 0, WINDOW) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+int client_connect(const char *server, struct client **ret_client, struct err *reterr)
+{
+	_cleanup_(client_closep) struct client *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return err_oom(reterr);
+	c->fd = -1;
+	if (str_prefix(server, "tls://"))
+		return err_set(reterr, -EOPNOTSUPP, "%s: TLS is not supported", server);
+	if (str_prefix(server, "unix:"))
+		c->fd = connect_unix(server + (str_prefix(server, "unix://") ? 7 : 5), reterr);
+	else
+		c->fd = connect_tcp(server, reterr);
+	if (c->fd < 0)
+		return c->fd;
+	c->authority = strdup(str_prefix(server, "unix:") ? "localhost" : server);
+	if (!c->authority || session_new(c) < 0)
+		return err_oom(reterr);
+	*ret_client = TAKE_PTR(c);
+	return 0;
+}
+
+static int submit(struct client *c, const struct client_call *call)
+{
+#define NV(n, v) { (uint8_t *)(n), (uint8_t *)(v), strlen(n), strlen(v), NGHTTP2_NV_FLAG_NONE }
+	char timeout[16];
+	nghttp2_nv nv[] = { NV(":method", "POST"),	NV(":scheme", "http"),
+			    NV(":path", call->path),	NV(":authority", c->authority),
+			    NV("te", "trailers"),	NV("content-type", "application/grpc"),
+			    NV("user-agent", "weir/" WEIR_VERSION), NV("grpc-timeout", "") };
+	nghttp2_data_provider provider = { .source.ptr = c, .read_callback = read_request };
+	size_t len = protobuf_c_message_get_packed_size(call->request), n = ARRAY_SIZE(nv);
+
+	snprintf(timeout, sizeof(timeout), "%uS", call->timeout_sec);
+	nv[n - 1].value = (uint8_t *)timeout;
+	nv[n - 1].valuelen = strlen(timeout);
+	free(c->out);
+	c->out = malloc(GRPC_PREFIX + len);
+	if (!c->out)
+		return -ENOMEM;
+	grpc_prefix_put(c->out, (uint32_t)len);
+	protobuf_c_message_pack(call->request, c->out + GRPC_PREFIX);
+	c->out_len = GRPC_PREFIX + len;
+	c->out_pos = 0;
+	c->stream = nghttp2_submit_request(c->session, NULL, nv, call->timeout_sec ? n : n - 1, &provider, NULL);
+	return c->stream < 0 ? -ENOMEM : 0;
+#undef NV
+}
+
+static int send_all(struct client *c)
+{
+	const uint8_t *data;
+	ssize_t n;
+
+	while ((n = nghttp2_session_mem_send(c->session, &data)) > 0)
+		for (ssize_t pos = 0; pos < n;) {
+			ssize_t w = send(c->fd, data + pos, (size_t)(n - pos), MSG_NOSIGNAL);
+
+			if (w < 0 && errno != EINTR)
+				return -errno;
+			pos += MAX(w, 0);
+		}
+	return n < 0 ? -EPROTO : 0;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* Wait and take in what has come. deadline 0: none; a second more than the server is given, whose word is better. */
+static int receive(struct client *c, int64_t deadline)
+{
+	struct pollfd p = { .fd = c->fd, .events = POLLIN };
+	static uint8_t buf[65536];
+	ssize_t n;
+	int r = poll(&p, 1, deadline ? (int)MAX(deadline - now_ms(), 0) : -1);
+
+	if (r < 0)
+		return errno == EINTR ? 0 : -errno;
+	if (r == 0)
+		return -ETIMEDOUT;
+	n = recv(c->fd, buf, sizeof(buf), 0);
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
+	if (n == 0)
+		return -ECONNRESET;
+	return nghttp2_session_mem_recv(c->session, buf, (size_t)n) < 0 ? -EPROTO : 0;
+}
+
+static int run(struct client *c, const struct client_call *call)
+{
+	int64_t deadline = call->timeout_sec ? now_ms() + 1000 * ((int64_t)call->timeout_sec + 1) : 0;
+	int r = 0;
+
+	while (r == 0 && !c->done) {
+		r = send_all(c);
+		if (r == 0)
+			r = receive(c, deadline);
+		if (r == 0 && call->idle && c->result == 0)
+			c->result = MIN(call->idle(call->userdata), 0);
+		if (c->result < 0)
+			return c->result;
+	}
+	return r;
+}
+
+/* The end of a call as one result. "rpc error: code = X desc = Y" is how every gRPC tool says it. */
+static int judge(struct client *c, int r, struct err *reterr)
+{
+	const char *name = grpc_status_name(c->status);
+
+	if (c->result < 0)
+		return c->result == -EBADMSG ? err_set(reterr, -EBADMSG, "the server's answer makes no sense") : c->result;
+	if (r < 0)
+		return err_set(reterr, r, "the connection broke: %s", strerror(-r));
+	if (c->http_status != 200)
+		return err_set(reterr, -EREMOTEIO, "the server answered with HTTP status %d", c->http_status);
+	if (c->status == GRPC_OK)
+		return 0;
+	if (c->status < 0)
+		return err_set(reterr, -EREMOTEIO, "the server ended the call without a status (HTTP/2 error %u)", c->reset);
+	if (c->status == GRPC_UNKNOWN)
+		return err_set(reterr, -EREMOTEIO, "%s", c->message);
+	if (name)
+		return err_set(reterr, -EREMOTEIO, "rpc error: code = %s desc = %s", name, c->message);
+	return err_set(reterr, -EREMOTEIO, "rpc error: code = Code(%d) desc = %s", c->status, c->message);
+}
+
+int client_call(struct client *c, const struct client_call *call, struct err *reterr)
+{
+	c->call = call;
+	c->done = false;
+	c->result = 0;
+	c->http_status = 0;
+	c->status = -1;
+	c->message[0] = '\0';
+	grpc_reader_clear(&c->reader);
+	c->reader = (struct grpc_reader){ .max = MESSAGE_MAX, .on_message = on_reply_message, .userdata = c };
+	if (submit(c, call) < 0)
+		return err_oom(reterr);
+	return judge(c, run(c, call), reterr);
+}
+
+struct answer {
+	const ProtobufCMessageDescriptor *descriptor;
+	ProtobufCMessage *msg;
+};
+
+/* Keep a copy: the message that is handed over is the client's. */
+static int keep(void *userdata, const ProtobufCMessage *msg)
+{
+	struct answer *a = userdata;
+	size_t len = protobuf_c_message_get_packed_size(msg);
+	_cleanup_free_ uint8_t *buf = malloc(len ? len : 1);
+
+	if (!buf || a->msg)
+		return a->msg ? -EBADMSG : -ENOMEM;
+	protobuf_c_message_pack(msg, buf);
+	a->msg = protobuf_c_message_unpack(a->descriptor, NULL, len, buf);
+	return a->msg ? 0 : -ENOMEM;
+}
+
+int client_ask(struct client *c, const char *path, const ProtobufCMessage *request,
+	       const ProtobufCMessageDescriptor *response, ProtobufCMessage **ret_msg, struct err *reterr)
+{
+	struct answer a = { .descriptor = response };
+	struct client_call call = { .path = path, .request = request, .response = response, .on_message = keep, .userdata = &a,
+				    .timeout_sec = ASK_TIMEOUT_SEC };
+	int r = client_call(c, &call, reterr);
+
+	if (r == 0 && !a.msg)
+		r = err_set(reterr, -EBADMSG, "the server answered with nothing");
+	if (r < 0) {
+		if (a.msg)
+			protobuf_c_message_free_unpacked(a.msg, NULL);
+		return r;
+	}
+	*ret_msg = a.msg;
+	return 0;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The filter flags of `observe`, and what is sent for them. */
+#ifndef WEIR_OBSERVE_FILTER_H
+#define WEIR_OBSERVE_FILTER_H
+
+#include "cli/cli.h"
+#include "lib/proto/observer.pb-c.h"
+
+/*
+ * Flags that speak of either end (--pod) make two filters, one with the condition on the source, one on the destination;
+ * a flow passes when either does. All other conditions are in both.
+ */
+struct filter_pair {
+	Flow__FlowFilter *source, *destination;
+	bool used, two_sided;
+};
+
+/* One list of pods for each way to name an end; namespaces are joined with them at the end. */
+struct pod_names {
+	size_t n_pods, n_namespaces;
+	char **pods, **namespaces;
+	bool all_namespaces;
+};
+
+struct filter_args {
+	struct filter_pair allow, deny;
+	bool not_next; /* --not: the next flag goes to deny */
+	struct pod_names names[2][3]; /* allow, deny; source, destination, either end */
+};
+
+/* The rows of the option table: `observe` has them in front of its own. set functions expect filter_args at args. */
+#define FILTER_OPTIONS_MAX 64
+size_t filter_options(struct cli_option *ret_options);
+
+/* Put everything into the request; the filters become its own. -EINVAL: flags that do not go together. */
+int filter_finish(struct filter_args *a, Observer__GetFlowsRequest *request, struct err *reterr);
+void filter_clear(struct filter_args *a);
+
+/* Names of identities that have fixed numbers; NULL: none. */
+const char *identity_name(uint32_t number);
+/* "to-endpoint", by the sub-type of a trace; NULL: none. */
+const char *trace_point_name(int sub_type);
+
+#endif

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/times.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <time.h>
+
+#define SECOND 1000000000ull
+
+/* strftime's letters; %L, %U, %N: the fraction with three, six, nine digits; %Z: the zone as +01:00 or Z. */
+static const struct {
+	const char *name, *layout;
+} layouts[] = {
+	{ "StampMilli", "%b %e %H:%M:%S.%L" },	 { "RFC3339", "%Y-%m-%dT%H:%M:%S%Z" },
+	{ "RFC3339Milli", "%Y-%m-%dT%H:%M:%S.%L%Z" }, { "RFC3339Micro", "%Y-%m-%dT%H:%M:%S.%U%Z" },
+	{ "RFC3339Nano", "%Y-%m-%dT%H:%M:%S.%N%Z" },  { "RFC1123Z", "%a, %d %b %Y %H:%M:%S %z" },
+	{ "YearMonthDay", "%Y-%m-%d" },
+};
+const char time_layout_names[] = "StampMilli, RFC3339, RFC3339Milli, RFC3339Micro, RFC3339Nano, RFC1123Z, YearMonthDay";
+
+const char *time_layout(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(layouts); i++)
+		if (streq(layouts[i].name, name))
+			return layouts[i].layout;
+	return NULL;
+}
+
+static void put_zone(const struct tm *tm, char *buf)
+{
+	long min = tm->tm_gmtoff / 60;
+
+	if (min == 0)
+		strcpy(buf, "Z");
+	else
+		snprintf(buf, 8, "%c%02ld:%02ld", min < 0 ? '-' : '+', labs(min) / 60 % 24, labs(min) % 60);
+}
+
+const char *time_format(const char *layout, uint64_t ns, char *buf)
+{
+	time_t seconds = (time_t)(ns / SECOND);
+	unsigned frac = (unsigned)(ns % SECOND);
+	struct tm tm;
+	size_t n = 0;
+
+	localtime_r(&seconds, &tm);
+	for (const char *p = layout; *p && n < TIME_STRLEN - 12; p++) {
+		char one[3] = { '%', p[1], '\0' };
+
+		if (*p != '%') {
+			buf[n++] = *p;
+			continue;
+		}
+		buf[n] = '\0';
+		switch (*++p) {
+		case 'L':
+			snprintf(buf + n, 10, "%03u", frac / 1000000);
+			break;
+		case 'U':
+			snprintf(buf + n, 10, "%06u", frac / 1000);
+			break;
+		case 'N':
+			snprintf(buf + n, 10, "%09u", frac);
+			break;
+		case 'Z':
+			put_zone(&tm, buf + n);
+			break;
+		default:
+			strftime(buf + n, 12, one, &tm);
+		}
+		n += strlen(buf + n);
+	}
+	buf[n] = '\0';
+	return buf;
+}
+
+/* "1h30m": numbers with units, one after the other. */
+static int parse_duration(const char *s, uint64_t *ret_ns)
+{
+	static const struct {
+		const char *unit;
+		double ns;
+	} units[] = { { "ns", 1 },		     { "us", 1e3 },   { "ms", 1e6 }, { "s", 1e9 }, { "m", 60e9 },
+		      { "h", 3600e9 }, { "d", 86400e9 }, { "w", 604800e9 } };
+	double total = 0;
+
+	if (!*s)
+		return -EINVAL;
+	while (*s) {
+		size_t i, len;
+		char *end;
+		double v;
+
+		if (!isdigit((unsigned char)*s))
+			return -EINVAL;
+		v = strtod(s, &end);
+		len = strspn(end, "abcdefghijklmnopqrstuvwxyz");
+		for (i = 0; i < ARRAY_SIZE(units); i++)
+			if (strlen(units[i].unit) == len && !memcmp(units[i].unit, end, len))
+				break;
+		if (i == ARRAY_SIZE(units))
+			return -EINVAL;
+		total += v * units[i].ns;
+		s = end + len;
+	}
+	if (!isfinite(total) || total > 1e19)
+		return -EINVAL;
+	*ret_ns = (uint64_t)total;
+	return 0;
+}
+
+/* ".5" -> 500000000; leaves *p behind it. */
+static uint64_t parse_fraction(const char **p)
+{
+	uint64_t ns = 0, unit = SECOND / 10;
+
+	if (**p != '.' || !isdigit((unsigned char)(*p)[1]))
+		return 0;
+	for (++*p; isdigit((unsigned char)**p); ++*p, unit /= 10)
+		ns += (uint64_t)(**p - '0') * unit;
+	return ns;
+}
+
+/* "Z", "+01:00", "": seconds east of UTC. */
+static int parse_zone(const char *p, long *ret_east)
+{
+	unsigned h, m;
+	int end = 0;
+
+	*ret_east = 0;
+	if (!*p || streq(p, "Z") || streq(p, "z"))
+		return 0;
+	if ((*p != '+' && *p != '-') || sscanf(p + 1, "%2u:%2u%n", &h, &m, &end) != 2 || p[1 + end] || h > 23 || m > 59)
+		return -EINVAL;
+	*ret_east = (*p == '-' ? -1 : 1) * (long)(h * 3600 + m * 60);
+	return 0;
+}
+
+static int parse_rfc3339(const char *s, uint64_t *ret_ns)
+{
+	static const char *const forms[] = { "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H", "%Y-%m-%d" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+		struct tm tm = { 0 };
+		const char *rest = strptime(s, forms[i], &tm);
+		uint64_t frac;
+		long east;
+
+		if (!rest)
+			continue;
+		frac = i == 0 ? parse_fraction(&rest) : 0;
+		if (parse_zone(rest, &east) < 0)
+			continue;
+		if (timegm(&tm) - east < 0)
+			return -EINVAL;
+		*ret_ns = (uint64_t)(timegm(&tm) - east) * SECOND + frac;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+int time_parse(const char *s, uint64_t now_ns, uint64_t *ret_ns)
+{
+	uint64_t back;
+
+	if (parse_duration(s, &back) == 0) {
+		*ret_ns = now_ns - MIN(back, now_ns);
+		return 0;
+	}
+	return parse_rfc3339(s, ret_ns);
+}
