@@ -117,6 +117,16 @@ $(B)/test/bpf/bpf: $(wildcard test/bpf/*.c test/bpf/*.h) $(B)/san/libagent.a $(B
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(filter-out -M%,$(ALL_CFLAGS)) $(SAN) -o $@ $(filter-out %.h,$^) $(AGENT_LIBS) \
 		$(call pkgs,check)
 
+$(B)/test/bench/%.bpf.o: test/bench/%.bpf.c Makefile
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -c $< -o $@
+$(B)/test/bench/%.skel.h: $(B)/test/bench/%.bpf.o
+	$(Q)bpftool gen skeleton $< name $* > $@
+$(B)/test/bench/packet: test/bench/packet.c test/bpf/packet.c $(B)/test/bench/least.skel.h $(B)/test/bench/count.skel.h \
+		$(B)/o/libagent.a $(B)/o/libweir.a
+	$(call say,BENCH,$@)
+	$(Q)$(CC) $(CPPFLAGS) -I$(B)/test/bench $(filter-out -M%,$(ALL_CFLAGS)) -o $@ $(filter-out %.h,$^) $(AGENT_LIBS)
+
 # Small programs that the shell tests use: one file each.
 TOOLS := $(patsubst test/tool/%.c,$(B)/test/tool/%,$(wildcard test/tool/*.c))
 $(B)/test/tool/%: test/tool/%.c
@@ -137,7 +147,7 @@ demo: deps-test ## wire real pods, enforce real policies, print the flows
 	$(Q)test/demo
 
 bench: deps-bench ## the benchmark table; ROWS=regex for some rows
-	$(Q)$(MAKE) --no-print-directory programs $(TOOLS)
+	$(Q)$(MAKE) --no-print-directory programs $(TOOLS) $(B)/test/bench/packet
 	$(Q)test/bench/run $(ROWS)
 
 check: deps-check ## static checks: both compilers, clang-tidy, cppcheck, shellcheck

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Weir's own pod programs, compiled once more with every map look-up counted: [0] hashes and tries, [1] arrays. */
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+__u64 lookups[2];
+
+#define IS_ARRAY(map) \
+	((void *)(map) == (void *)&weir_node || (void *)(map) == (void *)&weir_ep || (void *)(map) == (void *)&weir_stats)
+#define bpf_map_lookup_elem(map, key) (lookups[IS_ARRAY(map)]++, bpf_map_lookup_elem(map, key))
+
+#include "bpf/pod.bpf.c"
