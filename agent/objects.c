@@ -88,7 +88,7 @@ static void report(const struct k8s_problems *p)
 static bool load(struct objects *o, struct file *f)
 {
 	_cleanup_free_ char *text = NULL, *story = NULL;
-	size_t len;
+	size_t len = 0;
 	int r = read_file(f->path, &text, &len, &f->st);
 
 	k8s_problems_done(&f->problems);
