@@ -66,6 +66,8 @@ static __noinline int opening(struct __sk_buff *skb, struct packet *p, struct we
 	if (p->point == WEIR_TO_POD) {
 		c.slot[0] = 0;
 		c.slot[1] = p->slot;
+	} else if (p->slot) {
+		c.identity[0] = p->identity[0];
 	}
 	r = judge(&c);
 	p->identity[0] = c.identity[0];
@@ -91,10 +93,9 @@ static __noinline int opening(struct __sk_buff *skb, struct packet *p, struct we
 	return deliver(skb, p, c.slot[1], c.opener);
 }
 
-/* A whole packet, its sender proved. */
-static __always_inline int admit(struct __sk_buff *skb, struct packet *p)
+/* A whole packet, its sender proved. ct: its connection, if there is one. */
+static __always_inline int admit(struct __sk_buff *skb, struct packet *p, struct weir_ct *ct)
 {
-	struct weir_ct *ct = ct_find(p);
 	int act, r;
 
 	if (ct && ct_live(ct, p) && !is_opening(p))

@@ -10,13 +10,12 @@ static __always_inline bool is_inside(const struct packet *p)
 	return e && (e->slot || e->flags & WEIR_IPC_HOST);
 }
 
-static __always_inline int net_sends_known(struct __sk_buff *skb, struct packet *p)
+static __always_inline int net_sends_known(struct __sk_buff *skb, struct packet *p, struct weir_ct *ct)
 {
-	struct weir_ct *ct = ct_find(p);
 	__u32 side = p->side & 1;
 	const struct weir_ep *to;
 
-	if (!ct || packet_begin(p) || !ct_plain(ct, p) || ct->state & WEIR_CT_VIA_STACK)
+	if (packet_begin(p) || !ct_plain(ct, p) || ct->state & WEIR_CT_VIA_STACK)
 		return MISS;
 	if (ct->slot[side] || ct->identity[side] == WEIR_ID_HOST || !ct->slot[side ^ 1])
 		return MISS;
@@ -31,19 +30,16 @@ static __always_inline int net_sends_known(struct __sk_buff *skb, struct packet 
  * Only a SYN surely opens a connection to the pod: any other packet without an entry may be an answer that the stack's
  * NAT has yet to turn back into the address that the pod called. It goes to the stack, and to_pod judges it.
  */
-static __always_inline int net_admit(struct __sk_buff *skb, struct packet *p)
+static __always_inline int net_admit(struct __sk_buff *skb, struct packet *p, struct weir_ct *ct)
 {
-	struct weir_ct *ct;
-
 	if (is_opening(p))
-		return admit(skb, p);
-	ct = ct_find(p);
+		return admit(skb, p, ct);
 	if (!ct || !ct_live(ct, p) || ct->state & WEIR_CT_VIA_STACK)
 		return TC_ACT_OK;
-	return admit(skb, p);
+	return admit(skb, p, ct);
 }
 
-static __noinline int net_sends(struct __sk_buff *skb, struct packet *p, bool plain)
+static __noinline int net_sends(struct __sk_buff *skb, struct packet *p, bool plain, struct weir_ct *ct)
 {
 	const struct weir_ipcache *e;
 	int begun = packet_begin(p), bad = packet_parse(skb, p, plain);
@@ -65,7 +61,7 @@ static __noinline int net_sends(struct __sk_buff *skb, struct packet *p, bool pl
 	/* The stack may have to translate what it quotes; to_pod looks whether it belongs to a connection. */
 	if (p->kind & PKT_ICMP_ERROR)
 		return TC_ACT_OK;
-	return net_admit(skb, p);
+	return net_admit(skb, p, plain ? ct : ct_find(p));
 }
 
 SEC("tc")
@@ -73,7 +69,8 @@ int from_net(struct __sk_buff *skb)
 {
 	struct packet p = { .point = WEIR_FROM_NET };
 	bool plain = parse_plain(skb, &p);
-	int act = plain ? net_sends_known(skb, &p) : MISS;
+	struct weir_ct *ct = plain ? ct_find(&p) : NULL;
+	int act = ct ? net_sends_known(skb, &p, ct) : MISS;
 
-	return act == MISS ? net_sends(skb, &p, plain) : act;
+	return act == MISS ? net_sends(skb, &p, plain, ct) : act;
 }

@@ -7,9 +7,10 @@ int from_pod(struct __sk_buff *skb)
 {
 	struct packet p = { .point = WEIR_FROM_POD };
 	bool plain = parse_plain(skb, &p);
-	int act = plain ? pod_sends_known(skb, &p) : MISS;
+	struct weir_ct *ct = plain ? ct_find(&p) : NULL;
+	int act = ct ? pod_sends_known(skb, &p, ct) : MISS;
 
-	return act == MISS ? pod_sends(skb, &p, plain) : act;
+	return act == MISS ? pod_sends(skb, &p, plain, ct) : act;
 }
 
 SEC("tc")

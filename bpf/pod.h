@@ -16,14 +16,13 @@ static __always_inline bool is_sender(const struct weir_ep *ep, const struct __s
  * The fast path, for nearly every packet that a pod sends: one look-up by the connection and three array reads. The entry
  * names the sender's slot, and the slot proves the sender; so no look-up by interface is needed.
  */
-static __always_inline int pod_sends_known(struct __sk_buff *skb, struct packet *p)
+static __always_inline int pod_sends_known(struct __sk_buff *skb, struct packet *p, struct weir_ct *ct)
 {
-	struct weir_ct *ct = ct_find(p);
 	__u32 side = p->side & 1;
 	const struct weir_ep *from, *to = NULL;
 	__u8 *eth = (void *)(long)skb->data;
 
-	if (!ct || packet_begin(p) || !ct_plain(ct, p) || eth + ETH_HLEN > (__u8 *)(long)skb->data_end)
+	if (packet_begin(p) || !ct_plain(ct, p) || eth + ETH_HLEN > (__u8 *)(long)skb->data_end)
 		return MISS;
 	from = ep_get(ct->slot[side]);
 	if (!from || !is_sender(from, skb, eth) || !addr_eq(&from->addr[p->v6 & 1], &p->saddr))
@@ -124,10 +123,8 @@ static __always_inline int control(const struct packet *p)
 }
 
 /* The agent has not yet given this pod its policy: it may answer its own host. */
-static __always_inline int pod_answers_host(struct __sk_buff *skb, struct packet *p)
+static __always_inline int pod_answers_host(struct __sk_buff *skb, struct packet *p, struct weir_ct *ct)
 {
-	struct weir_ct *ct = ct_find(p);
-
 	if (!ct || !ct_live(ct, p) || is_opening(p) || !(ct->state & WEIR_CT_HOST) || !ct_is_reply(ct, p))
 		return drop(p, WEIR_DROP_NOT_READY);
 	ct_account(skb, p, ct);
@@ -156,7 +153,7 @@ static __noinline int related(struct __sk_buff *skb, struct packet *p)
 	return deliver(skb, p, ct->slot[in.side & 1], ct->state);
 }
 
-static __noinline int pod_sends(struct __sk_buff *skb, struct packet *p, bool plain)
+static __noinline int pod_sends(struct __sk_buff *skb, struct packet *p, bool plain, struct weir_ct *ct)
 {
 	const struct weir_ep *ep;
 	int begun = packet_begin(p), bad, forged;
@@ -179,7 +176,9 @@ static __noinline int pod_sends(struct __sk_buff *skb, struct packet *p, bool pl
 		return control(p);
 	if (p->kind & PKT_ICMP_ERROR)
 		return related(skb, p);
-	return p->slot ? admit(skb, p) : pod_answers_host(skb, p);
+	if (!plain)
+		ct = ct_find(p);
+	return p->slot ? admit(skb, p, ct) : pod_answers_host(skb, p, ct);
 }
 
 /* ---- to the pod, out of the host's stack */
@@ -202,7 +201,7 @@ static __always_inline int host_sends(struct __sk_buff *skb, struct packet *p)
 		return TC_ACT_OK;
 	}
 	p->opener = WEIR_CT_HOST;
-	return admit(skb, p);
+	return admit(skb, p, ct_find(p));
 }
 
 static __noinline int pod_receives(struct __sk_buff *skb, struct packet *p, bool plain)
@@ -227,7 +226,7 @@ static __noinline int pod_receives(struct __sk_buff *skb, struct packet *p, bool
 	if (p->kind & PKT_ICMP_ERROR)
 		return related(skb, p);
 	p->opener = WEIR_CT_VIA_STACK;
-	return admit(skb, p);
+	return admit(skb, p, ct_find(p));
 }
 
 #endif

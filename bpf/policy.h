@@ -14,11 +14,11 @@ struct conn {
 	__u8 proto;
 	__u8 v6;
 	__u32 opener; /* WEIR_CT_HOST: always allowed. WEIR_CT_VIA_STACK: the sender's side is judged elsewhere */
-	__u16 slot[2]; /* in: as far as known, out */
+	__u16 slot[2];	   /* as far as known before */
+	__u32 identity[2]; /* the same */
 	/* out */
 	__u8 audit;
 	__u8 dir; /* who denied */
-	__u32 identity[2];
 	__u32 rule[2]; /* by enum weir_dir */
 } __attribute__((aligned(8)));
 
@@ -32,8 +32,11 @@ static __always_inline const struct weir_ipcache *ipcache_get(const struct weir_
 
 static __always_inline void resolve(struct conn *c, int who)
 {
-	const struct weir_ipcache *e = ipcache_get(&c->addr[who]);
+	const struct weir_ipcache *e;
 
+	if (c->identity[who]) /* of the pod whose interface this is */
+		return;
+	e = ipcache_get(&c->addr[who]);
 	if (!e)
 		return;
 	c->identity[who] = e->identity[c->gen & 1];

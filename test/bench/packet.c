@@ -20,8 +20,8 @@
 
 #define ROUNDS 15
 #define FLOWS 30000  /* others in the connection maps */
-#define PODS 500     /* in the ipcache */
-#define RULESETS 100 /* of ten rules each */
+#define PODS 200     /* in the ipcache */
+#define RULESETS 20 /* of ten rules each */
 
 enum { SENDER = 1, RECEIVER = 2 };
 static const uint8_t MAC[6] = { 2, 0, 0, 0, 0, 1 }; /* of all, so that a delivered frame can be sent again */
