@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Other plugins: address management by others, before and after weir-cni in a chain."""
+import json
+import os
+import pathlib
+
+from harness import NOTHING, REFERENCE, Agent, filters, ip, sh, test
+
+FAKE = """#!/bin/sh
+cat >"$LOG.stdin"
+env | grep ^CNI_ | sort >"$LOG.env"
+echo "$CNI_COMMAND" >>"$LOG"
+echo "from the plugin" >&2
+eval "$PLUGIN"
+"""
+
+
+def fake(net, body, **env):
+    """A delegated plugin whose behaviour is a shell fragment."""
+    d = net.dir / "bin"
+    d.mkdir(exist_ok=True)
+    (d / "fake").write_text(FAKE)
+    (d / "fake").chmod(0o755)
+    net.conf["ipam"] = {"type": "fake", "extra": [1, {"x": "y"}]}
+    return {"path": f"/nonexistent:{d}", "LOG": str(net.dir / "log"), "PLUGIN": body, **env}
+
+
+def calls(net):
+    p = net.dir / "log"
+    seen = p.read_text().split() if p.exists() else []
+    p.unlink(missing_ok=True)
+    return seen
+
+
+GIVES = """[ $CNI_COMMAND != ADD ] || echo '{"cniVersion":"1.1.0","ips":[{"address":"10.4.0.9/24","gateway":"10.4.0.1"},
+{"address":"fd04::9/64"}],"routes":[{"dst":"0.0.0.0/0"}],"dns":{"nameservers":["10.4.0.53"]}}'"""
+
+
+@test
+def host_local(host, net):
+    """Debian's host-local: addresses given, released, in two families"""
+    d = str(net.dir / "leases")
+    net.conf.update(cniVersion="1.0.0", ipam={"type": "host-local", "dataDir": d, "ranges": [
+        [{"subnet": "10.3.0.0/24"}], [{"subnet": "fd03::/64"}]]})
+    pod = host.new_pod()
+    a = net.add(pod).ok()
+    assert (a.address(4), a.address(6)) == ("10.3.0.2", "fd03::2")
+    assert "10.3.0.2" in os.listdir(d + "/net") and not net.leases()
+    net.run("CHECK", netns=pod, conf={"prevResult": a.json}).ok()
+    net.delete(conf={"prevResult": a.json}).ok()
+    assert not [f for f in os.listdir(d + "/net") if f[0].isdigit() or f[0] == "f"]
+    net.conf["cniVersion"] = "9.9.9"
+    net.add(pod).fails(1)
+
+
+@test
+def same_input(host, net):
+    """the plugin gets the same environment and the same stdin, byte for byte; its stderr goes through"""
+    pod = host.new_pod()
+    kw = fake(net, GIVES)
+    a = net.add(pod, args="IgnoreUnknown=1;X=y", **kw).ok()
+    assert json.loads((net.dir / "log.stdin").read_text()) == net.conf and "from the plugin" in a.err
+    env = dict(line.split("=", 1) for line in (net.dir / "log.env").read_text().splitlines())
+    assert env["CNI_COMMAND"] == "ADD" and env["CNI_ARGS"] == "IgnoreUnknown=1;X=y" and env["CNI_NETNS"] == pod
+    assert (a.address(4), a.address(6)) == ("10.4.0.9", "fd04::9") and a.json["dns"] == {"nameservers": ["10.4.0.53"]}
+    net.run("CHECK", netns=pod, conf={"prevResult": a.json}, **kw).ok()
+    net.delete(**kw).ok()
+    assert calls(net) == ["ADD", "CHECK", "DEL"]
+    net.run("GC", conf={"cni.dev/valid-attachments": []}, **kw).ok()
+    with Agent(net):
+        net.run("STATUS", **kw).ok()
+    assert calls(net) == ["GC", "STATUS"]
+
+
+@test
+def plugin_errors(host, net):
+    """the plugin's error comes back with its code; on ADD it is told DEL first"""
+    pod = host.new_pod()
+    bad = """echo '{"cniVersion":"1.1.0","code":11,"msg":"try later","details":"really"}'; exit 1"""
+    for body, code, word in ((bad, 11, "try later: really"), ("exit 3", 100, "status 3"), ("kill -9 $$", 100, "signal 9"),
+                             ("echo garbage", 100, "no address"), ("echo '{\"ips\":[{\"address\":\"x\"}]}'", 100, "no address"),
+                             ("true", 100, "no address")):
+        kw = fake(net, f"[ $CNI_COMMAND = DEL ] || {{ {body}; }}")
+        net.add(pod, **kw).fails(code, word)
+        assert calls(net) == ["ADD", "DEL"] and net.left() == NOTHING
+    kw = fake(net, bad)
+    for cmd in ("DEL", "GC", "STATUS"):
+        with Agent(net):
+            net.run(cmd, conf={"cni.dev/valid-attachments": []}, **kw).fails(11, "try later")
+    net.conf["ipam"]["type"] = "absent"
+    net.add(pod, **kw).fails(7, "absent", "CNI_PATH")
+
+
+@test
+def rollback_behind_the_plugin(host, net):
+    """a failure behind the plugin's ADD gives its address back"""
+    pod = host.new_pod()
+    kw = fake(net, GIVES)
+    sh("ip", "-n", pod.rsplit("/", 1)[1], "link", "add", "eth0", "type", "bridge")
+    net.add(pod, **kw).fails(100)
+    assert calls(net) == ["ADD", "DEL"] and net.left() == NOTHING
+
+
+def reference(plugin, net, cmd, conf, prev=None, **kw):
+    conf = {"cniVersion": "1.0.0", "name": "net", "type": plugin, **conf}
+    if prev:
+        conf["prevResult"] = prev
+    return net.run(cmd, binary=f"{REFERENCE}/{plugin}", stdin=json.dumps(conf).encode(), **kw)
+
+
+@test
+def others_behind(host, net):
+    """tuning behind weir-cni takes its result; CHECK and DEL of the chain work"""
+    net.conf["cniVersion"] = "1.0.0"
+    pod = host.new_pod()
+    first = net.add(pod).ok().json
+    tuning = {"sysctl": {"net.ipv4.conf.eth0.arp_announce": "2"}, "dataDir": str(net.dir / "tuning")}
+    second = reference("tuning", net, "ADD", tuning, first, netns=pod).ok().json
+    assert second["ips"] == first["ips"]
+    net.run("CHECK", netns=pod, conf={"prevResult": second}).ok()
+    reference("tuning", net, "DEL", tuning, second, netns=pod).ok()
+    net.delete(netns=pod, conf={"prevResult": second}).ok()
+
+
+@test
+def portmap_behind(host, net):
+    """portmap behind weir-cni maps its ports"""
+    if not any((pathlib.Path(p) / "iptables").exists() for p in os.environ["PATH"].split(":")):
+        return
+    net.conf["cniVersion"] = "1.0.0"
+    pod = host.new_pod()
+    first = net.add(pod).ok().json
+    conf = {"capabilities": {"portMappings": True}, "snat": True, "runtimeConfig": {"portMappings": [
+        {"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}]}}
+    second = reference("portmap", net, "ADD", conf, first, netns=pod).ok().json
+    assert first["ips"][0]["address"].split("/")[0] + ":80" in sh("iptables-save", "-t", "nat").stdout
+    reference("portmap", net, "DEL", conf, second, netns=pod).ok()
+    net.delete(netns=pod, conf={"prevResult": second}).ok()
+
+
+PTP = {"ipam": {"type": "host-local", "subnet": "10.2.0.0/24"}}
+
+
+@test
+def behind_ptp(host, net):
+    """behind ptp: programs on its interface, its result passed through; DEL takes ours away and leaves its"""
+    net.conf["cniVersion"] = "1.0.0"
+    PTP["ipam"]["dataDir"] = str(net.dir / "leases")
+    pod = host.new_pod()
+    first = reference("ptp", net, "ADD", PTP, netns=pod).ok().json
+    dev = next(i["name"] for i in first["interfaces"] if not i.get("sandbox"))
+    with Agent(net) as agent:
+        a = net.add(pod, conf={"prevResult": first, "ipam": {}}).ok()
+        assert a.json == first
+        sent = agent.seen[0]["attachment"]
+    assert (sent["hostIf"], sent["ipv4"], sent["mac"]) == (dev, "10.2.0.2", ip("link", netns=pod)[-1]["address"])
+    assert sent["ifindex"] == ip("link", "show", dev)[0]["ifindex"]
+    assert all(len(f) == 1 for f in filters(dev).values())
+    net.add(pod, conf={"prevResult": first}).fails(104)
+    net.run("CHECK", netns=pod, conf={"prevResult": first, "ipam": {}}).ok()
+    net.delete(netns=pod, conf={"prevResult": first, "ipam": {}}).ok()
+    assert not any(filters(dev).values()) and not net.records()
+    reference("ptp", net, "DEL", PTP, first, netns=pod).ok()
+
+
+@test
+def behind_what_cannot_be_enforced(host, net):
+    """behind a bridge port, or with a broken prevResult: refused, nothing changed"""
+    pod = host.new_pod()
+    sh("ip", "link", "add", "br9", "type", "bridge")
+    sh("ip", "link", "add", "host9", "type", "veth", "peer", "name", "eth0", "netns", pod.rsplit("/", 1)[1])
+    sh("ip", "link", "set", "host9", "master", "br9")
+    prev = {"cniVersion": "1.1.0", "interfaces": [{"name": "eth0", "sandbox": pod}], "ips": [{"address": "10.1.0.2/24"}]}
+    net.add(pod, conf={"prevResult": prev}).fails(7, "bridge")
+    sh("ip", "link", "set", "host9", "nomaster")
+    net.add(pod, conf={"prevResult": {**prev, "ips": [{"address": "10.1.0"}]}}).fails(7, "prevResult")
+    net.add(pod, conf={"prevResult": {**prev, "ips": []}}).fails(7, "prevResult")
+    net.add(host.new_pod(), conf={"prevResult": prev}).fails(7, "eth0")
+    host.unload()
+    net.add(pod, conf={"prevResult": prev}).fails(11, "from_pod")
+    host.load(host.real)
+    with Agent(net, {"ok": False, "code": 100, "error": "no"}):
+        net.add(pod, conf={"prevResult": prev}).fails(100, "no")
+    assert not net.records() and not any(filters("host9").values())
+    sh("ip", "link", "del", "host9")
+    sh("ip", "link", "del", "br9")
