@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The entries of a rule set. Peers that meet the same rules get the same entries, so these are made once per
+ * combination of rules and then stamped with each identity.
+ */
+#include "lib/policy/internal.h"
+
+#define ENTRIES_MAX (1u << 20) /* of one rule set */
+#define FULL_SHARE 4	       /* with more than 1/4 of all identities new, going by selectors is cheaper */
+
+typedef VEC(struct policy_entry) entries_t;
+
+struct pair { /* this identity is a peer of this rule */
+	uint32_t number, rule;
+	const struct identity *identity;
+};
+
+struct template {
+	UT_hash_handle hh;
+	entries_t entries;
+	uint32_t key[];
+};
+
+struct job {
+	struct policy_compiler *c;
+	struct ruleset *rs;
+	enum weir_dir dir;
+	VEC(struct pair) pairs;
+	VEC(uint32_t) wild; /* rules without peers */
+	struct port_entries any;
+	bool have_any;
+	struct template *templates;
+	VEC(struct port_claim) claims;
+	VEC(uint32_t) key; /* rules, then the label set that names ports */
+};
+
+static void job_reset(struct job *j)
+{
+	struct template *t, *next;
+
+	HASH_ITER(hh, j->templates, t, next) {
+		HASH_DEL(j->templates, t);
+		free(t->entries.v);
+		free(t);
+	}
+	arena_done(&j->any.arena);
+	j->have_any = false;
+	j->pairs.n = j->wild.n = 0;
+}
+
+static void job_done(struct job *j)
+{
+	job_reset(j);
+	free(j->pairs.v);
+	free(j->wild.v);
+	free(j->claims.v);
+	free(j->key.v);
+}
+
+/* ---- who is a peer of which rule ---- */
+
+static int pair(struct job *j, const struct identity *i, size_t rule)
+{
+	return vec_add(&j->pairs, (struct pair){ i->pub.number, rule, i });
+}
+
+static bool is_excepted(const struct policy_peer *peer, const struct class *k)
+{
+	for (size_t i = 0; i < peer->n_except; i++)
+		if (prefix_contains(&peer->except[i]->prefix, &k->prefix))
+			return true;
+	return false;
+}
+
+static int pair_block(struct job *j, const struct policy_peer *peer, size_t rule)
+{
+	size_t first, n = classes_inside(j->c, peer->cidr, &first);
+	struct class **list = &j->c->by_prefix[!prefix_is_v4(&peer->cidr->prefix)].v[first];
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; !is_excepted(peer, list[i]) && k < list[i]->identities.n; k++)
+			if (pair(j, list[i]->identities.v[k], rule) < 0)
+				return -ENOMEM;
+	return 0;
+}
+
+static int pair_labelset(struct job *j, const struct labelset *l, size_t rule)
+{
+	for (size_t i = 0; i < l->identities.n; i++)
+		if (pair(j, l->identities.v[i], rule) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+static int pair_selector(struct job *j, const struct selector *s, size_t rule)
+{
+	for (size_t i = 0; i < s->labelsets.n; i++)
+		if (pair_labelset(j, s->labelsets.v[i], rule) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+/* A rule for everyone with named ports means a number of its own for each pod that has the name. */
+static int pair_named(struct job *j, size_t rule)
+{
+	for (struct labelset *l = j->c->labelsets; l; l = l->hh.next)
+		if (l->has_named_ports && pair_labelset(j, l, rule) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+static int pair_all(struct job *j)
+{
+	for (size_t i = 0; i < j->rs->rules[j->dir].n; i++) {
+		const struct ruleset_rule *r = &j->rs->rules[j->dir].v[i];
+		int err = 0;
+
+		if (!r->rules->n_peers && r->named)
+			err = pair_named(j, i);
+		for (size_t k = 0; !err && k < r->rules->n_peers; k++) {
+			const struct policy_peer *p = &r->rules->peers[k];
+
+			err = p->selector ? pair_selector(j, p->selector, i) : pair_block(j, p, i);
+		}
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static bool is_peer(const struct job *j, const struct policy_peer *p, const struct identity *i)
+{
+	if (p->selector)
+		return i->labelset && p->selector->stamp == j->c->stamp;
+	return i->class && prefix_contains(&p->cidr->prefix, &i->class->prefix) && !is_excepted(p, i->class);
+}
+
+/* The selectors that match it carry the compiler's stamp. */
+static int pair_identity(struct job *j, const struct identity *i)
+{
+	for (size_t r = 0; r < j->rs->rules[j->dir].n; r++) {
+		const struct ruleset_rule *rule = &j->rs->rules[j->dir].v[r];
+		bool peer = !rule->rules->n_peers && rule->named && i->labelset && i->labelset->has_named_ports;
+
+		for (size_t k = 0; !peer && k < rule->rules->n_peers; k++)
+			peer = is_peer(j, &rule->rules->peers[k], i);
+		if (peer && pair(j, i, r) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static struct identity *newest(const struct policy_compiler *c)
+{
+	return c->identities ? ELMT_FROM_HH(c->identities->hh.tbl, c->identities->hh.tbl->tail) : NULL;
+}
+
+/* Identities are numbered, and listed, in the order of their birth. */
+static int pair_new(struct job *j)
+{
+	for (struct identity *i = newest(j->c); i && i->pub.number >= j->rs->upto; i = i->hh.prev) {
+		j->c->stamp++;
+		for (size_t k = 0; i->labelset && k < i->labelset->selectors.n; k++)
+			i->labelset->selectors.v[k]->stamp = j->c->stamp;
+		if (pair_identity(j, i) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* ---- what they are allowed ---- */
+
+static int claim(struct job *j, const struct port_spec *spec, unsigned policy)
+{
+	return vec_add(&j->claims, (struct port_claim){ *spec, policy });
+}
+
+static int claim_named(struct job *j, const struct ruleset_rule *r, const struct k8s_pod *pod)
+{
+	const struct k8s_policy_rule *rule = r->rules->rule;
+
+	for (size_t i = 0; i < rule->n_ports; i++) {
+		for (size_t k = 0; rule->ports[i].name && k < pod->n_ports; k++) {
+			const struct k8s_port *p = &pod->ports[k];
+			struct port_spec spec = { p->proto, WEIR_POLICY_PREFIX_FULL, p->port };
+
+			if (p->name && p->proto == rule->ports[i].proto && streq(p->name, rule->ports[i].name) &&
+			    claim(j, &spec, r->policy) < 0)
+				return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+/* l: the peer's label set when ports may be named on it, NULL. */
+static int claim_rules(struct job *j, const uint32_t *rules, size_t n, const struct labelset *l)
+{
+	j->claims.n = 0;
+	for (size_t i = 0; i < n; i++) {
+		const struct ruleset_rule *r = &j->rs->rules[j->dir].v[rules[i]];
+
+		for (size_t k = 0; k < r->n_specs; k++)
+			if (claim(j, &j->rs->specs.v[r->spec + k], r->policy) < 0)
+				return -ENOMEM;
+		if (l && r->named && claim_named(j, r, l->pod) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int use_rule(struct job *j, const uint64_t *set, uint32_t *ret_number)
+{
+	struct ruleset *rs = j->rs;
+	struct rule *r;
+
+	if (vec_reserve(&rs->used, 1) < 0 || rule_get(j->c, rs->policies, set, rs->n_policies, &r) < 0)
+		return -ENOMEM;
+	*ret_number = r->pub.number;
+	for (size_t i = 0; i < rs->used.n; i++) {
+		if (rs->used.v[i] == r) {
+			rule_unref(j->c, r);
+			return 0;
+		}
+	}
+	rs->used.v[rs->used.n++] = r;
+	return 0;
+}
+
+static int emit(struct job *j, const struct port_entries *ports, entries_t *out)
+{
+	for (size_t i = 0; i < ports->n; i++) {
+		const struct port_spec *s = &ports->v[i].spec;
+		struct policy_entry e = { .dir = j->dir, .proto = s->proto, .prefixlen = s->prefixlen, .port = s->port };
+
+		if (!ports->v[i].kept)
+			continue;
+		if (use_rule(j, ports->v[i].set, &e.rule) < 0 || vec_add(out, e) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int compile_any(struct job *j)
+{
+	for (size_t i = 0; i < j->rs->rules[j->dir].n; i++)
+		if (!j->rs->rules[j->dir].v[i].rules->n_peers && vec_add(&j->wild, i) < 0)
+			return -ENOMEM;
+	if (claim_rules(j, j->wild.v, j->wild.n, NULL) < 0 ||
+	    port_entries_compile(j->claims.v, j->claims.n, j->rs->n_policies, NULL, &j->any) < 0)
+		return -ENOMEM;
+	j->have_any = true;
+	return 0;
+}
+
+static int template_new(struct job *j, size_t n_rules, const struct labelset *l, struct template **ret)
+{
+	size_t size = j->key.n * sizeof(*j->key.v);
+	struct template *t = calloc(1, sizeof(*t) + size);
+	struct port_entries ports;
+	int r;
+
+	if (!t)
+		return -ENOMEM;
+	memcpy(t->key, j->key.v, size);
+	r = claim_rules(j, t->key, n_rules, l);
+	if (r >= 0)
+		r = port_entries_compile(j->claims.v, j->claims.n, j->rs->n_policies, &j->any, &ports);
+	if (r >= 0) {
+		r = emit(j, &ports, &t->entries);
+		arena_done(&ports.arena);
+	}
+	if (r >= 0) {
+		HASH_ADD_KEYPTR(hh, j->templates, t->key, size, t);
+		r = hash_added(t) ? 0 : -ENOMEM;
+	}
+	if (r < 0) {
+		free(t->entries.v);
+		free(t);
+		return r;
+	}
+	*ret = t;
+	return 0;
+}
+
+/* The rules of one identity: its own (sorted, some twice) and those for everyone, each once, in order. */
+static int merge_rules(struct job *j, const struct pair *p, size_t n, bool *ret_named)
+{
+	const struct ruleset_rule *rules = j->rs->rules[j->dir].v;
+	size_t i = 0, w = 0;
+
+	j->key.n = 0;
+	*ret_named = false;
+	if (vec_reserve(&j->key, n + j->wild.n + 2) < 0)
+		return -ENOMEM;
+	while (i < n || w < j->wild.n) {
+		uint32_t rule = i < n && (w == j->wild.n || p[i].rule <= j->wild.v[w]) ? p[i].rule : j->wild.v[w];
+
+		while (i < n && p[i].rule == rule)
+			i++;
+		w += w < j->wild.n && j->wild.v[w] == rule;
+		*ret_named |= rules[rule].named;
+		j->key.v[j->key.n++] = rule;
+	}
+	return 0;
+}
+
+static int emit_identity(struct job *j, const struct pair *p, size_t n, entries_t *out)
+{
+	const struct labelset *l = p->identity->labelset;
+	struct template *t;
+	size_t n_rules;
+	bool named;
+
+	if (merge_rules(j, p, n, &named) < 0)
+		return -ENOMEM;
+	n_rules = j->key.n;
+	if (!named || !l || !l->has_named_ports)
+		l = NULL;
+	memcpy(&j->key.v[n_rules], &l, sizeof(l)); /* room for two more was reserved */
+	j->key.n += sizeof(l) / sizeof(*j->key.v);
+	HASH_FIND(hh, j->templates, j->key.v, j->key.n * sizeof(*j->key.v), t);
+	if ((!t && template_new(j, n_rules, l, &t) < 0) || vec_reserve(out, t->entries.n) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < t->entries.n; i++) {
+		out->v[out->n] = t->entries.v[i];
+		out->v[out->n++].identity = p->number;
+	}
+	return 0;
+}
+
+static int pair_cmp(const void *x, const void *y)
+{
+	const struct pair *a = x, *b = y;
+
+	if (a->number != b->number)
+		return a->number < b->number ? -1 : 1;
+	return a->rule < b->rule ? -1 : a->rule > b->rule;
+}
+
+static int emit_pairs(struct job *j, entries_t *out)
+{
+	if (j->pairs.n)
+		qsort(j->pairs.v, j->pairs.n, sizeof(*j->pairs.v), pair_cmp);
+	for (size_t i = 0, n; i < j->pairs.n; i += n) {
+		for (n = 1; i + n < j->pairs.n && j->pairs.v[i + n].number == j->pairs.v[i].number; n++)
+			;
+		if (emit_identity(j, &j->pairs.v[i], n, out) < 0)
+			return -ENOMEM;
+		if (out->n > ENTRIES_MAX)
+			return -E2BIG;
+	}
+	return 0;
+}
+
+static int compile_direction(struct job *j, bool full, entries_t *out)
+{
+	int r = full ? pair_all(j) : pair_new(j);
+
+	if (r < 0 || (!full && !j->pairs.n))
+		return r;
+	r = compile_any(j);
+	if (r >= 0 && full)
+		r = emit(j, &j->any, out);
+	return r < 0 ? r : emit_pairs(j, out);
+}
+
+/* ---- the new published form ---- */
+
+static int cmp_number(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static bool is_dead(const struct policy_compiler *c, uint32_t number)
+{
+	return c->dead.n && bsearch(&number, c->dead.v, c->dead.n, sizeof(number), cmp_number);
+}
+
+/* First entry of (dir, identity) or behind it. */
+static size_t entry_pos(const struct policy_ruleset *rs, unsigned dir, uint32_t identity)
+{
+	size_t lo = 0, hi = rs->n_entries;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+		const struct policy_entry *e = &rs->entries[mid];
+
+		if (e->dir < dir || (e->dir == dir && e->identity < identity))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static bool has_dead(const struct policy_compiler *c, const struct policy_ruleset *rs)
+{
+	for (size_t i = 0; i < c->dead.n; i++) {
+		for (unsigned dir = 0; dir < 2; dir++) {
+			size_t pos = entry_pos(rs, dir, c->dead.v[i]);
+
+			if (pos < rs->n_entries && rs->entries[pos].dir == dir && rs->entries[pos].identity == c->dead.v[i])
+				return true;
+		}
+	}
+	return false;
+}
+
+static int publish(struct policy_compiler *c, struct ruleset *rs, bool full, const entries_t out[2])
+{
+	const struct policy_ruleset *old = &rs->pub->rs;
+	size_t keep = full ? 0 : old->n_entries, n = 0, from = 0;
+	struct ruleset_pub *pub = malloc(sizeof(*pub) + (keep + out[0].n + out[1].n) * sizeof(*pub->entries));
+
+	if (!pub)
+		return -ENOMEM;
+	pub->retired.free = rs->pub->retired.free;
+	pub->rs = *old;
+	for (unsigned dir = 0; dir < 2; dir++) {
+		for (; from < keep && old->entries[from].dir == dir; from++)
+			if (!is_dead(c, old->entries[from].identity))
+				pub->entries[n++] = old->entries[from];
+		if (out[dir].n)
+			memcpy(&pub->entries[n], out[dir].v, out[dir].n * sizeof(*pub->entries));
+		n += out[dir].n;
+	}
+	pub->rs.n_entries = n;
+	pub->rs.entries = pub->entries;
+	retire(c, &rs->pub->retired);
+	rs->pub = pub;
+	return 0;
+}
+
+static int blame(const struct ruleset *rs, struct err *reterr)
+{
+	const struct k8s_object *o = &rs->policies[0]->np->o;
+
+	return err_set(reterr, -E2BIG,
+		       "NetworkPolicy %s/%s and the %zu others that select the same pods need more than %u map entries",
+		       o->ns, o->name, rs->n_policies - 1, ENTRIES_MAX);
+}
+
+int ruleset_compile(struct policy_compiler *c, struct ruleset *rs, struct err *reterr)
+{
+	size_t total = HASH_COUNT(c->identities);
+	bool full = !rs->upto || (c->next_identity - rs->upto) > total / FULL_SHARE;
+	struct job j = { .c = c, .rs = rs };
+	entries_t out[2] = {};
+	int r = 0;
+
+	if (!full && rs->upto == c->next_identity && !c->dead.n)
+		return 0;
+	for (size_t dir = 0; r >= 0 && dir < 2; dir++) {
+		j.dir = dir;
+		r = compile_direction(&j, full, &out[dir]);
+		job_reset(&j);
+	}
+	if (r >= 0 && (full || out[0].n || out[1].n || has_dead(c, &rs->pub->rs)))
+		r = publish(c, rs, full, out);
+	if (r >= 0)
+		rs->upto = c->next_identity;
+	job_done(&j);
+	free(out[0].v);
+	free(out[1].v);
+	return r == -E2BIG ? blame(rs, reterr) : r;
+}
+
+int rulesets_update(struct policy_compiler *c, struct err *reterr)
+{
+	if (c->dead.n)
+		qsort(c->dead.v, c->dead.n, sizeof(*c->dead.v), cmp_number);
+	for (struct ruleset *rs = c->rulesets; rs; rs = rs->hh.next) {
+		int r = ruleset_compile(c, rs, reterr);
+
+		if (r < 0)
+			return r;
+	}
+	c->dead.n = 0;
+	return 0;
+}
