@@ -22,6 +22,7 @@ static const struct cli_command commands[] = {
 	{ "status", "tell how the agent is", cmd_status },
 	{ "endpoint", "list the pods of the node", cmd_endpoint },
 	{ "identity", "list the identities in use", cmd_identity },
+	{ "policy", "check, try and explain NetworkPolicies", cmd_policy },
 	{ "version", "print the version", cmd_version },
 	{ 0 },
 };

@@ -12,6 +12,7 @@ struct policy_compiler *policy_compiler_new(void)
 	c->next_identity = WEIR_ID_FIRST;
 	c->next_rule = WEIR_RULE_FIRST;
 	c->next_ruleset = 1;
+	c->class_gen = c->policy_gen = 1; /* 0: never looked at */
 	return c;
 }
 

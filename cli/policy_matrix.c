@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+/* weir policy matrix: the verdict for every pair of pods, or for the probes of a file. */
+#include <jansson.h>
+#include <netinet/in.h>
+
+#include "cli/cli.h"
+#include "cli/policy.h"
+
+struct args {
+	const char *objects, *output, *probe;
+};
+
+static const struct cli_option options[] = {
+	{ "objects", 0, "DIR", "folder of manifests (or one file)", cli_set_str, offsetof(struct args, objects) },
+	{ "output", 'o', "table|json", "json: an object a line", cli_set_str, offsetof(struct args, output) },
+	{ "probe", 0, "FILE", "answer these instead of all pairs: [{\"from\", \"to\", \"port\", \"protocol\"}]", cli_set_str,
+	  offsetof(struct args, probe) },
+	{ 0 },
+};
+static const struct cli_usage usage = {
+	"policy matrix --objects DIR",
+	"Print the verdict of the NetworkPolicies in a folder for every pair of pods and every container port.", options,
+};
+
+struct printer {
+	const struct world *world;
+	bool json, colour, failed;
+};
+
+static void side_text(const struct world_side *s, char *buf, size_t size)
+{
+	static const char *const fixed[] = { [WHY_NOT_A_POD] = "none", [WHY_SELF] = "self", [WHY_NODE] = "node",
+					     [WHY_OPEN] = "default", [WHY_RULE] = "", [WHY_AUDIT] = "audit: ",
+					     [WHY_DENIED] = "default deny: " };
+	size_t len = snprintf(buf, size, "%s", fixed[s->why]);
+
+	for (size_t i = 0; s->rule && i < s->rule->n_policies && len < size; i++)
+		len += snprintf(buf + len, size - len, "%s%s/%s", i ? "," : "", s->rule->policies[i].ns,
+				s->rule->policies[i].name);
+}
+
+static void print_json(const char *from, const char *to, uint8_t proto, uint16_t port, const struct world_verdict *v,
+		       const char *egress, const char *ingress)
+{
+	json_t *o = json_pack("{s:s, s:s, s:i, s:s, s:b, s:s, s:s}", "from", from, "to", to, "port", port, "protocol",
+			      world_proto_name(proto), "allowed", v->allowed, "egress", egress, "ingress", ingress);
+
+	json_dumpf(o, stdout, JSON_COMPACT);
+	putchar('\n');
+	json_decref(o);
+}
+
+static void print(struct printer *p, const struct world_end *from, const struct world_end *to, uint8_t proto,
+		  uint16_t port)
+{
+	struct world_verdict v = world_judge(p->world, from, to, proto, port);
+	char egress[2000], ingress[2000], at[24];
+
+	side_text(&v.side[WEIR_EGRESS], egress, sizeof(egress));
+	side_text(&v.side[WEIR_INGRESS], ingress, sizeof(ingress));
+	if (v.no_family)
+		strcpy(strcpy(egress, "no common address family"), ingress);
+	if (p->json) {
+		print_json(from->name, to->name, proto, port, &v, egress, ingress);
+		return;
+	}
+	snprintf(at, sizeof(at), "%u/%s", port, world_proto_name(proto));
+	printf("%-32s %-32s %-11s %s%-7s%s  %s | %s\n", from->name, to->name, at,
+	       !p->colour	? "" :
+	       v.allowed	? "\033[32m" :
+				  "\033[31m",
+	       v.allowed ? "allowed" : "denied", p->colour ? "\033[0m" : "", egress, ingress);
+}
+
+static bool seen_before(const struct k8s_pod *p, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (p->ports[k].port == p->ports[i].port && p->ports[k].proto == p->ports[i].proto)
+			return true;
+	return false;
+}
+
+static int find_entry(const struct world *w, const struct k8s_entry *e, struct world_end *ret)
+{
+	char name[400];
+
+	snprintf(name, sizeof(name), "%s/%s", e->ns, e->name);
+	return world_find(w, name, ret, NULL);
+}
+
+static void all_pairs(struct printer *p)
+{
+	const struct k8s_entry *const *v;
+	size_t n = k8s_store_list(p->world->store, K8S_POD, &v);
+	struct world_end from, to;
+
+	for (size_t i = 0; i < n; i++) {
+		if (((const struct k8s_pod *)v[i]->object)->finished || find_entry(p->world, v[i], &from) < 0)
+			continue;
+		for (size_t k = 0; k < n; k++) {
+			const struct k8s_pod *pod = (const struct k8s_pod *)v[k]->object;
+
+			if (k == i || pod->finished || find_entry(p->world, v[k], &to) < 0)
+				continue;
+			for (size_t port = 0; port < pod->n_ports; port++)
+				if (!seen_before(pod, port))
+					print(p, &from, &to, pod->ports[port].proto, pod->ports[port].port);
+		}
+	}
+}
+
+static int one_probe(struct printer *p, json_t *probe, struct err *reterr)
+{
+	const char *from, *to, *proto = "TCP", *from_ip = NULL, *to_ip = NULL;
+	struct world_end a, b;
+	uint8_t number;
+	json_error_t e;
+	int port = 0;
+
+	if (json_unpack_ex(probe, &e, JSON_STRICT, "{s:s, s:s, s?i, s?s, s?s, s?s}", "from", &from, "to", &to, "port", &port,
+			   "protocol", &proto, "fromIP", &from_ip, "toIP", &to_ip) < 0)
+		return err_set(reterr, -EINVAL, "%s", e.text);
+	if (world_proto(proto, &number) < 0)
+		return err_set(reterr, -EINVAL, "protocol: \"%s\" is none of TCP, UDP, SCTP, ICMP", proto);
+	if (port < (number != IPPROTO_ICMP) || port > UINT16_MAX)
+		return err_set(reterr, -EINVAL, "port: %d is not a port", port);
+	if (world_find(p->world, from, &a, reterr) < 0 || world_find(p->world, to, &b, reterr) < 0 ||
+	    world_choose(&a, from_ip, reterr) < 0 || world_choose(&b, to_ip, reterr) < 0)
+		return -EINVAL;
+	print(p, &a, &b, number, port);
+	return 0;
+}
+
+static int probes(struct printer *p, const char *path)
+{
+	json_error_t e;
+	json_t *list = streq(path, "-") ? json_loadf(stdin, JSON_REJECT_DUPLICATES, &e) :
+					  json_load_file(path, JSON_REJECT_DUPLICATES, &e), *probe;
+	int status = 0;
+	size_t i;
+
+	if (!list)
+		return cli_fail("%s:%d: %s", path, e.line, e.text);
+	if (!json_is_array(list))
+		status = cli_fail("%s: must be a list of probes", path);
+	json_array_foreach(list, i, probe) {
+		struct err err;
+
+		if (one_probe(p, probe, &err) < 0)
+			status = cli_fail("%s: probe %zu: %s", path, i, err.msg);
+	}
+	json_decref(list);
+	return status;
+}
+
+static int run(const struct args *args)
+{
+	struct printer p = { .json = args->output && streq(args->output, "json"), .colour = isatty(STDOUT_FILENO) };
+	struct world w = {};
+	int status = policy_load_world(args->objects, &w);
+
+	p.world = &w;
+	if (w.result && args->probe)
+		status = probes(&p, args->probe) ?: status;
+	else if (w.result)
+		all_pairs(&p);
+	world_done(&w);
+	return status;
+}
+
+int cmd_policy_matrix(int argc, char **argv)
+{
+	struct args args = {};
+	int n = cli_parse(&usage, argc, argv, &args);
+
+	if (n < 0)
+		return cli_exit_status(n);
+	if (n > 0)
+		return cli_wrong(&usage, "unexpected argument: %s", argv[0]);
+	if (!args.objects)
+		return cli_wrong(&usage, "--objects is missing");
+	if (args.output && !streq(args.output, "json") && !streq(args.output, "table"))
+		return cli_wrong(&usage, "--output: \"%s\" is neither table nor json", args.output);
+	return run(&args);
+}
