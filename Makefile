@@ -16,7 +16,7 @@ say = $(if $(filter 0,$(V)),@printf '  %-8s %s\n' $(1) $(2))
 PKGS_BUILD := gcc clang llvm make git pkg-config libc6-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev bpftool \
 	libnl-3-dev libnl-route-3-dev libjansson-dev libyaml-dev libnghttp2-dev libprotobuf-c-dev \
 	protobuf-c-compiler libsystemd-dev uthash-dev libcap-ng-dev libnftables-dev
-PKGS_TEST := check iproute2 nftables procps jq curl socat netcat-openbsd python3 containernetworking-plugins \
+PKGS_TEST := check iproute2 nftables procps jq curl socat netcat-openbsd python3 python3-hpack containernetworking-plugins \
 	libclang-rt-14-dev xz-utils
 PKGS_CHECK := clang-tidy cppcheck shellcheck check
 PKGS_BENCH := wrk nginx-light iperf3 iptables ipset ethtool
@@ -108,8 +108,8 @@ $(B)/test/unit/%: test/unit/%.c $(B)/san/libagent.a $(B)/san/libcni.a $(B)/san/l
 		$(AGENT_LIBS) $(call pkgs,check)
 
 # Programs that suites drive, with the project's own code in them.
-HARNESS := $(B)/test/netpol/maps $(B)/test/bpf/bpf
-$(B)/test/netpol/%: test/netpol/%.c $(B)/san/libagent.a $(B)/san/libweir.a
+HARNESS := $(B)/test/netpol/maps $(B)/test/api/server $(B)/test/bpf/bpf
+$(B)/test/netpol/maps $(B)/test/api/server: $(B)/test/%: test/%.c $(B)/san/libagent.a $(B)/san/libweir.a
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(SAN) -o $@ $^ $(AGENT_LIBS)
 $(B)/test/bpf/bpf: $(wildcard test/bpf/*.c test/bpf/*.h) $(B)/san/libagent.a $(B)/san/libweir.a
