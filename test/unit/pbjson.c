@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/flow/summary.h"
+#include "agent/flow/to_proto.h"
+#include "lib/pbjson.h"
+#include "lib/proto/flow.pb-c.h"
+#include "lib/proto/google.pb-c.h"
+#include "test/unit.h"
+#include "test/unit/flows.h"
+
+static char *json(const ProtobufCMessage *msg)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	pbjson_write(f, msg);
+	fclose(f);
+	return text;
+}
+
+static void check_json(const void *msg, const char *want)
+{
+	_cleanup_free_ char *got = json(msg);
+
+	ck_assert_str_eq(got, want);
+}
+
+START_TEST(defaults_are_left_out_and_wide_numbers_are_strings)
+{
+	Google__Protobuf__Int32Value cpu = GOOGLE__PROTOBUF__INT32_VALUE__INIT;
+	Flow__LostEvent lost = FLOW__LOST_EVENT__INIT;
+
+	check_json(&lost, "{}");
+	lost.source = FLOW__LOST_EVENT_SOURCE__HUBBLE_RING_BUFFER;
+	lost.num_events_lost = UINT64_MAX;
+	lost.cpu = &cpu; /* a wrapper is there though its value is 0 */
+	check_json(&lost, "{\"source\":\"HUBBLE_RING_BUFFER\",\"num_events_lost\":\"18446744073709551615\",\"cpu\":0}");
+	lost.source = 99;
+	lost.cpu = NULL;
+	lost.num_events_lost = 0;
+	check_json(&lost, "{\"source\":99}");
+}
+END_TEST
+
+START_TEST(times_have_as_many_digits_as_they_need)
+{
+	Google__Protobuf__Timestamp t = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+
+	t.seconds = 1700000000;
+	check_json(&t, "\"2023-11-14T22:13:20Z\"");
+	t.nanos = 120000000;
+	check_json(&t, "\"2023-11-14T22:13:20.120Z\"");
+	t.nanos = 120001000;
+	check_json(&t, "\"2023-11-14T22:13:20.120001Z\"");
+	t.nanos = 1;
+	check_json(&t, "\"2023-11-14T22:13:20.000000001Z\"");
+}
+END_TEST
+
+START_TEST(text_is_escaped_and_bytes_are_base64)
+{
+	Flow__Workload w = FLOW__WORKLOAD__INIT;
+	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
+
+	w.name = (char *)"\"\\\n\x1b\x7f<caf\xc3\xa9>";
+	check_json(&w, "{\"name\":\"\\\"\\\\\\n\\u001b\\u007f<caf\xc3\xa9>\"}");
+	any.type_url = (char *)"type.googleapis.com/x.Y";
+	any.value = (ProtobufCBinaryData){ 4, (uint8_t *)"\xff\x00\x10\x20" };
+	check_json(&any, "{\"@type\":\"type.googleapis.com/x.Y\",\"value\":\"/wAQIA==\"}");
+}
+END_TEST
+
+START_TEST(oneofs_show_the_one_that_is_set)
+{
+	Flow__Layer4 l4 = FLOW__LAYER4__INIT;
+	Flow__UDP udp = FLOW__UDP__INIT;
+
+	check_json(&l4, "{}");
+	l4.protocol_case = FLOW__LAYER4__PROTOCOL_UDP;
+	l4.udp = &udp;
+	check_json(&l4, "{\"UDP\":{}}");
+	udp.destination_port = 53;
+	check_json(&l4, "{\"UDP\":{\"destination_port\":53}}");
+}
+END_TEST
+
+START_TEST(a_flow_as_hubble_has_it)
+{
+	static const struct flow_node node = { "node-1", 0x1122334455667788 };
+	struct flow f = new_flow(new_peer(1234, "default", "client", "k8s:app=client"), new_peer(2, NULL, NULL, "reserved:world"));
+	_cleanup_(flow_msg_freep) struct flow_msg *m = flow_msg_new();
+	struct flow_face faces[FLOW_FACES_MAX];
+
+	f.seq = 0x8000000000001;
+	f.rule[WEIR_EGRESS] = new_rule(false, "out");
+	f.ev.flags = WEIR_EVF_KNOWN_DIR;
+	ck_assert_uint_eq(flow_faces(&f, faces), 2);
+	check_json(flow_msg_fill(m, &node, &f, &faces[0]),
+		   "{\"flow\":{\"time\":\"2023-11-14T22:13:20.123456789Z\",\"verdict\":\"FORWARDED\",\"IP\":{\"source\":\"10.0.0.1\","
+		   "\"destination\":\"10.0.0.2\",\"ipVersion\":\"IPv4\"},\"l4\":{\"TCP\":{\"source_port\":1000,\"destination_port\":80,"
+		   "\"flags\":{\"SYN\":true}}},\"source\":{\"identity\":1234,\"namespace\":\"default\",\"labels\":[\"k8s:app=client\"],"
+		   "\"pod_name\":\"client\",\"cluster_name\":\"default\"},\"destination\":{\"identity\":2,\"labels\":[\"reserved:world\"]},"
+		   "\"Type\":\"L3_L4\",\"node_name\":\"node-1\",\"event_type\":{\"type\":5},\"traffic_direction\":\"EGRESS\","
+		   "\"is_reply\":false,\"uuid\":\"11223344-5566-8788-8008-000000000001\","
+		   "\"egress_allowed_by\":[{\"name\":\"out\",\"namespace\":\"default\",\"kind\":\"NetworkPolicy\"}],"
+		   "\"Summary\":\"TCP Flags: SYN\"},\"node_name\":\"node-1\",\"time\":\"2023-11-14T22:13:20.123456789Z\"}");
+	flow_clear(&f);
+}
+END_TEST
+
+static void check_summary(uint8_t proto, unsigned type, unsigned code, uint8_t tcp_flags, const char *want)
+{
+	struct weir_event ev = { .proto = proto, .sport = htons((uint16_t)type), .dport = htons((uint16_t)code), .tcp_flags = tcp_flags };
+	char buf[FLOW_SUMMARY_MAX];
+
+	flow_summary(&ev, buf);
+	ck_assert_str_eq(buf, want);
+}
+
+START_TEST(summaries_in_cilium_s_words)
+{
+	check_summary(IPPROTO_TCP, 0, 0, 2 | 16, "TCP Flags: SYN, ACK");
+	check_summary(IPPROTO_TCP, 0, 0, 255, "TCP Flags: SYN, ACK, RST, FIN, PSH, URG, ECE, CWR");
+	check_summary(IPPROTO_UDP, 1, 2, 0, "UDP");
+	check_summary(IPPROTO_SCTP, 1, 2, 0, "SCTP");
+	check_summary(IPPROTO_ICMP, 8, 0, 0, "ICMPv4 EchoRequest");
+	check_summary(IPPROTO_ICMP, 3, 3, 0, "ICMPv4 DestinationUnreachable(Port)");
+	check_summary(IPPROTO_ICMP, 77, 1, 0, "ICMPv4 77(1)");
+	check_summary(IPPROTO_ICMPV6, 128, 0, 0, "ICMPv6 EchoRequest");
+	check_summary(IPPROTO_ICMPV6, 1, 4, 0, "ICMPv6 DestinationUnreachable(PortUnreachable)");
+	check_summary(IPPROTO_ICMPV6, 136, 5, 0, "ICMPv6 NeighborAdvertisement(Code: 5)");
+	check_summary(IPPROTO_ESP, 0, 0, 0, "");
+}
+END_TEST
+
+UNIT_MAIN(pbjson, defaults_are_left_out_and_wide_numbers_are_strings, times_have_as_many_digits_as_they_need,
+	  text_is_escaped_and_bytes_are_base64, oneofs_show_the_one_that_is_set, a_flow_as_hubble_has_it,
+	  summaries_in_cilium_s_words)
