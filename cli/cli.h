@@ -22,10 +22,10 @@
 
 struct cli_option {
 	const char *name; /* long name without dashes; NULL ends the table */
-	char letter;	  /* short form, 0: none */
+	char letter;      /* short form, 0: none */
 	const char *arg;  /* what its value is called in the help; NULL: a switch, which also takes =true and =false */
 	const char *help; /* NULL: not listed */
-	/* value is never NULL: a switch gets "true" or "false". -EINVAL with the story; it is prefixed by the option. */
+	/* value is never NULL: a switch gets "true" or "false". -EINVAL with the story, prefixed by the option then. */
 	int (*set)(const struct cli_option *o, const char *value, void *args, struct err *reterr);
 	size_t data; /* for set: usually the offset of a member of args */
 };
@@ -55,9 +55,9 @@ int cli_wrong(const struct cli_usage *usage, const char *fmt, ...) _printf_(2, 3
 int cli_fail(const char *fmt, ...) _printf_(1, 2);
 
 /* Setters for members of args at o->data. */
-int cli_set_str(const struct cli_option *o, const char *value, void *args, struct err *reterr);	 /* const char * */
+int cli_set_str(const struct cli_option *o, const char *value, void *args, struct err *reterr);  /* const char * */
 int cli_set_bool(const struct cli_option *o, const char *value, void *args, struct err *reterr); /* bool */
-int cli_set_u64(const struct cli_option *o, const char *value, void *args, struct err *reterr);	 /* uint64_t */
+int cli_set_u64(const struct cli_option *o, const char *value, void *args, struct err *reterr);  /* uint64_t */
 
 /* For commands that have commands of their own (weir endpoint list): run the one that argv[1] names. */
 struct cli_command {

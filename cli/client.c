@@ -74,8 +74,8 @@ static int connect_tcp(const char *server, struct err *reterr)
 
 	if (!colon || colon == server || !colon[1])
 		return err_set(reterr, -EINVAL, "\"%s\" is neither unix:///PATH nor HOST:PORT", server);
-	host = server[0] == '[' && colon[-1] == ']' ? strndup(server + 1, (size_t)(colon - server) - 2) :
-						      strndup(server, (size_t)(colon - server));
+	host = server[0] == '[' && colon[-1] == ']' ? strndup(server + 1, (size_t)(colon - server) - 2)
+						    : strndup(server, (size_t)(colon - server));
 	if (!host)
 		return err_oom(reterr);
 	r = getaddrinfo(host, colon + 1, &hints, &list);
@@ -202,12 +202,19 @@ int client_connect(const char *server, struct client **ret_client, struct err *r
 
 static int submit(struct client *c, const struct client_call *call)
 {
-#define NV(n, v) { (uint8_t *)(n), (uint8_t *)(v), strlen(n), strlen(v), NGHTTP2_NV_FLAG_NONE }
+#define NV(n, v)                                                                           \
+	{                                                                                  \
+		(uint8_t *)(n), (uint8_t *)(v), strlen(n), strlen(v), NGHTTP2_NV_FLAG_NONE \
+	}
 	char timeout[16];
-	nghttp2_nv nv[] = { NV(":method", "POST"),	NV(":scheme", "http"),
-			    NV(":path", call->path),	NV(":authority", c->authority),
-			    NV("te", "trailers"),	NV("content-type", "application/grpc"),
-			    NV("user-agent", "weir/" WEIR_VERSION), NV("grpc-timeout", "") };
+	nghttp2_nv nv[] = { NV(":method", "POST"),
+			    NV(":scheme", "http"),
+			    NV(":path", call->path),
+			    NV(":authority", c->authority),
+			    NV("te", "trailers"),
+			    NV("content-type", "application/grpc"),
+			    NV("user-agent", "weir/" WEIR_VERSION),
+			    NV("grpc-timeout", "") };
 	nghttp2_data_provider provider = { .source.ptr = c, .read_callback = read_request };
 	size_t len = protobuf_c_message_get_packed_size(call->request), n = ARRAY_SIZE(nv);
 
@@ -294,7 +301,8 @@ static int judge(struct client *c, int r, struct err *reterr)
 	const char *name = grpc_status_name(c->status);
 
 	if (c->result < 0)
-		return c->result == -EBADMSG ? err_set(reterr, -EBADMSG, "the server's answer makes no sense") : c->result;
+		return c->result == -EBADMSG ? err_set(reterr, -EBADMSG, "the server's answer makes no sense")
+					     : c->result;
 	if (r < 0)
 		return err_set(reterr, r, "the connection broke: %s", strerror(-r));
 	if (c->http_status != 200)
@@ -302,7 +310,8 @@ static int judge(struct client *c, int r, struct err *reterr)
 	if (c->status == GRPC_OK)
 		return 0;
 	if (c->status < 0)
-		return err_set(reterr, -EREMOTEIO, "the server ended the call without a status (HTTP/2 error %u)", c->reset);
+		return err_set(reterr, -EREMOTEIO, "the server ended the call without a status (HTTP/2 error %u)",
+			       c->reset);
 	if (c->status == GRPC_UNKNOWN)
 		return err_set(reterr, -EREMOTEIO, "%s", c->message);
 	if (name)
@@ -348,7 +357,11 @@ int client_ask(struct client *c, const char *path, const ProtobufCMessage *reque
 	       const ProtobufCMessageDescriptor *response, ProtobufCMessage **ret_msg, struct err *reterr)
 {
 	struct answer a = { .descriptor = response };
-	struct client_call call = { .path = path, .request = request, .response = response, .on_message = keep, .userdata = &a,
+	struct client_call call = { .path = path,
+				    .request = request,
+				    .response = response,
+				    .on_message = keep,
+				    .userdata = &a,
 				    .timeout_sec = ASK_TIMEOUT_SEC };
 	int r = client_call(c, &call, reterr);
 

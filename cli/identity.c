@@ -33,7 +33,8 @@ static int list(int argc, char **argv)
 {
 	static const struct cli_option options[] = { ASK_OPTIONS, { 0 } };
 	static const struct cli_usage usage = { "identity list [-o text|json]",
-						"List the identities in use: which labels each number stands for.", options };
+						"List the identities in use: which labels each number stands for.",
+						options };
 	Weir__V1__ListIdentitiesRequest request = WEIR__V1__LIST_IDENTITIES_REQUEST__INIT;
 
 	return ask_and_print(&usage, argc, argv, "/weir.v1.Agent/ListIdentities", &request.base,

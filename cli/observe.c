@@ -31,10 +31,12 @@ static const struct cli_option own_options[] = {
 	{ "server", 0, "ADDRESS", "unix:///PATH or HOST:PORT (also WEIR_SERVER)", cli_set_str, ARG(server) },
 	{ "output", 'o', "FORMAT", "compact, dict, json, jsonpb, table", cli_set_str, ARG(output) },
 	{ "print-node-name", 0, NULL, "print the node's name", cli_set_bool, ARG(node_names) },
-	{ "print-policy-names", 0, NULL, "print the policies that decided (on; =false)", cli_set_bool, ARG(policy_names) },
+	{ "print-policy-names", 0, NULL, "print the policies that decided (on; =false)", cli_set_bool,
+	  ARG(policy_names) },
 	{ "numeric", 0, NULL, "print addresses, not names", cli_set_bool, ARG(numeric) },
 	{ "ip-translation", 0, NULL, "print names for addresses (on; =false)", cli_set_bool, ARG(ip_translation) },
-	{ "time-format", 0, "NAME", "StampMilli, RFC3339, RFC3339Milli, RFC3339Nano, ...", cli_set_str, ARG(time_format) },
+	{ "time-format", 0, "NAME", "StampMilli, RFC3339, RFC3339Milli, RFC3339Nano, ...", cli_set_str,
+	  ARG(time_format) },
 	{ "color", 0, "WHEN", "auto, always, never", cli_set_str, ARG(color) },
 	{ "print-raw-filters", 0, NULL, "print what would be sent, send nothing", cli_set_bool, ARG(raw_filters) },
 };
@@ -106,20 +108,28 @@ static int make_printer(const struct observe_args *a, struct printer *p, struct 
 	static const struct {
 		const char *name;
 		enum observe_output output;
-	} outputs[] = { { "compact", OUTPUT_COMPACT }, { "dict", OUTPUT_DICT }, { "json", OUTPUT_JSON },
-			{ "jsonpb", OUTPUT_JSON },     { "table", OUTPUT_TABLE } };
+	} outputs[] = { { "compact", OUTPUT_COMPACT },
+			{ "dict", OUTPUT_DICT },
+			{ "json", OUTPUT_JSON },
+			{ "jsonpb", OUTPUT_JSON },
+			{ "table", OUTPUT_TABLE } };
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(outputs); i++)
 		if (streq(outputs[i].name, a->output))
 			break;
 	if (i == ARRAY_SIZE(outputs))
-		return err_set(reterr, -EINVAL, "--output is compact, dict, json, jsonpb or table, not \"%s\"", a->output);
-	*p = (struct printer){ .out = stdout, .output = outputs[i].output, .node_names = a->node_names,
-			       .policy_names = a->policy_names, .ip_translation = a->ip_translation && !a->numeric,
+		return err_set(reterr, -EINVAL, "--output is compact, dict, json, jsonpb or table, not \"%s\"",
+			       a->output);
+	*p = (struct printer){ .out = stdout,
+			       .output = outputs[i].output,
+			       .node_names = a->node_names,
+			       .policy_names = a->policy_names,
+			       .ip_translation = a->ip_translation && !a->numeric,
 			       .time_layout = time_layout(a->time_format) };
 	if (!p->time_layout)
-		return err_set(reterr, -EINVAL, "--time-format is one of %s, not \"%s\"", time_layout_names, a->time_format);
+		return err_set(reterr, -EINVAL, "--time-format is one of %s, not \"%s\"", time_layout_names,
+			       a->time_format);
 	if (p->output == OUTPUT_TABLE && a->follow)
 		return err_set(reterr, -EINVAL, "a table goes not with --follow");
 	return set_color(p, a->color, reterr);
@@ -151,9 +161,12 @@ static int on_idle(_unused_ void *userdata)
 static int stream(const char *server, const Observer__GetFlowsRequest *req, struct printer *p)
 {
 	_cleanup_(client_closep) struct client *client = NULL;
-	struct client_call call = { .path = "/observer.Observer/GetFlows", .request = &req->base,
-				    .response = &observer__get_flows_response__descriptor, .on_message = on_flow,
-				    .idle = on_idle, .userdata = p };
+	struct client_call call = { .path = "/observer.Observer/GetFlows",
+				    .request = &req->base,
+				    .response = &observer__get_flows_response__descriptor,
+				    .on_message = on_flow,
+				    .idle = on_idle,
+				    .userdata = p };
 	struct err e = { 0 };
 	int r = client_connect(server, &client, &e);
 
@@ -190,9 +203,13 @@ static int observe(const struct cli_usage *usage, struct observe_args *a)
 int cmd_observe(int argc, char **argv)
 {
 	struct cli_option options[ARRAY_SIZE(own_options) + FILTER_OPTIONS_MAX + 1] = { 0 };
-	struct cli_usage usage = { "observe [options]", "Print flows: who talked to whom, what was dropped and why.", options };
-	struct observe_args a = { .output = "compact", .policy_names = true, .ip_translation = true,
-				  .time_format = "StampMilli", .color = "auto" };
+	struct cli_usage usage = { "observe [options]", "Print flows: who talked to whom, what was dropped and why.",
+				   options };
+	struct observe_args a = { .output = "compact",
+				  .policy_names = true,
+				  .ip_translation = true,
+				  .time_format = "StampMilli",
+				  .color = "auto" };
 	int n;
 
 	memcpy(options, own_options, sizeof(own_options));

@@ -8,17 +8,17 @@
 
 enum filter_end { END_FLAT, END_SOURCE, END_DESTINATION, END_EITHER };
 
-static const char *const identities[] = { "unknown",	 "host",	   "world",	"unmanaged",  "health",	    "init",
-					  "remote-node", "kube-apiserver", "ingress", "world-ipv4", "world-ipv6",
-					  "encrypted-overlay" };
-static const char *const trace_points[] = { "to-endpoint", "to-proxy",	    "to-host",	     "to-stack",   "to-overlay",
-					    "from-endpoint", "from-proxy",  "from-host",     "from-stack", "from-overlay",
-					    "from-network", "to-network",   "from-crypto",   "to-crypto" };
+static const char *const identities[] = { "unknown", "host",       "world",       "unmanaged",
+					  "health",  "init",       "remote-node", "kube-apiserver",
+					  "ingress", "world-ipv4", "world-ipv6",  "encrypted-overlay" };
+static const char *const trace_points[] = { "to-endpoint",   "to-proxy",   "to-host",     "to-stack",   "to-overlay",
+					    "from-endpoint", "from-proxy", "from-host",   "from-stack", "from-overlay",
+					    "from-network",  "to-network", "from-crypto", "to-crypto" };
 static const struct {
 	const char *name;
 	int type;
-} event_types[] = { { "drop", 1 }, { "debug", 2 },	  { "capture", 3 }, { "trace", 4 }, { "policy-verdict", 5 },
-		    { "trace-sock", 7 }, { "l7", 129 },  { "agent", 130 } };
+} event_types[] = { { "drop", 1 },           { "debug", 2 },      { "capture", 3 }, { "trace", 4 },
+		    { "policy-verdict", 5 }, { "trace-sock", 7 }, { "l7", 129 },    { "agent", 130 } };
 
 const char *identity_name(uint32_t number)
 {
@@ -91,7 +91,8 @@ static int add_identity(Flow__FlowFilter *f, const ProtobufCFieldDescriptor *d, 
 			return add_u32(f, d, i, reterr);
 	v = strtoul(value, &end, 10);
 	if (!isdigit((unsigned char)*value) || *end || v > UINT32_MAX)
-		return err_set(reterr, -EINVAL, "\"%s\" is neither a number nor the name of a reserved identity", value);
+		return err_set(reterr, -EINVAL, "\"%s\" is neither a number nor the name of a reserved identity",
+			       value);
 	return add_u32(f, d, (uint32_t)v, reterr);
 }
 
@@ -101,7 +102,8 @@ static int add_workload(Flow__FlowFilter *f, const ProtobufCFieldDescriptor *d, 
 	Flow__Workload *w = pb_append(field_n(f, d), field_array(f, d), d->descriptor);
 	_cleanup_free_ char *kind = slash ? strndup(value, (size_t)(slash - value)) : NULL;
 
-	if (!w || (slash && !kind) || pb_set_str(&w->kind, kind) < 0 || pb_set_str(&w->name, slash ? slash + 1 : value) < 0)
+	if (!w || (slash && !kind) || pb_set_str(&w->kind, kind) < 0 ||
+	    pb_set_str(&w->name, slash ? slash + 1 : value) < 0)
 		return err_oom(reterr);
 	return 0;
 }
@@ -176,10 +178,12 @@ static int add_ip6(Flow__FlowFilter *f, const ProtobufCFieldDescriptor *d, const
 	return streq(value, "true") ? add_u32(f, d, FLOW__IPVERSION__IPv6, reterr) : 0;
 }
 
-#define ENDS(name, letter, arg, what, field, add)                                                      \
-	{ name, letter, arg, "either end: " what, field, END_EITHER, add },                            \
-	{ "from-" name, 0, arg, "source: " what, field, END_SOURCE, add },                             \
-	{ "to-" name, 0, arg, "destination: " what, field, END_DESTINATION, add }
+#define ENDS(name, letter, arg, what, field, add)                                     \
+	{ name, letter, arg, "either end: " what, field, END_EITHER, add },           \
+	    { "from-" name, 0, arg, "source: " what, field, END_SOURCE, add },        \
+	{                                                                             \
+		"to-" name, 0, arg, "destination: " what, field, END_DESTINATION, add \
+	}
 
 static const struct filter_flag flags[] = {
 	ENDS("pod", 0, "[NS/]PREFIX", "pod", "pod", NULL),
@@ -194,8 +198,10 @@ static const struct filter_flag flags[] = {
 	ENDS("cluster", 0, "NAME", "cluster", "cluster_name", add_str),
 	{ "protocol", 0, "NAME", "tcp, udp, sctp, icmp, icmpv4, icmpv6, http, dns", "protocol", END_FLAT, add_str },
 	{ "verdict", 0, "VERDICT", "FORWARDED, DROPPED, AUDIT, ...", "verdict", END_FLAT, add_enum },
-	{ "type", 't', "TYPE[:SUB]", "drop, policy-verdict, trace[:to-endpoint|to-stack...], l7", "event_type", END_FLAT, add_type },
-	{ "drop-reason-desc", 0, "REASON", "POLICY_DENIED, INVALID_SOURCE_IP, ...", "drop_reason_desc", END_FLAT, add_enum },
+	{ "type", 't', "TYPE[:SUB]", "drop, policy-verdict, trace[:to-endpoint|to-stack...], l7", "event_type",
+	  END_FLAT, add_type },
+	{ "drop-reason-desc", 0, "REASON", "POLICY_DENIED, INVALID_SOURCE_IP, ...", "drop_reason_desc", END_FLAT,
+	  add_enum },
 	{ "traffic-direction", 0, "DIR", "ingress, egress", "traffic_direction", END_FLAT, add_enum },
 	{ "tcp-flags", 0, "FLAGS", "all of these, as SYN,ACK", "tcp_flags", END_FLAT, add_tcp_flags },
 	{ "ipv4", '4', NULL, "IPv4 alone", "ip_version", END_FLAT, add_ip4 },
@@ -214,8 +220,8 @@ static const struct filter_flag flags[] = {
 /* Pods and namespaces are gathered, see join. */
 static int add_name(struct pod_names *p, const struct filter_flag *flag, const char *value, struct err *reterr)
 {
-	int r = flag->field ? pb_append_str(&p->n_pods, &p->pods, value) :
-			      pb_append_str(&p->n_namespaces, &p->namespaces, value);
+	int r = flag->field ? pb_append_str(&p->n_pods, &p->pods, value)
+			    : pb_append_str(&p->n_namespaces, &p->namespaces, value);
 
 	return r < 0 ? err_oom(reterr) : 0;
 }
@@ -247,9 +253,14 @@ static int pair_add(struct filter_pair *p, const char *field, enum filter_end en
 		char name[40];
 		int r;
 
-		snprintf(name, sizeof(name), "%s%s", end == END_FLAT ? "" : destination ? "destination_" : "source_", field);
-		r = add(filters[i], protobuf_c_message_descriptor_get_field_by_name(&flow__flow_filter__descriptor, name),
-			value, reterr);
+		snprintf(name, sizeof(name), "%s%s",
+			 end == END_FLAT ? ""
+			 : destination   ? "destination_"
+					 : "source_",
+			 field);
+		r = add(filters[i],
+			protobuf_c_message_descriptor_get_field_by_name(&flow__flow_filter__descriptor, name), value,
+			reterr);
 		if (r < 0)
 			return r;
 	}
@@ -289,8 +300,9 @@ size_t filter_options(struct cli_option *ret_options)
 
 	_Static_assert(ARRAY_SIZE(flags) + 2 <= FILTER_OPTIONS_MAX, "the table is too small");
 	for (; n < ARRAY_SIZE(flags); n++)
-		ret_options[n] = (struct cli_option){ flags[n].name, flags[n].letter, flags[n].arg, flags[n].help, set_filter, n };
-	ret_options[n++] = (struct cli_option){ "all-namespaces", 'A', NULL, "pods named without namespace: of any",
+		ret_options[n] =
+		    (struct cli_option){ flags[n].name, flags[n].letter, flags[n].arg, flags[n].help, set_filter, n };
+	ret_options[n++] = (struct cli_option){ "all-namespaces",   'A', NULL, "pods named without namespace: of any",
 						set_all_namespaces, 0 };
 	ret_options[n++] = (struct cli_option){ "not", 0, NULL, "turn the next filter around", set_not, 0 };
 	return n;
@@ -350,8 +362,10 @@ int filter_finish(struct filter_args *a, Observer__GetFlowsRequest *request, str
 	for (size_t deny = 0; deny < 2; deny++) {
 		const struct pod_names *p = a->names[deny];
 
-		if (names_used(&p[END_EITHER - 1]) && (names_used(&p[END_SOURCE - 1]) || names_used(&p[END_DESTINATION - 1])))
-			return err_set(reterr, -EINVAL, "--pod and --namespace go not with their --from- and --to- forms");
+		if (names_used(&p[END_EITHER - 1]) &&
+		    (names_used(&p[END_SOURCE - 1]) || names_used(&p[END_DESTINATION - 1])))
+			return err_set(reterr, -EINVAL,
+				       "--pod and --namespace go not with their --from- and --to- forms");
 		for (enum filter_end end = END_SOURCE; end <= END_EITHER; end++) {
 			int r = join(deny ? &a->deny : &a->allow, end, &p[end - 1], reterr);
 

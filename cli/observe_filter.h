@@ -7,8 +7,8 @@
 #include "lib/proto/observer.pb-c.h"
 
 /*
- * Flags that speak of either end (--pod) make two filters, one with the condition on the source, one on the destination;
- * a flow passes when either does. All other conditions are in both.
+ * Flags that speak of either end (--pod) make two filters, one with the condition on the source, one on the
+ * destination; a flow passes when either does. All other conditions are in both.
  */
 struct filter_pair {
 	Flow__FlowFilter *source, *destination;
@@ -24,7 +24,7 @@ struct pod_names {
 
 struct filter_args {
 	struct filter_pair allow, deny;
-	bool not_next; /* --not: the next flag goes to deny */
+	bool not_next;                /* --not: the next flag goes to deny */
 	struct pod_names names[2][3]; /* allow, deny; source, destination, either end */
 };
 

@@ -18,7 +18,8 @@
 
 /* What every format shows of one flow, already harmless to a terminal. */
 struct line {
-	char time[TIME_STRLEN], node[CELL], source[CELL], destination[CELL], type[CELL], verdict[2 * CELL], summary[CELL];
+	char time[TIME_STRLEN], node[CELL], source[CELL], destination[CELL], type[CELL], verdict[2 * CELL],
+	    summary[CELL];
 	char source_id[64], destination_id[64];
 	const char *arrow;
 };
@@ -47,7 +48,11 @@ const char *printable(const char *s, char *buf, size_t size)
 
 static const char *paint(const struct printer *p, const char *color, const char *s, char *buf, size_t size)
 {
-	snprintf(buf, size, p->color ? "\033[%s" "m%s\033[0m" : "%s%s", p->color ? color : "", s);
+	snprintf(buf, size,
+		 p->color ? "\033[%s"
+			    "m%s\033[0m"
+			  : "%s%s",
+		 p->color ? color : "", s);
 	return buf;
 }
 
@@ -82,8 +87,9 @@ static void put_host(const struct printer *p, const Flow__Flow *f, bool source, 
 	const Flow__Endpoint *ep = source ? f->source : f->destination;
 	const Flow__Service *svc = source ? f->source_service : f->destination_service;
 	size_t n_names = source ? f->n_source_names : f->n_destination_names;
-	const char *addr = f->ip ? (source ? f->ip->source : f->ip->destination) :
-			   f->ethernet ? (source ? f->ethernet->source : f->ethernet->destination) : "";
+	const char *addr = f->ip         ? (source ? f->ip->source : f->ip->destination)
+			   : f->ethernet ? (source ? f->ethernet->source : f->ethernet->destination)
+					 : "";
 	char raw[CELL], host[CELL], number[12], port[32];
 	uint32_t n = port_of(f, source);
 
@@ -132,9 +138,10 @@ static const char *enum_name(const ProtobufCEnumDescriptor *d, int value, char *
 
 static void put_l7_type(const Flow__Layer7 *l7, char *buf, size_t size)
 {
-	const char *proto = l7->record_case == FLOW__LAYER7__RECORD_HTTP  ? "http" :
-			    l7->record_case == FLOW__LAYER7__RECORD_DNS	  ? "dns" :
-			    l7->record_case == FLOW__LAYER7__RECORD_KAFKA ? "kafka" : "l7";
+	const char *proto = l7->record_case == FLOW__LAYER7__RECORD_HTTP    ? "http"
+			    : l7->record_case == FLOW__LAYER7__RECORD_DNS   ? "dns"
+			    : l7->record_case == FLOW__LAYER7__RECORD_KAFKA ? "kafka"
+									    : "l7";
 	const char *source = l7->record_case == FLOW__LAYER7__RECORD_DNS ? l7->dns->observation_source : "";
 	char raw[CELL], kind[32];
 
@@ -147,7 +154,8 @@ static void put_l7_type(const Flow__Layer7 *l7, char *buf, size_t size)
 
 static void put_type(const Flow__Flow *f, char *buf, size_t size)
 {
-	static const char *const match_types[] = { "none", "L3-Only", "L3-L4", "L4-Only", "all", "L3-Proto", "Proto-Only" };
+	static const char *const match_types[] = { "none", "L3-Only",  "L3-L4",     "L4-Only",
+						   "all",  "L3-Proto", "Proto-Only" };
 	int type = f->event_type ? f->event_type->type : 0, sub = f->event_type ? f->event_type->sub_type : 0;
 	const char *name = NULL;
 	char direction[40];
@@ -205,7 +213,8 @@ static size_t put_policies(char *buf, size_t size, size_t len, const char **sep,
 
 		if (!*list[i]->name || !*list[i]->kind)
 			continue;
-		len += (size_t)snprintf(buf + len, size - len, "%s%s (%s)", *sep, printable(list[i]->name, name, sizeof(name)),
+		len += (size_t)snprintf(buf + len, size - len, "%s%s (%s)", *sep,
+					printable(list[i]->name, name, sizeof(name)),
 					printable(list[i]->kind, kind, sizeof(kind)));
 		*sep = ", ";
 	}
@@ -278,8 +287,9 @@ static void print_compact(const struct printer *p, const Observer__GetFlowsRespo
 	fputs(l->time, p->out);
 	if (p->node_names)
 		fprintf(p->out, " [%s]", l->node);
-	fprintf(p->out, ": %s %s %s %s %s %s %s", reply ? l->destination : l->source, reply ? l->destination_id : l->source_id,
-		l->arrow, reply ? l->source : l->destination, reply ? l->source_id : l->destination_id, l->type, l->verdict);
+	fprintf(p->out, ": %s %s %s %s %s %s %s", reply ? l->destination : l->source,
+		reply ? l->destination_id : l->source_id, l->arrow, reply ? l->source : l->destination,
+		reply ? l->source_id : l->destination_id, l->type, l->verdict);
 	if (*l->summary)
 		fprintf(p->out, " (%s)", l->summary);
 	fputc('\n', p->out);
@@ -293,8 +303,8 @@ static void print_dict(struct printer *p, const struct line *l)
 	fprintf(p->out, "  TIMESTAMP: %s\n", l->time);
 	if (p->node_names)
 		fprintf(p->out, "       NODE: %s\n", l->node);
-	fprintf(p->out, "     SOURCE: %s\nDESTINATION: %s\n       TYPE: %s\n    VERDICT: %s\n    SUMMARY: %s\n", l->source,
-		l->destination, l->type, l->verdict, l->summary);
+	fprintf(p->out, "     SOURCE: %s\nDESTINATION: %s\n       TYPE: %s\n    VERDICT: %s\n    SUMMARY: %s\n",
+		l->source, l->destination, l->type, l->verdict, l->summary);
 }
 
 static size_t columns(const struct printer *p)
@@ -328,8 +338,7 @@ static int add_row(struct printer *p, const char *time, const char *node, const 
 
 static int table_row(struct printer *p, const struct line *l)
 {
-	if (!p->n_cells &&
-	    add_row(p, "TIMESTAMP", "NODE", "SOURCE", "DESTINATION", "TYPE", "VERDICT", "SUMMARY") < 0)
+	if (!p->n_cells && add_row(p, "TIMESTAMP", "NODE", "SOURCE", "DESTINATION", "TYPE", "VERDICT", "SUMMARY") < 0)
 		return -ENOMEM;
 	return add_row(p, l->time, l->node, l->source, l->destination, l->type, l->verdict, l->summary);
 }
@@ -359,7 +368,8 @@ static void node_status(const struct printer *p, const Observer__GetFlowsRespons
 
 	put_time(p, msg->time, time);
 	join_names(e->node_names, e->n_node_names, raw, sizeof(raw));
-	fprintf(stderr, "%s: %s %s %s\n", time, enum_name(&relay__node_state__descriptor, (int)e->state_change, state, sizeof(state)),
+	fprintf(stderr, "%s: %s %s %s\n", time,
+		enum_name(&relay__node_state__descriptor, (int)e->state_change, state, sizeof(state)),
 		printable(raw, names, sizeof(names)), printable(e->message, text, sizeof(text)));
 }
 

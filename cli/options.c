@@ -160,8 +160,8 @@ int cli_parse(const struct cli_usage *usage, int argc, char **argv, void *args)
 			options = false;
 			continue;
 		}
-		r = argv[i][1] == '-' ? parse_long(usage, argc, argv, &i, args) :
-					parse_letters(usage, argc, argv, &i, args);
+		r = argv[i][1] == '-' ? parse_long(usage, argc, argv, &i, args)
+				      : parse_letters(usage, argc, argv, &i, args);
 		if (r < 0)
 			return r;
 	}

@@ -87,7 +87,8 @@ static void print_uplinks(const Weir__V1__StatusResponse *s)
 	char name[64], error[512];
 
 	for (size_t i = 0; i < s->n_uplinks; i++)
-		printf("%-12s %s: %s%s%s\n", i ? "" : "Uplinks:", printable(s->uplinks[i]->interface, name, sizeof(name)),
+		printf("%-12s %s: %s%s%s\n",
+		       i ? "" : "Uplinks:", printable(s->uplinks[i]->interface, name, sizeof(name)),
 		       s->uplinks[i]->attached ? "attached" : "NOT ATTACHED", *s->uplinks[i]->error ? ", " : "",
 		       printable(s->uplinks[i]->error, error, sizeof(error)));
 }
@@ -98,9 +99,10 @@ static void print_maps(const Weir__V1__StatusResponse *s)
 		const Weir__V1__MapInfo *m = s->maps[i];
 		char name[64], memory[24];
 
-		printf("%-12s %-16s %llu of %llu (%u %%), %s%s\n", i ? "" : "Maps:", printable(m->name, name, sizeof(name)),
-		       (unsigned long long)m->entries, (unsigned long long)m->max_entries, pressure(m),
-		       human(m->memory_bytes, memory, sizeof(memory)), map_is_full(m) ? " FULL" : "");
+		printf("%-12s %-16s %llu of %llu (%u %%), %s%s\n",
+		       i ? "" : "Maps:", printable(m->name, name, sizeof(name)), (unsigned long long)m->entries,
+		       (unsigned long long)m->max_entries, pressure(m), human(m->memory_bytes, memory, sizeof(memory)),
+		       map_is_full(m) ? " FULL" : "");
 	}
 }
 
@@ -124,10 +126,11 @@ static int print_status(const ProtobufCMessage *msg)
 	       printable(s->version, version, sizeof(version)), s->pid, uptime(s->uptime_ns, up, sizeof(up)),
 	       human(s->memory_rss, rss, sizeof(rss)));
 	print_flows(s);
-	printf("%-12s %u: %u ready, %u waiting\n", "Endpoints:", s->endpoints, s->endpoints_ready, s->endpoints_waiting);
+	printf("%-12s %u: %u ready, %u waiting\n", "Endpoints:", s->endpoints, s->endpoints_ready,
+	       s->endpoints_waiting);
 	printf("%-12s %u policies, %u pods, %u namespaces\n", "Objects:", s->policies, s->pods, s->namespaces);
-	printf("%-12s generation %u: %u identities, %u rule sets, %u rules; compiled in %llu us, applied in %llu us\n", "Policy:",
-	       s->generation, s->identities, s->rulesets, s->rules, (unsigned long long)s->policy_compile_us,
+	printf("%-12s generation %u: %u identities, %u rule sets, %u rules; compiled in %llu us, applied in %llu us\n",
+	       "Policy:", s->generation, s->identities, s->rulesets, s->rules, (unsigned long long)s->policy_compile_us,
 	       (unsigned long long)s->policy_apply_us);
 	print_uplinks(s);
 	print_maps(s);
@@ -140,12 +143,14 @@ static int print_status(const ProtobufCMessage *msg)
 int cmd_status(int argc, char **argv)
 {
 	static const struct cli_option options[] = { ASK_OPTIONS, { 0 } };
-	static const struct cli_usage usage = { "status [-o text|json]",
-						"Tell how the agent of this node is: flows, losses, endpoints, policy, maps, "
-						"drops, errors. Exit status 1 when it is not well or not there.",
-						options };
+	static const struct cli_usage usage = {
+		"status [-o text|json]",
+		"Tell how the agent of this node is: flows, losses, endpoints, policy, maps, "
+		"drops, errors. Exit status 1 when it is not well or not there.",
+		options
+	};
 	Weir__V1__StatusRequest request = WEIR__V1__STATUS_REQUEST__INIT;
 
-	return ask_and_print(&usage, argc, argv, "/weir.v1.Agent/Status", &request.base, &weir__v1__status_response__descriptor,
-			     print_status, judge);
+	return ask_and_print(&usage, argc, argv, "/weir.v1.Agent/Status", &request.base,
+			     &weir__v1__status_response__descriptor, print_status, judge);
 }

@@ -43,15 +43,16 @@ void table_print(struct table *t, FILE *f)
 
 static int complain(const char *server, int r, const struct err *e)
 {
-	const char *hint = r == -ENOENT || r == -ECONNREFUSED ? " (is weir-agent running?)" :
-			   r == -EACCES			      ? " (root, or the socket's group, may ask)" : "";
+	const char *hint = r == -ENOENT || r == -ECONNREFUSED ? " (is weir-agent running?)"
+			   : r == -EACCES                     ? " (root, or the socket's group, may ask)"
+							      : "";
 
 	return cli_fail("%s: %s%s", server, *e->msg ? e->msg : strerror(-r), hint);
 }
 
-int ask_and_print(const struct cli_usage *usage, int argc, char **argv, const char *path, const ProtobufCMessage *request,
-		  const ProtobufCMessageDescriptor *response, int (*text)(const ProtobufCMessage *msg),
-		  int (*judge)(const ProtobufCMessage *msg))
+int ask_and_print(const struct cli_usage *usage, int argc, char **argv, const char *path,
+		  const ProtobufCMessage *request, const ProtobufCMessageDescriptor *response,
+		  int (*text)(const ProtobufCMessage *msg), int (*judge)(const ProtobufCMessage *msg))
 {
 	_cleanup_(client_closep) struct client *client = NULL;
 	struct ask_args a = { .output = "text" };

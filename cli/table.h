@@ -21,14 +21,18 @@ void table_print(struct table *t, FILE *f);
 struct ask_args {
 	const char *server, *output; /* text, json */
 };
-#define ASK_OPTIONS                                                                                                  \
-	{ "server", 0, "ADDRESS", "unix:///PATH or HOST:PORT (also WEIR_SERVER)", cli_set_str,                       \
-	  offsetof(struct ask_args, server) },                                                                       \
-	{ "output", 'o', "FORMAT", "text, json", cli_set_str, offsetof(struct ask_args, output) }
+#define ASK_OPTIONS                                                                                   \
+	{ "server",    0,                                                                             \
+	  "ADDRESS",   "unix:///PATH or HOST:PORT (also WEIR_SERVER)",                                \
+	  cli_set_str, offsetof(struct ask_args, server) },                                           \
+	{                                                                                             \
+		"output", 'o', "FORMAT", "text, json", cli_set_str, offsetof(struct ask_args, output) \
+	}
 
-/* Parse the options, ask, print JSON or call text. Returns the exit status: what judge says (NULL: 0) if all went well. */
-int ask_and_print(const struct cli_usage *usage, int argc, char **argv, const char *path, const ProtobufCMessage *request,
-		  const ProtobufCMessageDescriptor *response, int (*text)(const ProtobufCMessage *msg),
-		  int (*judge)(const ProtobufCMessage *msg));
+/* Parse the options, ask, print JSON or call text. Returns the exit status: what judge says (NULL: 0) if all went well.
+ */
+int ask_and_print(const struct cli_usage *usage, int argc, char **argv, const char *path,
+		  const ProtobufCMessage *request, const ProtobufCMessageDescriptor *response,
+		  int (*text)(const ProtobufCMessage *msg), int (*judge)(const ProtobufCMessage *msg));
 
 #endif

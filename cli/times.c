@@ -11,9 +11,12 @@
 static const struct {
 	const char *name, *layout;
 } layouts[] = {
-	{ "StampMilli", "%b %e %H:%M:%S.%L" },	 { "RFC3339", "%Y-%m-%dT%H:%M:%S%Z" },
-	{ "RFC3339Milli", "%Y-%m-%dT%H:%M:%S.%L%Z" }, { "RFC3339Micro", "%Y-%m-%dT%H:%M:%S.%U%Z" },
-	{ "RFC3339Nano", "%Y-%m-%dT%H:%M:%S.%N%Z" },  { "RFC1123Z", "%a, %d %b %Y %H:%M:%S %z" },
+	{ "StampMilli", "%b %e %H:%M:%S.%L" },
+	{ "RFC3339", "%Y-%m-%dT%H:%M:%S%Z" },
+	{ "RFC3339Milli", "%Y-%m-%dT%H:%M:%S.%L%Z" },
+	{ "RFC3339Micro", "%Y-%m-%dT%H:%M:%S.%U%Z" },
+	{ "RFC3339Nano", "%Y-%m-%dT%H:%M:%S.%N%Z" },
+	{ "RFC1123Z", "%a, %d %b %Y %H:%M:%S %z" },
 	{ "YearMonthDay", "%Y-%m-%d" },
 };
 const char time_layout_names[] = "StampMilli, RFC3339, RFC3339Milli, RFC3339Micro, RFC3339Nano, RFC1123Z, YearMonthDay";
@@ -80,8 +83,8 @@ static int parse_duration(const char *s, uint64_t *ret_ns)
 	static const struct {
 		const char *unit;
 		double ns;
-	} units[] = { { "ns", 1 },		     { "us", 1e3 },   { "ms", 1e6 }, { "s", 1e9 }, { "m", 60e9 },
-		      { "h", 3600e9 }, { "d", 86400e9 }, { "w", 604800e9 } };
+	} units[] = { { "ns", 1 },   { "us", 1e3 },   { "ms", 1e6 },    { "s", 1e9 },
+		      { "m", 60e9 }, { "h", 3600e9 }, { "d", 86400e9 }, { "w", 604800e9 } };
 	double total = 0;
 
 	if (!*s)

@@ -4,23 +4,10 @@
 #include <ctype.h>
 
 static const char *const status_names[] = {
-	"OK",
-	"Canceled",
-	"Unknown",
-	"InvalidArgument",
-	"DeadlineExceeded",
-	"NotFound",
-	"AlreadyExists",
-	"PermissionDenied",
-	"ResourceExhausted",
-	"FailedPrecondition",
-	"Aborted",
-	"OutOfRange",
-	"Unimplemented",
-	"Internal",
-	"Unavailable",
-	"DataLoss",
-	"Unauthenticated",
+	"OK",       "Canceled",        "Unknown",          "InvalidArgument",   "DeadlineExceeded",
+	"NotFound", "AlreadyExists",   "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
+	"Aborted",  "OutOfRange",      "Unimplemented",    "Internal",          "Unavailable",
+	"DataLoss", "Unauthenticated",
 };
 _Static_assert(ARRAY_SIZE(status_names) == GRPC_UNAUTHENTICATED + 1, "a status has no name");
 
@@ -35,7 +22,7 @@ int grpc_timeout_parse(const char *s, size_t len, uint64_t *ret_usec)
 		char unit;
 		uint64_t nsec;
 	} units[] = { { 'H', 3600000000000 }, { 'M', 60000000000 }, { 'S', 1000000000 },
-		      { 'm', 1000000 },	      { 'u', 1000 },	    { 'n', 1 } };
+		      { 'm', 1000000 },       { 'u', 1000 },        { 'n', 1 } };
 	uint64_t v = 0;
 
 	if (len < 2 || len > 9)

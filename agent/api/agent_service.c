@@ -49,6 +49,7 @@ static void list_identities(struct api_call *call, _unused_ const ProtobufCMessa
 const struct api_method api_agent_methods[] = {
 	{ "/weir.v1.Agent/Status", &weir__v1__status_request__descriptor, status, NULL, NULL },
 	{ "/weir.v1.Agent/ListEndpoints", &weir__v1__list_endpoints_request__descriptor, list_endpoints, NULL, NULL },
-	{ "/weir.v1.Agent/ListIdentities", &weir__v1__list_identities_request__descriptor, list_identities, NULL, NULL },
+	{ "/weir.v1.Agent/ListIdentities", &weir__v1__list_identities_request__descriptor, list_identities, NULL,
+	  NULL },
 	{ 0 },
 };

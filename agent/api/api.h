@@ -25,8 +25,8 @@ struct api_backend {
 
 struct api_config {
 	const char *run_dir;
-	const char *listen;	/* "127.0.0.1:4244", "[::1]:4244"; NULL: Unix socket only */
-	struct flow_node node;	/* name must outlive the server */
+	const char *listen;       /* "127.0.0.1:4244", "[::1]:4244"; NULL: Unix socket only */
+	struct flow_node node;    /* name must outlive the server */
 	struct flow_store *store; /* must outlive the server */
 	struct api_backend backend;
 };
@@ -34,7 +34,8 @@ struct api_config {
 #define API_SOCK_NAME "hubble.sock"
 
 struct api_server;
-int api_server_new(sd_event *event, const struct api_config *config, struct api_server **ret_server, struct err *reterr);
+int api_server_new(sd_event *event, const struct api_config *config, struct api_server **ret_server,
+		   struct err *reterr);
 /* Ends every call with UNAVAILABLE and removes the socket. */
 void api_server_free(struct api_server *s);
 DEFINE_CLEANUP(struct api_server *, api_server_free);

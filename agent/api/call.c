@@ -4,7 +4,10 @@
 
 #include "agent/api/server.h"
 
-#define NV(n, v) { (uint8_t *)(n), (uint8_t *)(v), strlen(n), strlen(v), NGHTTP2_NV_FLAG_NONE }
+#define NV(n, v)                                                                           \
+	{                                                                                  \
+		(uint8_t *)(n), (uint8_t *)(v), strlen(n), strlen(v), NGHTTP2_NV_FLAG_NONE \
+	}
 
 static int on_message(void *userdata, const uint8_t *data, size_t len);
 static void begin_answer(struct api_call *call);
@@ -55,7 +58,8 @@ static int on_timeout(_unused_ sd_event_source *source, _unused_ uint64_t usec, 
 
 static const struct api_method *find_method(const char *path, size_t len)
 {
-	static const struct api_method *const services[] = { api_observer_methods, api_health_methods, api_agent_methods };
+	static const struct api_method *const services[] = { api_observer_methods, api_health_methods,
+							     api_agent_methods };
 
 	for (size_t i = 0; i < ARRAY_SIZE(services); i++)
 		for (const struct api_method *m = services[i]; m->path; m++)
@@ -88,7 +92,8 @@ void api_call_header(struct api_call *call, const char *name, size_t namelen, co
 			call->http_status = 200;
 	} else if (is(name, namelen, "grpc-encoding")) {
 		call->bad_encoding = !is(value, valuelen, "identity");
-	} else if (is(name, namelen, "grpc-timeout") && !call->timer && grpc_timeout_parse(value, valuelen, &usec) == 0) {
+	} else if (is(name, namelen, "grpc-timeout") && !call->timer &&
+		   grpc_timeout_parse(value, valuelen, &usec) == 0) {
 		sd_event_add_time_relative(call->conn->server->event, &call->timer, CLOCK_MONOTONIC, usec, 1000,
 					   on_timeout, call);
 	}
@@ -153,8 +158,9 @@ void api_call_end(struct api_call *call)
 	else if (call->bad_encoding)
 		api_call_error(call, GRPC_UNIMPLEMENTED, "compressed messages are not supported");
 	else if (!call->request)
-		api_call_error(call, GRPC_INTERNAL, grpc_reader_partial(&call->reader) ? "the message is cut short" :
-											 "the call has no message");
+		api_call_error(call, GRPC_INTERNAL,
+			       grpc_reader_partial(&call->reader) ? "the message is cut short"
+								  : "the call has no message");
 	else
 		start(call);
 }

@@ -35,8 +35,8 @@ static void check(struct api_call *call, const ProtobufCMessage *request)
 /* Stays open: the end of the agent is the next news. */
 static void watch(struct api_call *call, const ProtobufCMessage *request)
 {
-	answer(call, is_known(request) ? GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING :
-					 GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVICE_UNKNOWN);
+	answer(call, is_known(request) ? GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING
+				       : GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVICE_UNKNOWN);
 }
 
 const struct api_method api_health_methods[] = {

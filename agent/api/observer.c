@@ -10,10 +10,10 @@
 struct get_flows {
 	struct flow_filter *filter;
 	struct flow_cursor cursor;
-	uint64_t end;	   /* no flow from this number on; UINT64_MAX: follow */
-	uint64_t left;	   /* flows that may still be sent */
-	uint64_t since_ns; /* 0: any */
-	uint64_t until_ns; /* UINT64_MAX: any */
+	uint64_t end;           /* no flow from this number on; UINT64_MAX: follow */
+	uint64_t left;          /* flows that may still be sent */
+	uint64_t since_ns;      /* 0: any */
+	uint64_t until_ns;      /* UINT64_MAX: any */
 	sd_event_source *until; /* wakes a follower whose time is over */
 };
 
@@ -45,7 +45,8 @@ static uint64_t to_ns(const Google__Protobuf__Timestamp *t, uint64_t absent)
  * Flows are in the order in which CPUs reported them, so that times go back by a little now and then: stop at the
  * first flow that is older.
  */
-static uint64_t start_of(const struct get_flows *g, const struct flow_store *store, const Observer__GetFlowsRequest *req)
+static uint64_t start_of(const struct get_flows *g, const struct flow_store *store,
+			 const Observer__GetFlowsRequest *req)
 {
 	uint64_t first = flow_store_first(store), seq = flow_store_next(store), left = req->number;
 	struct flow_face face;
@@ -82,7 +83,8 @@ static void get_flows(struct api_call *call, const ProtobufCMessage *request)
 		api_call_error(call, GRPC_RESOURCE_EXHAUSTED, "out of memory");
 		return;
 	}
-	r = flow_filter_new(req->whitelist, req->n_whitelist, req->blacklist, req->n_blacklist, node_of(call), &g->filter, &e);
+	r = flow_filter_new(req->whitelist, req->n_whitelist, req->blacklist, req->n_blacklist, node_of(call),
+			    &g->filter, &e);
 	if (r < 0) {
 		api_call_error(call, r == -EINVAL ? GRPC_INVALID_ARGUMENT : GRPC_RESOURCE_EXHAUSTED, "%s", e.msg);
 		return;
@@ -276,6 +278,7 @@ const struct api_method api_observer_methods[] = {
 	{ "/observer.Observer/GetFlows", &observer__get_flows_request__descriptor, get_flows, pull_flows, stop_flows },
 	{ "/observer.Observer/ServerStatus", &observer__server_status_request__descriptor, server_status, NULL, NULL },
 	{ "/observer.Observer/GetNodes", &observer__get_nodes_request__descriptor, get_nodes, NULL, NULL },
-	{ "/observer.Observer/GetNamespaces", &observer__get_namespaces_request__descriptor, get_namespaces, NULL, NULL },
+	{ "/observer.Observer/GetNamespaces", &observer__get_namespaces_request__descriptor, get_namespaces, NULL,
+	  NULL },
 	{ 0 },
 };

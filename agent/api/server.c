@@ -95,7 +95,8 @@ static int listen_unix(struct api_server *s, struct err *reterr)
 /* "127.0.0.1:4244", "[::1]:4244" */
 static int resolve(const char *listen, struct addrinfo **ret_ai, struct err *reterr)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV };
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+				  .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV };
 	const char *colon = strrchr(listen, ':');
 	char host[64];
 	size_t len = colon ? (size_t)(colon - listen) : sizeof(host);

@@ -9,11 +9,11 @@
 #include "agent/flow/to_proto.h"
 #include "lib/grpc.h"
 
-#define API_CONNS_MAX 256	     /* at once; more are turned away */
-#define API_STREAMS_MAX 100	     /* at once on a connection */
+#define API_CONNS_MAX 256            /* at once; more are turned away */
+#define API_STREAMS_MAX 100          /* at once on a connection */
 #define API_REQUEST_MAX (256 * 1024) /* bytes of a request message */
-#define API_BATCH (16 * 1024)	     /* a call gathers about so much before it goes out */
-#define API_RESETS_MAX 1000	     /* streams that a client may reset within ten seconds */
+#define API_BATCH (16 * 1024)        /* a call gathers about so much before it goes out */
+#define API_RESETS_MAX 1000          /* streams that a client may reset within ten seconds */
 
 struct api_conn;
 struct api_call;
@@ -63,7 +63,7 @@ void api_conn_flush(struct api_conn *c);
 struct api_method {
 	const char *path;
 	const ProtobufCMessageDescriptor *request;
-	/* The request, which the call owns, is there. Answers by api_call_finish or api_call_error, at once or later. */
+	/* The request, which the call owns, is there. Answers by api_call_finish or api_call_error. */
 	void (*start)(struct api_call *call, const ProtobufCMessage *request);
 	/* There is room: api_call_send what there is, about API_BATCH bytes. NULL: nothing comes by itself. */
 	void (*pull)(struct api_call *call);

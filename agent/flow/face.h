@@ -10,14 +10,15 @@
 
 #include "agent/flow/flow.h"
 
-enum flow_face_type { /* Cilium's message types, which TYPE filters name */
+/* Cilium's message types, which TYPE filters name */
+enum flow_face_type {
 	FLOW_FACE_DROP = 1,
 	FLOW_FACE_TRACE = 4,
 	FLOW_FACE_VERDICT = 5,
 };
 
 struct flow_face {
-	uint8_t type;	   /* enum flow_face_type */
+	uint8_t type;      /* enum flow_face_type */
 	uint8_t sub_type;  /* drop: Hubble's reason; trace: Cilium's observation point */
 	uint8_t direction; /* Hubble's TrafficDirection: 1 ingress, 2 egress, of the pod concerned */
 };

@@ -14,7 +14,7 @@
 struct flow_peer {
 	unsigned refs;
 	uint32_t identity;
-	uint32_t ep_id;	 /* Endpoint.ID: the slot of a pod of this node, else 0 */
+	uint32_t ep_id;  /* Endpoint.ID: the slot of a pod of this node, else 0 */
 	char *namespace; /* NULL: not a pod */
 	char *pod_name;
 	char **labels; /* "k8s:app=planner", "reserved:world"; sorted, n_labels */
@@ -30,15 +30,15 @@ struct flow_policy {
 /* Who decided: the policies behind a rule number. Immutable once shared. */
 struct flow_rule {
 	unsigned refs;
-	bool default_deny; /* these isolate the pod and none allows */
-	uint8_t match_type; /* Hubble's policy_match_type when all entries of the rule agree (1 L3-Only, 2 L3-L4, 3 L4-Only,
-			       4 all, 5 L3-Proto, 6 Proto-Only), else 0 */
+	bool default_deny;  /* these isolate the pod and none allows */
+	uint8_t match_type; /* Hubble's policy_match_type when all entries of the rule agree (1 L3-Only, 2 L3-L4, 3
+			       L4-Only, 4 all, 5 L3-Proto, 6 Proto-Only), else 0 */
 	size_t n_policies;
 	struct flow_policy *policies;
 };
 
-/* Both are made by calloc with refs = 1 and everything in them by malloc; the last unref frees it all. Not atomic: flows
- * live on the main loop. unref takes NULL. */
+/* Both are made by calloc with refs = 1 and everything in them by malloc; the last unref frees it all. Not atomic:
+ * flows live on the main loop. unref takes NULL. */
 struct flow_peer *flow_peer_ref(struct flow_peer *p);
 void flow_peer_unref(struct flow_peer *p);
 struct flow_rule *flow_rule_ref(struct flow_rule *r);
@@ -47,9 +47,9 @@ void flow_rule_unref(struct flow_rule *r);
 struct flow {
 	struct weir_event ev;
 	uint64_t time_ns; /* CLOCK_REALTIME */
-	uint64_t seq;	  /* number in the store, from 1; set by it. With the node's boot it makes the uuid */
-	struct flow_peer *src, *dst;		/* never NULL in the store */
-	struct flow_rule *rule[2]; /* by enum weir_dir; NULL: not judged here or unknown */
+	uint64_t seq;     /* number in the store, from 1; set by it. With the node's boot it makes the uuid */
+	struct flow_peer *src, *dst; /* never NULL in the store */
+	struct flow_rule *rule[2];   /* by enum weir_dir; NULL: not judged here or unknown */
 };
 
 /* Drops the flow's references. */

@@ -163,8 +163,8 @@ int selector_parse(const char *text, struct selector **ret_selector, struct err 
 		if (r == 0 && *p == ',' && !*++p)
 			r = -EINVAL; /* nothing behind a comma */
 		if (r < 0)
-			return r == -ENOMEM ? err_oom(reterr) :
-					      err_set(reterr, r, "\"%s\" is not a label selector", text);
+			return r == -ENOMEM ? err_oom(reterr)
+					    : err_set(reterr, r, "\"%s\" is not a label selector", text);
 	}
 	*ret_selector = TAKE_PTR(s);
 	return 0;

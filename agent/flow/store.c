@@ -137,8 +137,7 @@ void flow_store_note_loss(struct flow_store *s, enum flow_loss kind, uint64_t co
 		if (n->lost.cpu != cpu)
 			n->lost.cpu = -1;
 	} else {
-		s->notes[s->next_note++ % NOTES_MAX] =
-			(struct note){ s->next, { kind, count, cpu, now_ns, now_ns } };
+		s->notes[s->next_note++ % NOTES_MAX] = (struct note){ s->next, { kind, count, cpu, now_ns, now_ns } };
 	}
 	wake(s);
 }

@@ -36,8 +36,8 @@ void flow_store_arm(struct flow_store *s, void (*wake)(void *userdata), void *us
 bool flow_store_gathering(const struct flow_store *s, uint64_t now_ns);
 
 struct flow_cursor {
-	uint64_t next;	   /* number of the flow to read next */
-	uint64_t note;	   /* loss note to read next */
+	uint64_t next;     /* number of the flow to read next */
+	uint64_t note;     /* loss note to read next */
 	uint64_t overrun;  /* flows overwritten before they were read, not reported yet */
 	uint64_t reported; /* time of the last report of these */
 };

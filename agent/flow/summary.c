@@ -18,9 +18,9 @@ struct icmp_type {
 static const struct icmp_type icmp4[] = {
 	{ 0, "EchoReply", NULL, 0 },
 	{ 3, "DestinationUnreachable",
-	  CODES("Net", "Host", "Protocol", "Port", "FragmentationNeeded", "SourceRoutingFailed", "NetUnknown", "HostUnknown",
-		"SourceIsolated", "NetAdminProhibited", "HostAdminProhibited", "NetTOS", "HostTOS", "CommAdminProhibited",
-		"HostPrecedence", "PrecedenceCutoff") },
+	  CODES("Net", "Host", "Protocol", "Port", "FragmentationNeeded", "SourceRoutingFailed", "NetUnknown",
+		"HostUnknown", "SourceIsolated", "NetAdminProhibited", "HostAdminProhibited", "NetTOS", "HostTOS",
+		"CommAdminProhibited", "HostPrecedence", "PrecedenceCutoff") },
 	{ 4, "SourceQuench", NULL, 0 },
 	{ 5, "Redirect", CODES("Net", "Host", "TOS+Net", "TOS+Host") },
 	{ 8, "EchoRequest", NULL, 0 },
@@ -51,7 +51,8 @@ static const struct icmp_type icmp6[] = {
 	{ 137, "Redirect", NULL, 0 },
 };
 
-static void icmp_summary(const char *family, const struct icmp_type *types, size_t n, const struct weir_event *ev, char *buf)
+static void icmp_summary(const char *family, const struct icmp_type *types, size_t n, const struct weir_event *ev,
+			 char *buf)
 {
 	unsigned type = ntohs(ev->sport), code = ntohs(ev->dport);
 
@@ -74,8 +75,8 @@ static void tcp_summary(uint8_t flags, char *buf)
 	static const struct {
 		uint8_t bit;
 		const char *name;
-	} order[] = { { 2, "SYN" }, { 16, "ACK" }, { 4, "RST" }, { 1, "FIN" }, { 8, "PSH" }, { 32, "URG" }, { 64, "ECE" },
-		      { 128, "CWR" } };
+	} order[] = { { 2, "SYN" }, { 16, "ACK" }, { 4, "RST" },  { 1, "FIN" },
+		      { 8, "PSH" }, { 32, "URG" }, { 64, "ECE" }, { 128, "CWR" } };
 	size_t len = snprintf(buf, FLOW_SUMMARY_MAX, "TCP Flags:");
 	const char *sep = " ";
 

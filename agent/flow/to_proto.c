@@ -200,7 +200,8 @@ static bool policies(struct policies *p, const struct flow_rule *rule, size_t *r
 static bool decided_by(struct flow_msg *m, const struct flow *f, const struct flow_face *face)
 {
 	const struct flow_rule *egress = f->rule[WEIR_EGRESS], *ingress = f->rule[WEIR_INGRESS];
-	const struct flow_rule *shown = f->rule[face->direction == FLOW__TRAFFIC_DIRECTION__INGRESS ? WEIR_INGRESS : WEIR_EGRESS];
+	const struct flow_rule *shown =
+	    f->rule[face->direction == FLOW__TRAFFIC_DIRECTION__INGRESS ? WEIR_INGRESS : WEIR_EGRESS];
 	Flow__Flow *p = &m->flow;
 	bool ok = true;
 
@@ -219,8 +220,8 @@ static bool decided_by(struct flow_msg *m, const struct flow *f, const struct fl
 
 static void put_trace(Flow__Flow *p, const struct flow *f, const struct flow_face *face)
 {
-	p->trace_observation_point = face->sub_type ? (Flow__TraceObservationPoint)face->sub_type :
-						      FLOW__TRACE_OBSERVATION_POINT__TO_ENDPOINT;
+	p->trace_observation_point = face->sub_type ? (Flow__TraceObservationPoint)face->sub_type
+						    : FLOW__TRACE_OBSERVATION_POINT__TO_ENDPOINT;
 	if (f->ev.flags & WEIR_EVF_RELATED)
 		p->trace_reason = FLOW__TRACE_REASON__RELATED;
 	else if (f->ev.type == WEIR_EV_NEW)
@@ -236,8 +237,8 @@ static Google__Protobuf__Any *extensions(struct flow_msg *m, const struct weir_e
 		const char *key;
 		double value;
 	} totals[TOTALS] = {
-		{ "duration_ms", ev->duration_ms },	     { "initiator_packets", ev->packets[0] },
-		{ "initiator_bytes", ev->bytes[0] },	     { "responder_packets", ev->packets[1] },
+		{ "duration_ms", ev->duration_ms },  { "initiator_packets", ev->packets[0] },
+		{ "initiator_bytes", ev->bytes[0] }, { "responder_packets", ev->packets[1] },
 		{ "responder_bytes", ev->bytes[1] },
 	};
 

@@ -68,8 +68,12 @@ static void add(struct state *s, unsigned at_ms, struct weir_event ev, struct fl
 static struct weir_event event(const char *src, uint16_t sport, const char *dst, uint16_t dport, uint8_t proto,
 			       enum weir_event_type type)
 {
-	struct weir_event ev = { .sport = htons(sport), .dport = htons(dport), .proto = proto, .type = type,
-				 .verdict = WEIR_FORWARDED, .flags = WEIR_EVF_KNOWN_DIR | WEIR_EVF_TO_POD };
+	struct weir_event ev = { .sport = htons(sport),
+				 .dport = htons(dport),
+				 .proto = proto,
+				 .type = type,
+				 .verdict = WEIR_FORWARDED,
+				 .flags = WEIR_EVF_KNOWN_DIR | WEIR_EVF_TO_POD };
 
 	addr_parse(src, &ev.saddr);
 	addr_parse(dst, &ev.daddr);
@@ -92,7 +96,8 @@ static void add_fixture(struct state *s)
 	ev.reason = WEIR_DROP_POLICY;
 	ev.flags |= WEIR_EVF_INGRESS;
 	add(s, 2000, ev, s->client, s->server, s->allow, s->deny);
-	add(s, 3000, event("10.0.0.1", 5555, "10.0.0.2", 53, IPPROTO_UDP, WEIR_EV_NEW), s->client, s->server, s->allow, NULL);
+	add(s, 3000, event("10.0.0.1", 5555, "10.0.0.2", 53, IPPROTO_UDP, WEIR_EV_NEW), s->client, s->server, s->allow,
+	    NULL);
 	ev = event("fd00::9", 0, "fd00::2", 0, IPPROTO_ICMPV6, WEIR_EV_DROP);
 	ev.sport = htons(128);
 	ev.verdict = WEIR_DROPPED;
@@ -119,7 +124,8 @@ static void add_fixture(struct state *s)
 static void add_many(struct state *s, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		add(s, 10000 + i, event("10.0.0.1", (uint16_t)i, "10.0.0.2", 9, i % 2 ? IPPROTO_UDP : IPPROTO_TCP, WEIR_EV_NEW),
+		add(s, 10000 + i,
+		    event("10.0.0.1", (uint16_t)i, "10.0.0.2", 9, i % 2 ? IPPROTO_UDP : IPPROTO_TCP, WEIR_EV_NEW),
 		    s->client, s->server, NULL, NULL);
 }
 
@@ -168,7 +174,8 @@ static int status(_unused_ void *userdata, Weir__V1__StatusResponse *msg, _unuse
 	pb_set_str(&msg->node_name, "node-1");
 	pb_set_str(&map->name, "weir_policy");
 	pb_set_str(&drop->reason, "Policy denied");
-	return pb_append_str(&msg->n_errors, &msg->errors, "a.yaml: NetworkPolicy default/x: spec.podSelector: not an object");
+	return pb_append_str(&msg->n_errors, &msg->errors,
+			     "a.yaml: NetworkPolicy default/x: spec.podSelector: not an object");
 }
 
 static int endpoints(_unused_ void *userdata, Weir__V1__ListEndpointsResponse *msg, _unused_ struct err *reterr)
@@ -204,7 +211,8 @@ static void free_names(struct state *s)
 
 int main(int argc, char **argv)
 {
-	struct api_config config = { .node = { "node-1", 0x123456789abcdef0 }, .backend = { NULL, status, endpoints, identities } };
+	struct api_config config = { .node = { "node-1", 0x123456789abcdef0 },
+				     .backend = { NULL, status, endpoints, identities } };
 	_cleanup_(flow_store_freep) struct flow_store *store = NULL;
 	_cleanup_(api_server_freep) struct api_server *server = NULL;
 	struct state s = { 0 };

@@ -7,7 +7,8 @@
 static const struct flow_node node = { "node-1", 0x1122334455667788 };
 
 /* White or black list of one filter over a flow: 1 passes, 0 does not, negative: not compiled. */
-static int passes(const Flow__FlowFilter *filter, bool black, const struct flow *f, struct flow_face *face, struct err *e)
+static int passes(const Flow__FlowFilter *filter, bool black, const struct flow *f, struct flow_face *face,
+		  struct err *e)
 {
 	Flow__FlowFilter *list[] = { (Flow__FlowFilter *)filter };
 	_cleanup_(flow_filter_freep) struct flow_filter *c = NULL;
@@ -18,7 +19,8 @@ static int passes(const Flow__FlowFilter *filter, bool black, const struct flow 
 
 static struct flow fixture(void)
 {
-	struct flow_peer *src = new_peer(1234, "default", "client-7d5", "k8s:app=client k8s:tier=3 k8s:io.kubernetes.pod.namespace=default");
+	struct flow_peer *src = new_peer(1234, "default", "client-7d5",
+					 "k8s:app=client k8s:tier=3 k8s:io.kubernetes.pod.namespace=default");
 	struct flow_peer *dst = new_peer(2, NULL, NULL, "reserved:world");
 	struct flow f = new_flow(src, dst);
 
@@ -36,25 +38,84 @@ struct row {
 };
 
 static const struct row rows[] = {
-	{ 1, "10.0.0.1", 1 }, { 1, "10.0.0.0/8", 1 }, { 1, "10.0.0.2", 0 }, { 1, "::/0", 0 }, { 1, "ten", -1 },
-	{ 3, "10.0.0.2", 1 }, { 34, "10.0.0.1", 0 },
-	{ 2, "default/client", 1 }, { 2, "client", 1 }, { 2, "default/", 1 }, { 2, "/client", 1 }, { 2, "kube/client", 0 },
-	{ 2, "default/lient", 0 }, { 2, "defaul/client", 0 }, { 2, "", -1 }, { 2, "/", -1 }, { 4, "default/", 0 },
-	{ 4, "/x", 0 }, { 7, "*.cluster.local*", 0 }, { 8, "x", 0 }, { 16, "default/x", 0 },
-	{ 10, "app=client", 1 }, { 10, "k8s:app=client", 1 }, { 10, "any:app = client", 1 }, { 10, "container:app=client", 0 },
-	{ 10, "app", 1 }, { 10, "!app", 0 }, { 10, "!nope,tier", 1 }, { 10, "app in (a, client)", 1 },
-	{ 10, "app notin (a,client)", 0 }, { 10, "nope notin (a)", 1 }, { 10, "app!=client", 0 }, { 10, "nope!=x", 1 },
-	{ 10, "tier>2", 1 }, { 10, "tier > 3", 0 }, { 10, "tier<4", 1 }, { 10, "app>1", 0 },
-	{ 10, "io.kubernetes.pod.namespace=default", 1 }, { 10, "app=client,tier=4", 0 },
-	{ 10, "app in", -1 }, { 10, "app in (a", -1 }, { 10, "app,", -1 }, { 10, "=x", -1 }, { 10, "a b", -1 },
-	{ 10, "a==b==c", -1 }, { 11, "reserved:world", 1 }, { 11, "world", 1 }, { 11, "k8s:world", 0 },
-	{ 37, "default", 1 }, { 37, "other", 0 }, { 38, "default", 0 },
-	{ 12, "TCP", 1 }, { 12, "udp", 0 }, { 12, "icmp", 0 }, { 12, "http", 0 }, { 12, "ipx", -1 },
-	{ 13, "1000", 1 }, { 13, "80", 0 }, { 14, "80", 1 }, { 14, "65536", -1 }, { 14, "http", -1 }, { 14, "", -1 },
-	{ 14, "+80", -1 }, { 9, "404", 0 }, { 9, "5+", 0 }, { 9, "5", -1 }, { 9, "4040", -1 },
-	{ 24, "node-1", 1 }, { 24, "node-*", 1 }, { 24, "default/node-1", 1 }, { 24, "other/node-1", 0 }, { 24, "def*/", 1 },
-	{ 24, "node-2", 0 }, { 36, "a=b", 0 }, { 36, "!a", 1 }, { 28, "abc", 0 },
-	{ 29, "11223344-5566-8788-8000-000000000007", 1 }, { 29, "11223344-5566-8788-8000-000000000008", 0 },
+	{ 1, "10.0.0.1", 1 },
+	{ 1, "10.0.0.0/8", 1 },
+	{ 1, "10.0.0.2", 0 },
+	{ 1, "::/0", 0 },
+	{ 1, "ten", -1 },
+	{ 3, "10.0.0.2", 1 },
+	{ 34, "10.0.0.1", 0 },
+	{ 2, "default/client", 1 },
+	{ 2, "client", 1 },
+	{ 2, "default/", 1 },
+	{ 2, "/client", 1 },
+	{ 2, "kube/client", 0 },
+	{ 2, "default/lient", 0 },
+	{ 2, "defaul/client", 0 },
+	{ 2, "", -1 },
+	{ 2, "/", -1 },
+	{ 4, "default/", 0 },
+	{ 4, "/x", 0 },
+	{ 7, "*.cluster.local*", 0 },
+	{ 8, "x", 0 },
+	{ 16, "default/x", 0 },
+	{ 10, "app=client", 1 },
+	{ 10, "k8s:app=client", 1 },
+	{ 10, "any:app = client", 1 },
+	{ 10, "container:app=client", 0 },
+	{ 10, "app", 1 },
+	{ 10, "!app", 0 },
+	{ 10, "!nope,tier", 1 },
+	{ 10, "app in (a, client)", 1 },
+	{ 10, "app notin (a,client)", 0 },
+	{ 10, "nope notin (a)", 1 },
+	{ 10, "app!=client", 0 },
+	{ 10, "nope!=x", 1 },
+	{ 10, "tier>2", 1 },
+	{ 10, "tier > 3", 0 },
+	{ 10, "tier<4", 1 },
+	{ 10, "app>1", 0 },
+	{ 10, "io.kubernetes.pod.namespace=default", 1 },
+	{ 10, "app=client,tier=4", 0 },
+	{ 10, "app in", -1 },
+	{ 10, "app in (a", -1 },
+	{ 10, "app,", -1 },
+	{ 10, "=x", -1 },
+	{ 10, "a b", -1 },
+	{ 10, "a==b==c", -1 },
+	{ 11, "reserved:world", 1 },
+	{ 11, "world", 1 },
+	{ 11, "k8s:world", 0 },
+	{ 37, "default", 1 },
+	{ 37, "other", 0 },
+	{ 38, "default", 0 },
+	{ 12, "TCP", 1 },
+	{ 12, "udp", 0 },
+	{ 12, "icmp", 0 },
+	{ 12, "http", 0 },
+	{ 12, "ipx", -1 },
+	{ 13, "1000", 1 },
+	{ 13, "80", 0 },
+	{ 14, "80", 1 },
+	{ 14, "65536", -1 },
+	{ 14, "http", -1 },
+	{ 14, "", -1 },
+	{ 14, "+80", -1 },
+	{ 9, "404", 0 },
+	{ 9, "5+", 0 },
+	{ 9, "5", -1 },
+	{ 9, "4040", -1 },
+	{ 24, "node-1", 1 },
+	{ 24, "node-*", 1 },
+	{ 24, "default/node-1", 1 },
+	{ 24, "other/node-1", 0 },
+	{ 24, "def*/", 1 },
+	{ 24, "node-2", 0 },
+	{ 36, "a=b", 0 },
+	{ 36, "!a", 1 },
+	{ 28, "abc", 0 },
+	{ 29, "11223344-5566-8788-8000-000000000007", 1 },
+	{ 29, "11223344-5566-8788-8000-000000000008", 0 },
 };
 
 START_TEST(every_string_field)
@@ -63,7 +124,7 @@ START_TEST(every_string_field)
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		const ProtobufCFieldDescriptor *d =
-			protobuf_c_message_descriptor_get_field(&flow__flow_filter__descriptor, rows[i].field);
+		    protobuf_c_message_descriptor_get_field(&flow__flow_filter__descriptor, rows[i].field);
 		Flow__FlowFilter filter = FLOW__FLOW_FILTER__INIT;
 		char *value[] = { (char *)rows[i].value };
 		struct err e = { 0 };
@@ -73,10 +134,11 @@ START_TEST(every_string_field)
 		*(size_t *)((char *)&filter + d->quantifier_offset) = 1;
 		*(char ***)((char *)&filter + d->offset) = value;
 		r = passes(&filter, false, &f, &face, &e);
-		ck_assert_msg(r == (rows[i].want < 0 ? -EINVAL : rows[i].want), "%s \"%s\": %d %s", d->name, rows[i].value, r,
-			      e.msg);
+		ck_assert_msg(r == (rows[i].want < 0 ? -EINVAL : rows[i].want), "%s \"%s\": %d %s", d->name,
+			      rows[i].value, r, e.msg);
 		if (r < 0)
-			ck_assert_msg(str_prefix(e.msg, "whitelist[0]: ") && strstr(e.msg, d->name) && strstr(e.msg, rows[i].value),
+			ck_assert_msg(str_prefix(e.msg, "whitelist[0]: ") && strstr(e.msg, d->name) &&
+					  strstr(e.msg, rows[i].value),
 				      "%s", e.msg);
 		else
 			ck_assert_int_eq(passes(&filter, true, &f, &face, &e), !r);
@@ -88,7 +150,8 @@ END_TEST
 /* A filter with one value in one field of numbers. */
 static int number(struct flow *f, unsigned field, uint32_t value)
 {
-	const ProtobufCFieldDescriptor *d = protobuf_c_message_descriptor_get_field(&flow__flow_filter__descriptor, field);
+	const ProtobufCFieldDescriptor *d =
+	    protobuf_c_message_descriptor_get_field(&flow__flow_filter__descriptor, field);
 	Flow__FlowFilter filter = FLOW__FLOW_FILTER__INIT;
 	struct flow_face face;
 
@@ -206,7 +269,12 @@ START_TEST(fields_are_and_values_are_or)
 	ck_assert(!flow_filter_match(c, &f, &face));
 	a.n_protocol = 1;
 	a.protocol = protocols;
-	ck_assert(!passes(&a, false, &f, &face, NULL)); /* fields: and */
+	ck_assert(!passes(&a, false, &f, &face, NULL)); /* fields: and, whichever comes first */
+	protocols[0] = (char *)"tcp";
+	ck_assert(passes(&a, false, &f, &face, NULL));
+	ports[1] = (char *)"81";
+	ck_assert(!passes(&a, false, &f, &face, NULL));
+	ck_assert(passes(&(Flow__FlowFilter)FLOW__FLOW_FILTER__INIT, false, &f, &face, NULL)); /* nothing asked: all */
 	flow_clear(&f);
 }
 END_TEST

@@ -43,8 +43,12 @@ static _unused_ struct flow new_flow(struct flow_peer *src, struct flow_peer *ds
 {
 	struct flow f = { .time_ns = 1700000000123456789, .src = src, .dst = dst };
 
-	f.ev = (struct weir_event){ .sport = htons(1000), .dport = htons(80), .proto = IPPROTO_TCP, .type = WEIR_EV_NEW,
-				    .verdict = WEIR_FORWARDED, .tcp_flags = 2,
+	f.ev = (struct weir_event){ .sport = htons(1000),
+				    .dport = htons(80),
+				    .proto = IPPROTO_TCP,
+				    .type = WEIR_EV_NEW,
+				    .verdict = WEIR_FORWARDED,
+				    .tcp_flags = 2,
 				    .flags = WEIR_EVF_KNOWN_DIR | WEIR_EVF_TO_POD };
 	addr_parse("10.0.0.1", &f.ev.saddr);
 	addr_parse("10.0.0.2", &f.ev.daddr);

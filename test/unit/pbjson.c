@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "lib/pbjson.h"
 #include "agent/flow/summary.h"
 #include "agent/flow/to_proto.h"
-#include "lib/pbjson.h"
 #include "lib/proto/flow.pb-c.h"
 #include "lib/proto/google.pb-c.h"
 #include "test/unit.h"
@@ -87,7 +87,8 @@ END_TEST
 START_TEST(a_flow_as_hubble_has_it)
 {
 	static const struct flow_node node = { "node-1", 0x1122334455667788 };
-	struct flow f = new_flow(new_peer(1234, "default", "client", "k8s:app=client"), new_peer(2, NULL, NULL, "reserved:world"));
+	struct flow f =
+	    new_flow(new_peer(1234, "default", "client", "k8s:app=client"), new_peer(2, NULL, NULL, "reserved:world"));
 	_cleanup_(flow_msg_freep) struct flow_msg *m = flow_msg_new();
 	struct flow_face faces[FLOW_FACES_MAX];
 
@@ -95,22 +96,29 @@ START_TEST(a_flow_as_hubble_has_it)
 	f.rule[WEIR_EGRESS] = new_rule(false, "out");
 	f.ev.flags = WEIR_EVF_KNOWN_DIR;
 	ck_assert_uint_eq(flow_faces(&f, faces), 2);
-	check_json(flow_msg_fill(m, &node, &f, &faces[0]),
-		   "{\"flow\":{\"time\":\"2023-11-14T22:13:20.123456789Z\",\"verdict\":\"FORWARDED\",\"IP\":{\"source\":\"10.0.0.1\","
-		   "\"destination\":\"10.0.0.2\",\"ipVersion\":\"IPv4\"},\"l4\":{\"TCP\":{\"source_port\":1000,\"destination_port\":80,"
-		   "\"flags\":{\"SYN\":true}}},\"source\":{\"identity\":1234,\"namespace\":\"default\",\"labels\":[\"k8s:app=client\"],"
-		   "\"pod_name\":\"client\",\"cluster_name\":\"default\"},\"destination\":{\"identity\":2,\"labels\":[\"reserved:world\"]},"
-		   "\"Type\":\"L3_L4\",\"node_name\":\"node-1\",\"event_type\":{\"type\":5},\"traffic_direction\":\"EGRESS\","
-		   "\"is_reply\":false,\"uuid\":\"11223344-5566-8788-8008-000000000001\","
-		   "\"egress_allowed_by\":[{\"name\":\"out\",\"namespace\":\"default\",\"kind\":\"NetworkPolicy\"}],"
-		   "\"Summary\":\"TCP Flags: SYN\"},\"node_name\":\"node-1\",\"time\":\"2023-11-14T22:13:20.123456789Z\"}");
+	check_json(
+	    flow_msg_fill(m, &node, &f, &faces[0]),
+	    "{\"flow\":{\"time\":\"2023-11-14T22:13:20.123456789Z\",\"verdict\":\"FORWARDED\",\"IP\":{\"source\":\"10."
+	    "0.0.1\","
+	    "\"destination\":\"10.0.0.2\",\"ipVersion\":\"IPv4\"},\"l4\":{\"TCP\":{\"source_port\":1000,\"destination_"
+	    "port\":80,"
+	    "\"flags\":{\"SYN\":true}}},\"source\":{\"identity\":1234,\"namespace\":\"default\",\"labels\":[\"k8s:app="
+	    "client\"],"
+	    "\"pod_name\":\"client\",\"cluster_name\":\"default\"},\"destination\":{\"identity\":2,\"labels\":["
+	    "\"reserved:world\"]},"
+	    "\"Type\":\"L3_L4\",\"node_name\":\"node-1\",\"event_type\":{\"type\":5},\"traffic_direction\":\"EGRESS\","
+	    "\"is_reply\":false,\"uuid\":\"11223344-5566-8788-8008-000000000001\","
+	    "\"egress_allowed_by\":[{\"name\":\"out\",\"namespace\":\"default\",\"kind\":\"NetworkPolicy\"}],"
+	    "\"Summary\":\"TCP Flags: SYN\"},\"node_name\":\"node-1\",\"time\":\"2023-11-14T22:13:20.123456789Z\"}");
 	flow_clear(&f);
 }
 END_TEST
 
 static void check_summary(uint8_t proto, unsigned type, unsigned code, uint8_t tcp_flags, const char *want)
 {
-	struct weir_event ev = { .proto = proto, .sport = htons((uint16_t)type), .dport = htons((uint16_t)code), .tcp_flags = tcp_flags };
+	struct weir_event ev = {
+		.proto = proto, .sport = htons((uint16_t)type), .dport = htons((uint16_t)code), .tcp_flags = tcp_flags
+	};
 	char buf[FLOW_SUMMARY_MAX];
 
 	flow_summary(&ev, buf);

@@ -73,7 +73,10 @@ START_TEST(terminals_obey_nothing)
 	char buf[64], small[6];
 
 	ck_assert_str_eq(printable("a\x1b[31m\r\n\t\x07\x7f", buf, sizeof(buf)), "a^[[31m\\r\\n\\t\\x07\\x7f");
-	ck_assert_str_eq(printable("caf\xc3\xa9 \xc2\x9b" "31m", buf, sizeof(buf)), "caf\xc3\xa9 \\x9b31m");
+	ck_assert_str_eq(printable("caf\xc3\xa9 \xc2\x9b"
+				   "31m",
+				   buf, sizeof(buf)),
+			 "caf\xc3\xa9 \\x9b31m");
 	ck_assert_str_eq(printable("abcdef", small, sizeof(small)), "ab");
 }
 END_TEST
