@@ -182,8 +182,8 @@ def broken_connections(path):
     check("the 101st open stream is refused", 7, c.answer([c.request(FLOWS) for _ in range(101)][-1])[2])
     c, end = Client(path), None
     for _ in range(1200):
-        stream = c.request(FLOWS)
         try:
+            stream = c.request(FLOWS)
             c.send(frame(RST, 0, stream, struct.pack(">I", 8)))
         except (BrokenPipeError, ConnectionResetError):
             break
