@@ -6,16 +6,26 @@
 #include "bpf/maps.h"
 #include "bpf/parse.h"
 
-#define EVENT_IN_RING (sizeof(struct weir_event) + BPF_RINGBUF_HDR_SZ)
+#define LOOK_EVERY 64 /* events of one CPU, a power of two */
+#define LOOK_BYTES (LOOK_EVERY * (sizeof(struct weir_event) + BPF_RINGBUF_HDR_SZ))
 
-/* Waking a sleeping reader costs ten times the event: only when another good part of the ring is filled. The reader
- * looks by itself from time to time. */
-static __always_inline __u64 event_wakeup(void)
+/* Waking a sleeping reader costs ten events and more: only when another good part of the ring has been filled since the last look.
+ * The reader looks by itself from time to time. n: how many events came before on this CPU. */
+static __always_inline __u64 event_wakeup(__u64 n)
 {
-	__u64 waiting = bpf_ringbuf_query(&weir_events, BPF_RB_AVAIL_DATA);
+	__u64 waiting;
 
-	return (waiting & (cfg_wakeup_bytes - 1)) < EVENT_IN_RING && waiting >= cfg_wakeup_bytes ? BPF_RB_FORCE_WAKEUP :
-												    BPF_RB_NO_WAKEUP;
+	if (n & (LOOK_EVERY - 1))
+		return BPF_RB_NO_WAKEUP;
+	waiting = bpf_ringbuf_query(&weir_events, BPF_RB_AVAIL_DATA);
+	return waiting >= cfg_wakeup_bytes && (waiting & (cfg_wakeup_bytes - 1)) < LOOK_BYTES ? BPF_RB_FORCE_WAKEUP :
+												 BPF_RB_NO_WAKEUP;
+}
+
+/* Drops come in storms, and nobody measures latencies with them: the time of the last tick will do. */
+static __always_inline __u64 event_time(__u8 type)
+{
+	return type == WEIR_EV_DROP ? bpf_ktime_get_coarse_ns() : bpf_ktime_get_ns();
 }
 
 static __always_inline void event_totals(struct weir_event *ev, const struct packet *p, const struct weir_ct *ct)
@@ -34,14 +44,14 @@ static __noinline int event_emit(const struct packet *p, const struct weir_ct *c
 {
 	struct weir_event *ev;
 	bool icmp = p->proto == IPPROTO_ICMP || p->proto == IPPROTO_ICMPV6;
+	__u64 n = stat_add(WEIR_STAT_EVENTS);
 
-	stat_add(WEIR_STAT_EVENTS);
 	ev = bpf_ringbuf_reserve(&weir_events, sizeof(*ev), 0);
 	if (!ev) {
 		stat_add(WEIR_STAT_EVENTS_LOST);
 		return 0;
 	}
-	ev->ts = bpf_ktime_get_ns();
+	ev->ts = event_time(type);
 	addr_copy(&ev->saddr, &p->saddr);
 	addr_copy(&ev->daddr, &p->daddr);
 	ev->sport = icmp ? bpf_htons(p->icmp_type) : p->sport;
@@ -63,7 +73,7 @@ static __noinline int event_emit(const struct packet *p, const struct weir_ct *c
 	ev->bytes[0] = ev->bytes[1] = 0;
 	if (ct)
 		event_totals(ev, p, ct);
-	bpf_ringbuf_submit(ev, event_wakeup());
+	bpf_ringbuf_submit(ev, event_wakeup(n));
 	return 0;
 }
 

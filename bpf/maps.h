@@ -107,12 +107,12 @@ static __always_inline __u32 now_ticks(const struct weir_node *node)
 	return cfg_fake_clock ? node->fake_now : (__u32)bpf_jiffies64();
 }
 
-static __always_inline void stat_add(__u32 index)
+/* Returns what this CPU counted before. */
+static __always_inline __u64 stat_add(__u32 index)
 {
 	__u64 *v = bpf_map_lookup_elem(&weir_stats, &index);
 
-	if (v)
-		__sync_fetch_and_add(v, 1);
+	return v ? __sync_fetch_and_add(v, 1) : 0;
 }
 
 #endif

@@ -5,11 +5,15 @@
 
 #include "bpf/deliver.h"
 
+static __always_inline bool mac_eq(const __u8 *a, const __u8 *b)
+{
+	return *(const u32_alias *)a == *(const u32_alias *)b && *(const u16_alias *)(a + 4) == *(const u16_alias *)(b + 4);
+}
+
 /* The sender is who it says: this interface, this MAC, this address. eth: of the packet, checked. */
 static __always_inline bool is_sender(const struct weir_ep *ep, const struct __sk_buff *skb, const __u8 *eth)
 {
-	return ep->ifindex == skb->ifindex && *(const u32_alias *)(eth + 6) == *(const u32_alias *)ep->mac &&
-	       *(const u16_alias *)(eth + 10) == *(const u16_alias *)(ep->mac + 4);
+	return ep->ifindex == skb->ifindex && mac_eq(eth + 6, ep->mac);
 }
 
 /*
@@ -59,11 +63,6 @@ struct arp_v4 {
 	__u8 tpa[4];
 } __attribute__((packed));
 
-static __always_inline bool mac_eq(const __u8 *a, const __u8 *b)
-{
-	return *(const u32_alias *)a == *(const u32_alias *)b && *(const u16_alias *)(a + 4) == *(const u16_alias *)(b + 4);
-}
-
 /* Nobody but the pod's host hears it; the pod may speak of itself only. A probe (0.0.0.0) claims nothing. */
 static __always_inline int arp_check(struct __sk_buff *skb, const struct weir_ep *ep)
 {
@@ -99,11 +98,11 @@ static __always_inline int source_check(const struct packet *p, const struct wei
 
 static __always_inline int sender_check(struct __sk_buff *skb, const struct packet *p, const struct weir_ep *ep)
 {
-	__u8 mac[6];
+	const __u8 *eth = (void *)(long)skb->data;
 
-	if (bpf_skb_load_bytes(skb, 6, mac, sizeof(mac)))
+	if (eth + ETH_HLEN > (const __u8 *)(long)skb->data_end)
 		return WEIR_DROP_TRUNCATED;
-	if (!mac_eq(mac, ep->mac))
+	if (!mac_eq(eth + 6, ep->mac))
 		return WEIR_DROP_SRC_MAC;
 	if (p->kind & PKT_L3)
 		return source_check(p, ep);

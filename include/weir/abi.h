@@ -287,7 +287,7 @@ enum weir_event_flags {
 
 /* Addresses, ports and identities are the packet's: source is who sent this packet, replies included. */
 struct weir_event {
-	__u64 ts; /* CLOCK_MONOTONIC, ns */
+	__u64 ts; /* CLOCK_MONOTONIC, ns; of a drop CLOCK_MONOTONIC_COARSE: the time of the last tick */
 	struct weir_addr saddr, daddr;
 	__be16 sport, dport; /* ICMP: sport = type, dport = code */
 	__u8 proto;	     /* IPPROTO_... */
