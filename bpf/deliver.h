@@ -4,6 +4,7 @@
 #define WEIR_BPF_DELIVER_H
 
 #include "bpf/conntrack.h"
+#include "bpf/denied.h"
 
 #define MISS (-1) /* the fast path has no answer */
 
@@ -60,8 +61,11 @@ static __always_inline bool is_retransmission(const struct packet *p, const stru
 static __noinline int opening(struct __sk_buff *skb, struct packet *p, struct weir_ct *ct)
 {
 	struct conn c = { .opener = p->opener };
+	bool may_cache = cfg_remember_denied && p->point == WEIR_FROM_POD;
 	int r;
 
+	if (may_cache && was_denied(p))
+		return drop(p, WEIR_DROP_POLICY);
 	conn_of(&c, p, false);
 	if (p->point == WEIR_TO_POD) {
 		c.slot[0] = 0;
@@ -78,6 +82,8 @@ static __noinline int opening(struct __sk_buff *skb, struct packet *p, struct we
 	if (r) {
 		if (c.dir == WEIR_INGRESS)
 			p->flags |= WEIR_EVF_INGRESS;
+		if (may_cache && r == WEIR_DROP_POLICY)
+			remember_denied(p);
 		return drop(p, r);
 	}
 	if (p->tcp_flags & TCP_RST) {

@@ -90,6 +90,29 @@ struct {
 	__uint(max_entries, 8 << 20);
 } weir_events SEC(".maps");
 
+/* What was denied in this tick, see denied.h: the programs' own. */
+#define DENIED_BITS 8
+
+struct denied {
+	struct weir_addr daddr;
+	__u32 gen, tick;
+	__be16 dport;
+	__u16 slot; /* of the sender */
+	__u8 proto;
+	__u8 flags; /* enum weir_event_flags */
+	__u16 pad;
+	__u32 identity; /* of the receiver */
+	__u32 rule[2];
+	__u32 pad2;
+} __attribute__((aligned(8)));
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1 << DENIED_BITS);
+	__type(key, __u32);
+	__type(value, struct denied);
+} weir_denied SEC(".maps");
+
 static __always_inline const struct weir_node *node_get(void)
 {
 	__u32 zero = 0;

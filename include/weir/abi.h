@@ -27,6 +27,7 @@
 #define WEIR_MAP_DENY "weir_deny"
 #define WEIR_MAP_STATS "weir_stats"
 #define WEIR_MAP_EVENTS "weir_events"
+/* And weir_denied, which is the programs' own: see bpf/denied.h. */
 
 /* An IPv6 address, or an IPv4 address as ::ffff:a.b.c.d. One form for both families everywhere. */
 struct weir_addr {

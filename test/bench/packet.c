@@ -6,6 +6,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/bpf.h>
+#include <inttypes.h>
 #include <linux/pkt_cls.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -16,6 +17,7 @@
 #include "agent/datapath.h"
 #include "count.skel.h"
 #include "least.skel.h"
+#include "pod.skel.h"
 #include "test/bpf/packet.h"
 
 #define ROUNDS 15
@@ -30,6 +32,7 @@ struct bench {
 	struct datapath *dp;
 	struct least *least;
 	struct count *count;
+	struct pod *forgetful; /* the same programs, which do not remember what they denied */
 	uint32_t ifindex[3];
 };
 
@@ -230,20 +233,29 @@ struct row {
 	bool v6, reply;
 	uint16_t port;
 	uint32_t act;
+	bool first; /* as if each packet were the first of its kind */
 	int repeat; /* so many events fit into the ring */
-	double target;
-	const char *cilium;
+	double target; /* 0: none */
+	const char *note;
 };
 
-/* Look-ups of one such packet, by the counting twin of the program. */
+/* Look-ups of one such packet, by the counting twin of the program: the fewest and the most of some runs. */
 static void count_lookups(const struct bench *b, const struct row *r, const struct packet *p, uint64_t ret_n[2])
 {
 	uint32_t from = b->ifindex[r->reply ? RECEIVER : SENDER];
 
-	b->count->bss->lookups[0] = b->count->bss->lookups[1] = 0;
-	run(bpf_program__fd(b->count->progs.from_pod), from, p, 1, r->act);
-	ret_n[0] = b->count->bss->lookups[0];
-	ret_n[1] = b->count->bss->lookups[1];
+	ret_n[0] = ret_n[1] = r->first ? 0 : UINT64_MAX;
+	for (int i = 0; i < 10; i++) {
+		__u64 *n = b->count->bss->lookups;
+
+		n[0] = n[1] = 0;
+		run(bpf_program__fd(b->count->progs.from_pod), from, p, 1, r->act);
+		if ((n[0] < ret_n[0]) != r->first) {
+			ret_n[0] = n[0];
+			ret_n[1] = n[1];
+		}
+		usleep(r->first ? 10000 : 0);
+	}
 }
 
 static unsigned instructions(int prog)
@@ -256,13 +268,28 @@ static unsigned instructions(int prog)
 	return info.xlated_prog_len / 8;
 }
 
+static void print_row(const struct row *r, double value, double peer, const uint64_t n[2], unsigned insns)
+{
+	char target[64] = "\"target\":null,\"met\":null";
+
+	if (r->target > 0)
+		snprintf(target, sizeof(target), "\"target\":%.1f,\"met\":%s", r->target,
+			 value / peer <= r->target ? "true" : "false");
+	printf("{\"row\":\"%s\",\"unit\":\"ns\",\"peer\":\"least program\",\"peer_value\":%.1f,\"value\":%.1f,\"ratio\":%.2f,"
+	       "%s,\"better\":\"lower\",\"note\":\"%" PRIu64 " look-ups in hashes and tries, %" PRIu64 " in arrays; program of %u "
+	       "instructions; %s\"}\n",
+	       r->name, peer, value, value / peer, target, n[0], n[1], insns, r->note);
+	fflush(stdout);
+}
+
 static void measure(const struct bench *b, const struct row *r)
 {
-	int weir = datapath_prog_fd(b->dp, "from_pod"), nothing = bpf_program__fd(b->least->progs.nothing);
+	int weir = r->first ? bpf_program__fd(b->forgetful->progs.from_pod) : datapath_prog_fd(b->dp, "from_pod");
 	int least = bpf_program__fd(r->v6 ? b->least->progs.least6 : b->least->progs.least4);
-	struct packet p = tcp(r->v6, r->reply, r->port, r->act == TC_ACT_SHOT ? 2 : 16), plain = tcp(r->v6, false, 80, 16);
+	int nothing = bpf_program__fd(b->least->progs.nothing);
+	struct packet p = tcp(r->v6, r->reply, r->port, r->act == TC_ACT_SHOT ? SYN : ACK), plain = tcp(r->v6, false, 80, ACK);
 	uint32_t from = b->ifindex[r->reply ? RECEIVER : SENDER];
-	double ours[ROUNDS], theirs[ROUNDS], value, peer;
+	double ours[ROUNDS], theirs[ROUNDS];
 	uint64_t n[2];
 
 	for (int i = 0; i < ROUNDS; i++) {
@@ -274,21 +301,23 @@ static void measure(const struct bench *b, const struct row *r)
 	}
 	count_lookups(b, r, &p, n);
 	empty_ring(b);
-	value = median(ours);
-	peer = median(theirs);
-	printf("{\"row\":\"%s\",\"unit\":\"ns\",\"peer\":\"least program\",\"peer_value\":%.1f,\"value\":%.1f,\"ratio\":%.2f,"
-	       "\"target\":%.1f,\"better\":\"lower\",\"met\":%s,\"note\":\"%llu look-ups in hashes and tries, %llu in arrays; program "
-	       "of %u instructions; %s\"}\n",
-	       r->name, peer, value, value / peer, r->target, value / peer <= r->target ? "true" : "false",
-	       (unsigned long long)n[0], (unsigned long long)n[1], instructions(weir), r->cilium);
+	print_row(r, median(ours), median(theirs), n, instructions(weir));
 }
 
 /* ---- */
 
+static void share_maps(const struct bench *b, struct bpf_object *obj)
+{
+	struct bpf_map *m;
+
+	bpf_object__for_each_map(m, obj)
+		if (!bpf_map__is_internal(m) && bpf_map__reuse_fd(m, datapath_map_fd(b->dp, bpf_map__name(m))) < 0)
+			die("cannot share a map");
+}
+
 static void open_all(struct bench *b, const char *bpf_dir)
 {
 	struct datapath_options o = { .bpf_dir = bpf_dir };
-	struct bpf_map *m;
 	struct err err;
 
 	if (unshare(CLONE_NEWNET) < 0 || system("ip link add w1 type veth peer name p1 && ip link add w2 type veth peer name p2"))
@@ -301,24 +330,43 @@ static void open_all(struct bench *b, const char *bpf_dir)
 	}
 	b->least = least__open_and_load();
 	b->count = count__open();
-	if (!b->least || !b->count)
+	b->forgetful = pod__open();
+	if (!b->least || !b->count || !b->forgetful)
+		die("cannot open the programs to compare with");
+	share_maps(b, b->count->obj);
+	share_maps(b, b->forgetful->obj);
+	b->forgetful->rodata->cfg_remember_denied = false;
+	if (count__load(b->count) < 0 || pod__load(b->forgetful) < 0)
 		die("cannot load the programs to compare with");
-	bpf_object__for_each_map(m, b->count->obj)
-		if (!bpf_map__is_internal(m) && bpf_map__reuse_fd(m, datapath_map_fd(b->dp, bpf_map__name(m))) < 0)
-			die("cannot share a map");
-	if (count__load(b->count) < 0)
-		die("cannot load the counting program");
+}
+
+/* The connections whose packets are measured. */
+static void establish(const struct bench *b)
+{
+	int from_pod = datapath_prog_fd(b->dp, "from_pod");
+
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct packet syn = tcp(v6, false, 80, SYN), ack = tcp(v6, true, 80, ACK);
+
+		run(from_pod, b->ifindex[SENDER], &syn, 1, TC_ACT_REDIRECT);
+		run(from_pod, b->ifindex[RECEIVER], &ack, 1, TC_ACT_REDIRECT);
+	}
 }
 
 int main(int argc, char **argv)
 {
 	static const struct row rows[] = {
-		{ "packet established pod->pod", false, false, 80, TC_ACT_REDIRECT, 300000, 2.3, "Cilium, quoted: 886 ns = 9.3 x" },
-		{ "packet reply", false, true, 80, TC_ACT_REDIRECT, 300000, 2.3, "Cilium, quoted: 602 ns" },
-		{ "packet policy drop with event", false, false, 81, TC_ACT_SHOT, 60000, 2.9, "Cilium, quoted: 278 ns" },
-		{ "packet established pod->pod IPv6", true, false, 80, TC_ACT_REDIRECT, 300000, 2.3, "no figure of Cilium's" },
-		{ "packet reply IPv6", true, true, 80, TC_ACT_REDIRECT, 300000, 2.3, "no figure of Cilium's" },
-		{ "packet policy drop with event IPv6", true, false, 81, TC_ACT_SHOT, 60000, 2.9, "no figure of Cilium's" },
+		{ "packet established pod->pod", false, false, 80, TC_ACT_REDIRECT, false, 300000, 2.3,
+		  "Cilium, quoted: 886 ns = 9.3 x its least" },
+		{ "packet reply", false, true, 80, TC_ACT_REDIRECT, false, 300000, 2.3, "Cilium, quoted: 602 ns" },
+		{ "packet policy drop with event", false, false, 81, TC_ACT_SHOT, false, 60000, 2.9,
+		  "denied before in the same tick; Cilium, quoted: 278 ns" },
+		{ "packet policy drop with event, first in its tick", false, false, 81, TC_ACT_SHOT, true, 60000, 0,
+		  "200 addresses, 20 rule sets of 10 rules" },
+		{ "packet established pod->pod IPv6", true, false, 80, TC_ACT_REDIRECT, false, 300000, 2.3, "no figure of Cilium's" },
+		{ "packet reply IPv6", true, true, 80, TC_ACT_REDIRECT, false, 300000, 2.3, "no figure of Cilium's" },
+		{ "packet policy drop with event IPv6", true, false, 81, TC_ACT_SHOT, false, 60000, 2.9,
+		  "denied before in the same tick" },
 	};
 	struct bench b = {};
 	cpu_set_t cpu;
@@ -332,15 +380,11 @@ int main(int argc, char **argv)
 	open_all(&b, argv[1]);
 	fill_node(&b);
 	fill_least(&b);
-	for (int v6 = 0; v6 < 2; v6++) {
-		struct packet syn = tcp(v6, false, 80, 2), ack = tcp(v6, true, 80, 16);
-
-		run(datapath_prog_fd(b.dp, "from_pod"), b.ifindex[SENDER], &syn, 1, TC_ACT_REDIRECT);
-		run(datapath_prog_fd(b.dp, "from_pod"), b.ifindex[RECEIVER], &ack, 1, TC_ACT_REDIRECT);
-	}
+	establish(&b);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		if (regexec(&re, rows[i].name, 0, NULL, 0) == 0)
 			measure(&b, &rows[i]);
+	pod__destroy(b.forgetful);
 	count__destroy(b.count);
 	least__destroy(b.least);
 	datapath_free(b.dp);

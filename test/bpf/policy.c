@@ -61,6 +61,29 @@ START_TEST(ingress_is_denied_with_its_rule)
 }
 END_TEST
 
+/* Within a tick a denial is remembered, which must not show; nor may it outlive a new generation. */
+START_TEST(a_repeated_denial_says_the_same)
+{
+	for_each_family(v6) {
+		struct packet p = packet_between(OPEN, SERVER, v6, IPPROTO_TCP, 40000, 81), other = p;
+		struct run a = from_pod(OPEN, &p), b, c;
+
+		other.sport++;
+		b = from_pod(OPEN, &other);
+		ck_dropped(a, WEIR_DROP_POLICY);
+		ck_dropped(b, WEIR_DROP_POLICY);
+		a.ev[0].ts = b.ev[0].ts;
+		a.ev[0].sport = b.ev[0].sport;
+		ck_assert_int_eq(memcmp(&a.ev[0], &b.ev[0], sizeof(a.ev[0])), 0);
+		world_set_side(SERVER, 1, 0, WEIR_EP_READY);
+		world_set_generation(11);
+		c = from_pod(OPEN, &p);
+		ck_passed(c, SERVER, WEIR_EV_NEW);
+		world_set_generation(10);
+	}
+}
+END_TEST
+
 START_TEST(egress_is_denied_with_its_rule)
 {
 	for_each_family(v6) {
@@ -357,6 +380,7 @@ TCase *tests_policy(void)
 	const TTest *const tests[] = {
 		allowed_connection_is_delivered_and_answered,
 		ingress_is_denied_with_its_rule,
+		a_repeated_denial_says_the_same,
 		egress_is_denied_with_its_rule,
 		rules_match_from_wide_to_narrow,
 		audit_passes_and_says_so,

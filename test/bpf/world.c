@@ -190,6 +190,8 @@ void world_allow(uint32_t ruleset, enum weir_dir dir, uint32_t peer, uint8_t pro
 	};
 
 	map_set(WEIR_MAP_POLICY, &k, &(struct weir_policy_val){ .rule = rule });
+	node.fake_now++; /* within one tick a denial may be remembered */
+	write_node();
 }
 
 static void set_identity(const char *prefix, struct weir_addr addr, uint32_t identity, uint16_t slot, uint16_t flags)
