@@ -183,8 +183,11 @@ static int observe(const struct cli_usage *usage, struct observe_args *a)
 	Observer__GetFlowsRequest *req = pb_new(&observer__get_flows_request__descriptor);
 	struct err e = { 0 };
 	struct printer p;
-	int r = req ? fill_request(a, req, &e) : err_oom(&e);
+	int r;
 
+	if (!req)
+		return cli_fail("out of memory");
+	r = fill_request(a, req, &e);
 	if (r == 0)
 		r = make_printer(a, &p, &e);
 	if (r < 0) {
@@ -195,8 +198,7 @@ static int observe(const struct cli_usage *usage, struct observe_args *a)
 	} else {
 		r = stream(client_server(a->server), req, &p);
 	}
-	if (req)
-		observer__get_flows_request__free_unpacked(req, NULL);
+	observer__get_flows_request__free_unpacked(req, NULL);
 	return r;
 }
 

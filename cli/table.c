@@ -56,7 +56,7 @@ int ask_and_print(const struct cli_usage *usage, int argc, char **argv, const ch
 {
 	_cleanup_(client_closep) struct client *client = NULL;
 	struct ask_args a = { .output = "text" };
-	ProtobufCMessage *msg;
+	ProtobufCMessage *msg = NULL;
 	struct err e = { 0 };
 	int r = cli_parse(usage, argc, argv, &a);
 

@@ -69,8 +69,10 @@ void grpc_message_decode(const char *s, size_t len, char *ret, size_t size)
 	size_t n = 0;
 
 	for (size_t i = 0; i < len && n + 1 < size; i++) {
-		if (s[i] == '%' && i + 2 < len && hex(s[i + 1]) >= 0 && hex(s[i + 2]) >= 0) {
-			ret[n++] = (char)(hex(s[i + 1]) << 4 | hex(s[i + 2]));
+		int high = s[i] == '%' && i + 2 < len ? hex(s[i + 1]) : -1, low = high < 0 ? -1 : hex(s[i + 2]);
+
+		if (low >= 0) {
+			ret[n++] = (char)(high << 4 | low);
 			i += 2;
 		} else {
 			ret[n++] = s[i];

@@ -120,7 +120,7 @@ static bool is_loopback(const struct sockaddr *sa)
 static int listen_tcp(struct api_server *s, struct err *reterr)
 {
 	_cleanup_close_ int fd = -1;
-	struct addrinfo *ai;
+	struct addrinfo *ai = NULL;
 	int r = resolve(s->config.listen, &ai, reterr);
 
 	if (r < 0)

@@ -50,7 +50,7 @@ static bool match_pod(const union filter_value *v, const struct filter_subject *
 
 	if (!p->namespace)
 		return false;
-	if (v->pod.ns && (strlen(p->namespace) != v->pod.ns_len || memcmp(p->namespace, v->pod.ns, v->pod.ns_len)))
+	if (v->pod.ns && (strlen(p->namespace) != v->pod.ns_len || memcmp(p->namespace, v->pod.ns, v->pod.ns_len) != 0))
 		return false;
 	return !*v->pod.name || (p->pod_name && str_prefix(p->pod_name, v->pod.name));
 }
