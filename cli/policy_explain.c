@@ -29,15 +29,13 @@ static const struct k8s_network_policy *find_policy(const struct world *w, const
 	return e ? (const struct k8s_network_policy *)e->object : NULL;
 }
 
+/* "all pods", "pods with app=web" */
 static void print_selector(const char *what, const struct k8s_selector *s)
 {
 	char text[1000];
 
 	k8s_selector_to_str(s, text, sizeof(text));
-	if (*text)
-		printf("%s with %s", what, text);
-	else
-		printf("all %s", what);
+	printf("%s%s%s%s", *text ? "" : "all ", what, *text ? " with " : "", text);
 }
 
 static void print_peer(const struct k8s_peer *p)
@@ -52,10 +50,11 @@ static void print_peer(const struct k8s_peer *p)
 		return;
 	}
 	print_selector("pods", p->pod_selector ?: &all);
+	printf(" of ");
 	if (p->ns_selector)
-		print_selector(" of namespaces", p->ns_selector);
+		print_selector("namespaces", p->ns_selector);
 	else
-		printf(" of its own namespace");
+		printf("its own namespace");
 }
 
 static void print_port(const struct k8s_policy_port *p)
