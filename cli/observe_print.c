@@ -15,13 +15,14 @@
 #define RED "31"
 
 #define CELL 320
+#define NODE_NAMES_LEN 50
 
 /* What every format shows of one flow, already harmless to a terminal. */
 struct line {
 	char time[TIME_STRLEN], node[CELL], source[CELL], destination[CELL], type[CELL], verdict[2 * CELL],
 	    summary[CELL];
 	char source_id[64], destination_id[64];
-	const char *arrow;
+	const char *arrow; /* NULL: no flow but a loss */
 };
 
 const char *printable(const char *s, char *buf, size_t size)
@@ -196,13 +197,17 @@ static void put_verdict_word(const struct printer *p, const Flow__Flow *f, char 
 		break;
 	case FLOW__VERDICT__DROPPED:
 	case FLOW__VERDICT__ERROR:
-		paint(p, RED, judged && f->verdict == FLOW__VERDICT__DROPPED ? "DENIED" : word, buf, size);
+		paint(p, RED, judged ? "DENIED" : word, buf, size);
 		break;
 	case FLOW__VERDICT__AUDIT:
 		paint(p, YELLOW, judged ? "AUDITED" : word, buf, size);
 		break;
-	default:
+	case FLOW__VERDICT__TRACED:
+	case FLOW__VERDICT__TRANSLATED:
 		paint(p, YELLOW, word, buf, size);
+		break;
+	default:
+		snprintf(buf, size, "%s", word);
 	}
 }
 
@@ -248,6 +253,18 @@ static void put_time(const struct printer *p, const Google__Protobuf__Timestamp 
 		strcpy(buf, "N/A");
 }
 
+static void put_summary(const Flow__Flow *f, char *buf, size_t size)
+{
+	char raw[CELL], trace[48] = "", auth[48] = "";
+
+	if (f->ip_trace_id && f->ip_trace_id->trace_id)
+		snprintf(trace, sizeof(trace), "IP Trace ID: %llu; ", (unsigned long long)f->ip_trace_id->trace_id);
+	if (f->auth_type)
+		enum_name(&flow__auth_type__descriptor, (int)f->auth_type, auth, sizeof(auth));
+	snprintf(raw, sizeof(raw), "%s%s%s%s", trace, f->summary, *auth ? "; " : "", auth);
+	printable(raw, buf, size);
+}
+
 static void flow_line(const struct printer *p, const Flow__Flow *f, struct line *l)
 {
 	put_time(p, f->time, l->time);
@@ -258,41 +275,38 @@ static void flow_line(const struct printer *p, const Flow__Flow *f, struct line 
 	put_identity(p, f->destination, l->destination_id, sizeof(l->destination_id));
 	put_type(f, l->type, sizeof(l->type));
 	put_verdict(p, f, l->verdict, sizeof(l->verdict));
-	printable(f->summary, l->summary, sizeof(l->summary));
+	put_summary(f, l->summary, sizeof(l->summary));
 	l->arrow = !f->is_reply ? "<>" : f->is_reply->value ? "<-" : "->";
 }
 
-static void lost_line(const struct printer *p, const Observer__GetFlowsResponse *msg, struct line *l)
+/* Has neither time nor node, as hubble prints it. */
+static void lost_line(const Observer__GetFlowsResponse *msg, struct line *l)
 {
 	const Flow__LostEvent *lost = msg->lost_events;
 
-	put_time(p, msg->time, l->time);
-	printable(msg->node_name, l->node, sizeof(l->node));
 	enum_name(&flow__lost_event_source__descriptor, (int)lost->source, l->source, sizeof(l->source));
-	strcpy(l->destination, "");
 	strcpy(l->type, "EVENTS LOST");
-	strcpy(l->verdict, "");
-	snprintf(l->summary, sizeof(l->summary), "CPU(%d) %llu", lost->cpu ? lost->cpu->value : 0,
+	snprintf(l->summary, sizeof(l->summary), "CPU(%d) - %llu", lost->cpu ? lost->cpu->value : 0,
 		 (unsigned long long)lost->num_events_lost);
 }
 
-static void print_compact(const struct printer *p, const Observer__GetFlowsResponse *msg, const struct line *l)
+static void print_lost(const struct printer *p, const Flow__LostEvent *lost, const struct line *l)
 {
-	bool reply = l->arrow && streq(l->arrow, "<-");
+	fprintf(p->out, "EVENTS LOST: %s CPU(%d) %llu\n", l->source, lost->cpu ? lost->cpu->value : 0,
+		(unsigned long long)lost->num_events_lost);
+}
 
-	if (msg->response_types_case == OBSERVER__GET_FLOWS_RESPONSE__RESPONSE_TYPES_LOST_EVENTS) {
-		fprintf(p->out, "%s: %s %s\n", l->type, l->source, l->summary);
-		return;
-	}
+/* A reply is shown with its connection's ends in their places, and the arrow turned. */
+static void print_compact(const struct printer *p, const struct line *l)
+{
+	bool reply = streq(l->arrow, "<-");
+
 	fputs(l->time, p->out);
 	if (p->node_names)
 		fprintf(p->out, " [%s]", l->node);
-	fprintf(p->out, ": %s %s %s %s %s %s %s", reply ? l->destination : l->source,
+	fprintf(p->out, ": %s %s %s %s %s %s %s (%s)\n", reply ? l->destination : l->source,
 		reply ? l->destination_id : l->source_id, l->arrow, reply ? l->source : l->destination,
-		reply ? l->source_id : l->destination_id, l->type, l->verdict);
-	if (*l->summary)
-		fprintf(p->out, " (%s)", l->summary);
-	fputc('\n', p->out);
+		reply ? l->source_id : l->destination_id, l->type, l->verdict, l->summary);
 }
 
 static void print_dict(struct printer *p, const struct line *l)
@@ -303,8 +317,10 @@ static void print_dict(struct printer *p, const struct line *l)
 	fprintf(p->out, "  TIMESTAMP: %s\n", l->time);
 	if (p->node_names)
 		fprintf(p->out, "       NODE: %s\n", l->node);
-	fprintf(p->out, "     SOURCE: %s\nDESTINATION: %s\n       TYPE: %s\n    VERDICT: %s\n    SUMMARY: %s\n",
-		l->source, l->destination, l->type, l->verdict, l->summary);
+	fprintf(p->out, "     SOURCE: %s\n", l->source);
+	if (l->arrow)
+		fprintf(p->out, "DESTINATION: %s\n", l->destination);
+	fprintf(p->out, "       TYPE: %s\n    VERDICT: %s\n    SUMMARY: %s\n", l->type, l->verdict, l->summary);
 }
 
 static size_t columns(const struct printer *p)
@@ -361,22 +377,51 @@ void printer_end(struct printer *p)
 	p->n_cells = 0;
 }
 
+/* Names up to a length, then how many more; one at least. */
+static void some_names(char *const *names, size_t n, char *buf, size_t size)
+{
+	size_t len = 0, i = 0;
+	char name[CELL];
+
+	*buf = '\0';
+	for (; i < n && len < size && (i == 0 || len + 2 + strlen(names[i]) <= NODE_NAMES_LEN); i++)
+		len += (size_t)snprintf(buf + len, size - len, "%s%s", i ? ", " : "",
+					printable(names[i], name, sizeof(name)));
+	if (i < n && len < size)
+		snprintf(buf + len, size - len, " (and %zu more)", n - i);
+}
+
+/* What Relay says about nodes behind it: on stderr, and trouble alone. */
 static void node_status(const struct printer *p, const Observer__GetFlowsResponse *msg)
 {
 	const Relay__NodeStatusEvent *e = msg->node_status;
-	char time[TIME_STRLEN], state[40], names[CELL], raw[CELL], text[CELL];
+	char time[TIME_STRLEN], node[CELL], names[CELL], text[CELL];
 
+	if (e->state_change != RELAY__NODE_STATE__NODE_ERROR && e->state_change != RELAY__NODE_STATE__NODE_UNAVAILABLE)
+		return;
+	if (p->output == OUTPUT_JSON) {
+		pbjson_write(stderr, &msg->base);
+		fputc('\n', stderr);
+		return;
+	}
 	put_time(p, msg->time, time);
-	join_names(e->node_names, e->n_node_names, raw, sizeof(raw));
-	fprintf(stderr, "%s: %s %s %s\n", time,
-		enum_name(&relay__node_state__descriptor, (int)e->state_change, state, sizeof(state)),
-		printable(raw, names, sizeof(names)), printable(e->message, text, sizeof(text)));
+	printable(msg->node_name, node, sizeof(node));
+	some_names(e->node_names, e->n_node_names, names, sizeof(names));
+	if (e->state_change == RELAY__NODE_STATE__NODE_UNAVAILABLE)
+		fprintf(stderr, "%s [%s]: %zu nodes are unavailable: %s\n", time, node, e->n_node_names, names);
+	else
+		fprintf(stderr, "%s [%s]: Error \"%s\" on %zu nodes: %s\n", time, node,
+			printable(e->message, text, sizeof(text)), e->n_node_names, names);
 }
 
 int printer_flow(struct printer *p, const Observer__GetFlowsResponse *msg)
 {
 	struct line l = { 0 };
 
+	if (msg->response_types_case == OBSERVER__GET_FLOWS_RESPONSE__RESPONSE_TYPES_NODE_STATUS) {
+		node_status(p, msg);
+		return 0;
+	}
 	if (p->output == OUTPUT_JSON) {
 		pbjson_write(p->out, &msg->base);
 		fputc('\n', p->out);
@@ -385,13 +430,9 @@ int printer_flow(struct printer *p, const Observer__GetFlowsResponse *msg)
 	if (msg->response_types_case == OBSERVER__GET_FLOWS_RESPONSE__RESPONSE_TYPES_FLOW)
 		flow_line(p, msg->flow, &l);
 	else if (msg->response_types_case == OBSERVER__GET_FLOWS_RESPONSE__RESPONSE_TYPES_LOST_EVENTS)
-		lost_line(p, msg, &l);
-	else if (msg->response_types_case == OBSERVER__GET_FLOWS_RESPONSE__RESPONSE_TYPES_NODE_STATUS) {
-		node_status(p, msg);
+		lost_line(msg, &l);
+	else
 		return 0;
-	} else {
-		return 0;
-	}
 	switch (p->output) {
 	case OUTPUT_TABLE:
 		return table_row(p, &l);
@@ -399,7 +440,10 @@ int printer_flow(struct printer *p, const Observer__GetFlowsResponse *msg)
 		print_dict(p, &l);
 		return 0;
 	default:
-		print_compact(p, msg, &l);
+		if (l.arrow)
+			print_compact(p, &l);
+		else
+			print_lost(p, msg->lost_events, &l);
 		return 0;
 	}
 }

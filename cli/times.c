@@ -7,15 +7,15 @@
 
 #define SECOND 1000000000ull
 
-/* strftime's letters; %L, %U, %N: the fraction with three, six, nine digits; %Z: the zone as +01:00 or Z. */
+/* strftime's letters; %L, %U, %N: the fraction with three, six, nine digits. */
 static const struct {
 	const char *name, *layout;
 } layouts[] = {
 	{ "StampMilli", "%b %e %H:%M:%S.%L" },
-	{ "RFC3339", "%Y-%m-%dT%H:%M:%S%Z" },
-	{ "RFC3339Milli", "%Y-%m-%dT%H:%M:%S.%L%Z" },
-	{ "RFC3339Micro", "%Y-%m-%dT%H:%M:%S.%U%Z" },
-	{ "RFC3339Nano", "%Y-%m-%dT%H:%M:%S.%N%Z" },
+	{ "RFC3339", "%Y-%m-%dT%H:%M:%SZ" },
+	{ "RFC3339Milli", "%Y-%m-%dT%H:%M:%S.%LZ" },
+	{ "RFC3339Micro", "%Y-%m-%dT%H:%M:%S.%UZ" },
+	{ "RFC3339Nano", "%Y-%m-%dT%H:%M:%S.%NZ" },
 	{ "RFC1123Z", "%a, %d %b %Y %H:%M:%S %z" },
 	{ "YearMonthDay", "%Y-%m-%d" },
 };
@@ -29,16 +29,6 @@ const char *time_layout(const char *name)
 	return NULL;
 }
 
-static void put_zone(const struct tm *tm, char *buf)
-{
-	long min = tm->tm_gmtoff / 60;
-
-	if (min == 0)
-		strcpy(buf, "Z");
-	else
-		snprintf(buf, 8, "%c%02ld:%02ld", min < 0 ? '-' : '+', labs(min) / 60 % 24, labs(min) % 60);
-}
-
 const char *time_format(const char *layout, uint64_t ns, char *buf)
 {
 	time_t seconds = (time_t)(ns / SECOND);
@@ -46,7 +36,7 @@ const char *time_format(const char *layout, uint64_t ns, char *buf)
 	struct tm tm;
 	size_t n = 0;
 
-	localtime_r(&seconds, &tm);
+	gmtime_r(&seconds, &tm);
 	for (const char *p = layout; *p && n < TIME_STRLEN - 12; p++) {
 		char one[3] = { '%', p[1], '\0' };
 
@@ -64,9 +54,6 @@ const char *time_format(const char *layout, uint64_t ns, char *buf)
 			break;
 		case 'N':
 			snprintf(buf + n, 10, "%09u", frac);
-			break;
-		case 'Z':
-			put_zone(&tm, buf + n);
 			break;
 		default:
 			strftime(buf + n, 12, one, &tm);

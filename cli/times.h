@@ -14,7 +14,7 @@ int time_parse(const char *s, uint64_t now_ns, uint64_t *ret_ns);
 /* "StampMilli", "RFC3339Nano", …; NULL: unknown name. The layout is what time_format takes. */
 const char *time_layout(const char *name);
 extern const char time_layout_names[];
-/* Local time. buf of TIME_STRLEN. */
+/* UTC, as hubble prints. buf of TIME_STRLEN. */
 #define TIME_STRLEN 48
 const char *time_format(const char *layout, uint64_t ns, char *buf);
 

@@ -26,7 +26,7 @@ struct api_backend {
 struct api_config {
 	const char *run_dir;
 	const char *listen;       /* "127.0.0.1:4244", "[::1]:4244"; NULL: Unix socket only */
-	struct flow_node node;    /* name must outlive the server */
+	struct flow_node node;    /* name must outlive the server; instance 0: a random one */
 	struct flow_store *store; /* must outlive the server */
 	struct api_backend backend;
 };

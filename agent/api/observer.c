@@ -6,6 +6,7 @@
 
 #define SCAN_MAX 4096 /* flows looked at before others have their turn */
 #define SECOND 1000000000ull
+#define DISORDER (SECOND / 10) /* by so much a flow may be older than one in front of it */
 
 struct get_flows {
 	struct flow_filter *filter;
@@ -42,8 +43,8 @@ static uint64_t to_ns(const Google__Protobuf__Timestamp *t, uint64_t absent)
 
 /*
  * Where to begin. Times decide before numbers; a number without `first` counts matching flows back from the newest.
- * Flows are in the order in which CPUs reported them, so that times go back by a little now and then: stop at the
- * first flow that is older.
+ * Flows are in the order in which CPUs reported them, and the clock of drops is a coarse one: times go back by a
+ * little now and then. So the search goes on for a while behind the first flow that is older; those are not sent.
  */
 static uint64_t start_of(const struct get_flows *g, const struct flow_store *store,
 			 const Observer__GetFlowsRequest *req)
@@ -58,7 +59,7 @@ static uint64_t start_of(const struct get_flows *g, const struct flow_store *sto
 	for (; seq > first; seq--) {
 		const struct flow *f = flow_store_get(store, seq - 1);
 
-		if (req->since && f->time_ns < g->since_ns)
+		if (req->since && f->time_ns + DISORDER < g->since_ns)
 			break;
 		if (!req->since && f->time_ns <= g->until_ns && flow_filter_match(g->filter, f, &face) && --left == 0)
 			return seq - 1;
@@ -105,11 +106,11 @@ static bool send_flow(struct api_call *call, struct get_flows *g, const struct f
 	const Observer__GetFlowsResponse *msg;
 	struct flow_face face;
 
-	if (f->time_ns > g->until_ns) {
+	if (f->time_ns > g->until_ns && f->time_ns - g->until_ns > DISORDER) {
 		api_call_finish(call);
 		return false;
 	}
-	if (f->time_ns < g->since_ns || !flow_filter_match(g->filter, f, &face))
+	if (f->time_ns > g->until_ns || f->time_ns < g->since_ns || !flow_filter_match(g->filter, f, &face))
 		return true;
 	msg = flow_msg_fill(call->conn->server->msg, node_of(call), f, &face);
 	if (!msg) {
