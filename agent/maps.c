@@ -194,6 +194,45 @@ static bool is_cut(const struct maps *m, uint32_t ruleset)
 	return false;
 }
 
+static int by_number(const void *key, const void *elem)
+{
+	uint32_t a = *(const uint32_t *)key, b = *(const uint32_t *)elem;
+
+	return a < b ? -1 : a > b;
+}
+
+static int ruleset_by_number(const void *key, const void *elem)
+{
+	return by_number(key, &(*(const struct policy_ruleset *const *)elem)->number);
+}
+
+static bool is_in_use(const struct policy_result *result, const struct weir_policy_key *k)
+{
+	return bsearch(&k->ruleset, result->rulesets, result->n_rulesets, sizeof(*result->rulesets), ruleset_by_number) &&
+	       (k->identity == WEIR_ID_ANY ||
+		bsearch(&k->identity, result->identities, result->n_identities, sizeof(*result->identities), by_number));
+}
+
+/*
+ * Entries that a rule set lost while it and the identity live on (a namespace was relabelled) go before the switch: a
+ * connection that is judged anew after it must not find them. All others are out of use then, and are swept later.
+ */
+static int withdraw(struct maps *m, const struct policy_result *result, bool *changed)
+{
+	const void *key;
+	void *val;
+
+	for (size_t i = 0; shadow_next(&m->policy, &i, &key, &val);) {
+		if (shadow_mark_of(&m->policy, val) == m->pass || !is_in_use(result, key))
+			continue;
+		if (bpf_map_delete_elem(m->fd.policy, key) < 0 && errno != ENOENT)
+			return -errno;
+		shadow_del(&m->policy, key);
+		*changed = true;
+	}
+	return 0;
+}
+
 /* What does not fit is not half written: its pods get the empty rule set, which denies everything. */
 static int write_rulesets(struct maps *m, const struct policy_result *result, bool *changed)
 {
@@ -209,14 +248,14 @@ static int write_rulesets(struct maps *m, const struct policy_result *result, bo
 
 		m->first_ruleset = MAX(m->first_ruleset, result->rulesets[i]->number + 1);
 		if (r < 0) {
-			unmark_ruleset(m, result->rulesets[i]);
+			unmark_ruleset(m, result->rulesets[i]); /* nobody will use it: its pods get the empty one */
 			m->cut[m->n_cut++] = result->rulesets[i]->number;
 			snprintf(m->problem, sizeof(m->problem),
 				 "%zu rule set(s) do not fit into the policy map (%s): their pods are cut off; raise policyMax",
 				 m->n_cut, strerror(-r));
 		}
 	}
-	return 0;
+	return withdraw(m, result, changed);
 }
 
 /* ---- ipcache ---- */

@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/agent.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "lib/fs.h"
+
+#define SWEEP_US 200000	  /* after a pass; no program runs that long */
+#define RETRY_US 1000000  /* a pass that could not be brought into force */
+#define COLLECT_EVERY 10 /* seconds between two looks for connections that are over */
+#define DRAIN_BATCH 512	  /* events between two looks at everything else */
+
+static uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000ull + ts.tv_nsec / 1000;
+}
+
+static uint64_t now_real_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+void agent_mark_dirty(struct agent *a)
+{
+	sd_event_source_set_enabled(a->pass, SD_EVENT_ONESHOT);
+}
+
+/* ---- the pass ---- */
+
+static bool is_local(void *userdata, const char *ns, const char *name)
+{
+	const struct agent *a = userdata;
+
+	return endpoints_find_pod(&a->endpoints, ns, name) != NULL;
+}
+
+static int compile_and_apply(struct agent *a, struct err *reterr)
+{
+	uint64_t t0 = now_us(), t1;
+	int r = policy_compiler_run(a->compiler, a->store, a->config.node_name, is_local, a, &a->result, reterr);
+
+	if (r < 0)
+		return r;
+	t1 = now_us();
+	r = maps_apply(a->maps, a->result, &a->endpoints, reterr);
+	a->compile_us = t1 - t0;
+	a->apply_us = now_us() - t1;
+	if (r < 0)
+		return r;
+	if (enrich_update(a->enrich, a->result, reterr) < 0)
+		return -ENOMEM;
+	return nat_apply(&a->nat, &a->config, &a->endpoints, reterr);
+}
+
+static void arm(sd_event_source *timer, uint64_t usec)
+{
+	sd_event_source_set_time_relative(timer, usec);
+	sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
+}
+
+static int on_pass(_unused_ sd_event_source *source, void *userdata)
+{
+	struct agent *a = userdata;
+	struct err e = {};
+	int r = compile_and_apply(a, &e);
+	const char *unfit = maps_problem(a->maps);
+
+	if (r < 0 || unfit)
+		log_error("%s", r < 0 ? e.msg : unfit);
+	snprintf(a->problem, sizeof(a->problem), "%s", r < 0 ? e.msg : unfit ?: "");
+	arm(a->sweep, r < 0 ? RETRY_US : SWEEP_US);
+	if (a->cni)
+		cni_server_settle(a->cni, r < 0 ? e.msg : NULL);
+	log_debug("pass: compiled in %lu us, applied in %lu us, generation %u", a->compile_us, a->apply_us,
+		  maps_generation(a->maps));
+	return 0;
+}
+
+/* What the pass replaced goes. What did not fit gets another try, now that there may be room. */
+static int on_sweep(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
+{
+	struct agent *a = userdata;
+
+	maps_sweep(a->maps);
+	if (a->problem[0])
+		agent_mark_dirty(a);
+	return 0;
+}
+
+/* ---- flows ---- */
+
+static int on_events(_unused_ sd_event_source *source, _unused_ int fd, _unused_ uint32_t revents, void *userdata)
+{
+	static struct weir_event events[DRAIN_BATCH];
+	struct agent *a = userdata;
+	size_t n = flow_reader_take(a->reader, events, DRAIN_BATCH);
+
+	for (size_t i = 0; i < n; i++) {
+		struct flow f;
+
+		if (enrich_event(a->enrich, &events[i], &f) < 0)
+			flow_store_note_loss(a->flows, FLOW_LOSS_QUEUE, 1, -1, now_real_ns());
+		else
+			flow_store_add(a->flows, &f);
+	}
+	return 0;
+}
+
+static int on_second(sd_event_source *source, _unused_ uint64_t usec, void *userdata)
+{
+	struct agent *a = userdata;
+	uint64_t stats[WEIR_STAT_COUNT];
+	struct err e = {};
+
+	if (datapath_stats(a->datapath, stats, NULL) >= 0 && stats[WEIR_STAT_EVENTS_LOST] > a->lost_reported) {
+		uint64_t lost = stats[WEIR_STAT_EVENTS_LOST] - a->lost_reported;
+
+		log_warn("%lu flow events were lost: the ring was full", lost);
+		flow_store_note_loss(a->flows, FLOW_LOSS_RING, lost, -1, now_real_ns());
+		a->lost_reported = stats[WEIR_STAT_EVENTS_LOST];
+	}
+	if (a->seconds++ % COLLECT_EVERY == 0 && datapath_collect(a->datapath, &a->conns, &e) < 0)
+		log_warn("%s", e.msg);
+	arm(source, 1000000);
+	return 0;
+}
+
+/* ---- pods ---- */
+
+static int on_cni_add(void *userdata, struct attachment **at, int *ret_code, struct err *reterr)
+{
+	struct agent *a = userdata;
+	struct endpoint *ep;
+	int r = nat_check(&a->endpoints, *at, reterr);
+
+	if (r >= 0)
+		r = endpoints_add(&a->endpoints, at, &ep, reterr);
+	if (r < 0) {
+		*ret_code = 100;
+		return r;
+	}
+	if (ep->pod)
+		k8s_store_set_pod_address(a->store, ep->attachment->pod_namespace, ep->attachment->pod_name,
+					  ep->attachment->addr);
+	agent_mark_dirty(a);
+	return 1;
+}
+
+static void on_cni_del(void *userdata, const char *key)
+{
+	struct agent *a = userdata;
+	struct endpoint *ep = endpoints_find(&a->endpoints, key), *other;
+	_cleanup_free_ char *ns = NULL, *name = NULL;
+	static const struct weir_addr none[2];
+
+	if (!ep)
+		return;
+	if (ep->pod) {
+		ns = strdup(ep->attachment->pod_namespace);
+		name = strdup(ep->attachment->pod_name);
+	}
+	endpoints_remove(&a->endpoints, key);
+	if (ns && name) { /* a newer sandbox of the same pod keeps its address */
+		other = endpoints_find_pod(&a->endpoints, ns, name);
+		k8s_store_set_pod_address(a->store, ns, name, other ? other->attachment->addr : none);
+	}
+	agent_mark_dirty(a);
+}
+
+static const char *on_cni_state(void *userdata, const char *key)
+{
+	const struct agent *a = userdata;
+	const struct endpoint *ep = endpoints_find(&a->endpoints, key);
+
+	return !ep ? NULL : ep->ready ? "ready" : "waiting";
+}
+
+static const char *on_cni_not_ready(void *userdata)
+{
+	const struct agent *a = userdata;
+
+	return a->problem[0] ? a->problem : NULL;
+}
+
+/* ---- the node ---- */
+
+/* This node's own addresses, as the Node object that an API server would give. */
+static void tell_node(struct agent *a)
+{
+	_cleanup_free_ char *text = NULL;
+	json_t *addresses = json_array(), *node;
+	struct k8s_problems problems = {};
+	char buf[ADDR_STRLEN];
+
+	for (size_t i = 0; i < a->node.n_addrs; i++)
+		json_array_append_new(addresses, json_pack("{s:s,s:s}", "type", "InternalIP", "address",
+							   addr_to_str(&a->node.addrs[i], buf)));
+	node = json_pack("{s:s,s:s,s:{s:s},s:{s:o}}", "apiVersion", "v1", "kind", "Node", "metadata", "name",
+			 a->config.node_name, "status", "addresses", addresses);
+	text = node ? json_dumps(node, JSON_COMPACT) : NULL;
+	json_decref(node);
+	if (!text || k8s_store_load_file(a->store, "this node", text, strlen(text), &problems) < 0)
+		log_error("cannot take over this node's addresses");
+	for (size_t i = 0; i < problems.n; i++)
+		log_warn("%s", problems.v[i].text ?: "out of memory");
+	k8s_problems_done(&problems);
+}
+
+static bool was_attached(const struct agent *a, uint32_t ifindex)
+{
+	for (size_t i = 0; i < a->node.n_uplinks; i++)
+		if (a->node.uplinks[i] == ifindex)
+			return a->uplink_attached[i];
+	return false;
+}
+
+static bool is_uplink(const struct node *n, uint32_t ifindex)
+{
+	for (size_t i = 0; i < n->n_uplinks; i++)
+		if (n->uplinks[i] == ifindex)
+			return true;
+	return false;
+}
+
+static void change_uplinks(struct agent *a, const struct node *next)
+{
+	enum datapath_xdp xdp = a->config.xdp ? DATAPATH_XDP_GENERIC : DATAPATH_XDP_OFF;
+	bool attached[NODE_UPLINKS_MAX] = {};
+	struct err e = {};
+
+	for (size_t i = 0; i < next->n_uplinks; i++) {
+		attached[i] = was_attached(a, next->uplinks[i]) ||
+			      datapath_attach_uplink(a->datapath, next->uplinks[i], xdp, &e) >= 0;
+		if (!attached[i])
+			log_error("%s", e.msg);
+	}
+	for (size_t i = 0; i < a->node.n_uplinks; i++)
+		if (!is_uplink(next, a->node.uplinks[i]))
+			datapath_detach_uplink(a->datapath, a->node.uplinks[i], NULL);
+	memcpy(a->uplink_attached, attached, sizeof(attached));
+}
+
+static void on_node_changed(void *userdata)
+{
+	struct agent *a = userdata;
+	struct node next = {};
+	struct err e = {};
+	bool same;
+
+	if (node_scan(&next, a->config.uplinks, &e) < 0) {
+		log_warn("%s", e.msg);
+		return;
+	}
+	same = next.n_addrs == a->node.n_addrs && a->node.addrs &&
+	       !memcmp(next.addrs, a->node.addrs, next.n_addrs * sizeof(*next.addrs));
+	change_uplinks(a, &next);
+	node_done(&a->node);
+	a->node = next;
+	if (same)
+		return;
+	tell_node(a);
+	agent_mark_dirty(a);
+}
+
+static void on_objects_changed(void *userdata)
+{
+	agent_mark_dirty(userdata);
+}
+
+/* ---- start and end ---- */
+
+static int lock_run_dir(struct agent *a, struct err *reterr)
+{
+	_cleanup_free_ char *path = NULL;
+	int r = fs_mkdir_p(a->config.run_dir, 0755);
+
+	if (r >= 0)
+		r = fs_mkdir_p(a->config.state_dir, 0700);
+	if (r < 0)
+		return err_set(reterr, r, "cannot make %s or %s: %s", a->config.run_dir, a->config.state_dir, strerror(-r));
+	if (asprintf(&path, "%s/agent.lock", a->config.run_dir) < 0)
+		return err_oom(reterr);
+	a->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (a->lock < 0)
+		return err_set(reterr, -errno, "cannot open %s: %m", path);
+	if (flock(a->lock, LOCK_EX | LOCK_NB) < 0)
+		return err_set(reterr, -errno, "another weir-agent runs with --run-dir %s", a->config.run_dir);
+	return 0;
+}
+
+/* The pods that are there get this agent's programs, in place of an earlier one's. */
+static int adopt_pods(struct agent *a, struct err *reterr)
+{
+	for (struct endpoint *ep = a->endpoints.by_key; ep; ep = ep->hh.next) {
+		int r = datapath_attach_pod(a->datapath, ep->attachment->ifindex, reterr);
+
+		if (r < 0 && r != -ENODEV)
+			return err_prefix(reterr, r, "%s", ep->attachment->hostif);
+	}
+	return 0;
+}
+
+static int start_datapath(struct agent *a, struct err *reterr)
+{
+	const struct config *c = &a->config;
+	const struct datapath_options options = {
+		.bpf_dir = c->bpf_dir,
+		.ct_tcp = c->ct_tcp_max,
+		.ct_any = c->ct_any_max,
+		.policy = c->policy_max,
+		.ipcache = c->ipcache_max,
+		.ring_bytes = c->events_bytes,
+	};
+	struct maps_fds fds;
+	int r = datapath_load(&options, &a->datapath, reterr);
+
+	if (r < 0)
+		return r;
+	fds = (struct maps_fds){
+		.node = datapath_map_fd(a->datapath, WEIR_MAP_NODE),
+		.ep = datapath_map_fd(a->datapath, WEIR_MAP_EP),
+		.ep_if = datapath_map_fd(a->datapath, WEIR_MAP_EP_IF),
+		.ipcache = datapath_map_fd(a->datapath, WEIR_MAP_IPCACHE),
+		.policy = datapath_map_fd(a->datapath, WEIR_MAP_POLICY),
+		.deny = datapath_map_fd(a->datapath, WEIR_MAP_DENY),
+	};
+	r = maps_new(&fds, &a->maps, reterr);
+	if (r >= 0)
+		r = maps_set_deny(a->maps, c->deny.v, c->deny.n, reterr);
+	if (r < 0)
+		return r;
+	policy_compiler_reserve(a->compiler, maps_first_rule(a->maps), maps_first_ruleset(a->maps));
+	r = endpoints_load(&a->endpoints, c->state_dir, fds.ep, reterr);
+	if (r > 0)
+		log_warn("%d attachment record(s) below %s cannot be read", r, c->state_dir);
+	return r < 0 ? r : adopt_pods(a, reterr);
+}
+
+static int make_parts(struct agent *a, struct err *reterr)
+{
+	a->store = k8s_store_new();
+	a->compiler = policy_compiler_new();
+	a->enrich = a->store ? enrich_new(a->store, &a->endpoints) : NULL;
+	if (!a->store || !a->compiler || !a->enrich || flow_store_new(a->config.flows_max, &a->flows) < 0)
+		return err_oom(reterr);
+	if (sd_event_add_defer(a->event, &a->pass, on_pass, a) < 0 ||
+	    sd_event_add_time_relative(a->event, &a->sweep, CLOCK_MONOTONIC, 0, 0, on_sweep, a) < 0 ||
+	    sd_event_add_time_relative(a->event, &a->second, CLOCK_MONOTONIC, 1000000, 0, on_second, a) < 0)
+		return err_oom(reterr);
+	sd_event_source_set_enabled(a->sweep, SD_EVENT_OFF);
+	sd_event_source_set_enabled(a->pass, SD_EVENT_OFF);
+	/* First all pods that ask, then one pass for them, then flows and clients. */
+	sd_event_source_set_priority(a->pass, SD_EVENT_PRIORITY_IMPORTANT + 1);
+	return 0;
+}
+
+static int read_everything(struct agent *a, struct err *reterr)
+{
+	int r = objects_new(a->event, a->config.objects, a->store, on_objects_changed, a, &a->objects, reterr);
+
+	if (r < 0)
+		return r;
+	for (struct endpoint *ep = a->endpoints.by_pod; ep; ep = ep->hh_pod.next)
+		k8s_store_set_pod_address(a->store, ep->attachment->pod_namespace, ep->attachment->pod_name,
+					  ep->attachment->addr);
+	r = node_watch_new(a->event, on_node_changed, a, &a->node_watch, reterr);
+	if (r >= 0)
+		on_node_changed(a);
+	return r;
+}
+
+static int start_serving(struct agent *a, struct err *reterr)
+{
+	const struct cni_handler handler = { a, on_cni_add, on_cni_del, on_cni_state, on_cni_not_ready };
+	const struct api_config ac = {
+		.run_dir = a->config.run_dir,
+		.listen = a->config.listen,
+		.node = { .name = a->config.node_name },
+		.store = a->flows,
+		.backend = agent_backend(a),
+	};
+	int r = flow_reader_start(datapath_map_fd(a->datapath, WEIR_MAP_EVENTS), &a->reader, reterr);
+
+	if (r < 0)
+		return r;
+	if (sd_event_add_io(a->event, &a->drain, flow_reader_fd(a->reader), EPOLLIN, on_events, a) < 0)
+		return err_oom(reterr);
+	r = api_server_new(a->event, &ac, &a->api, reterr);
+	if (r >= 0)
+		r = cni_server_new(a->event, a->config.run_dir, &handler, &a->cni, reterr);
+	return r;
+}
+
+int agent_start(struct agent *a, struct err *reterr)
+{
+	uint64_t stats[WEIR_STAT_COUNT];
+	int r;
+
+	a->started_ns = now_us() * 1000;
+	r = lock_run_dir(a, reterr);
+	if (r >= 0)
+		r = make_parts(a, reterr);
+	if (r >= 0)
+		r = nat_init(&a->nat, &a->config, reterr);
+	if (r >= 0)
+		r = start_datapath(a, reterr);
+	if (r >= 0)
+		r = read_everything(a, reterr);
+	if (r >= 0)
+		r = compile_and_apply(a, reterr);
+	if (r < 0)
+		return r;
+	sd_event_source_set_enabled(a->pass, SD_EVENT_OFF); /* that was it */
+	arm(a->sweep, SWEEP_US);
+	if (datapath_stats(a->datapath, stats, NULL) >= 0)
+		a->lost_reported = stats[WEIR_STAT_EVENTS_LOST]; /* an earlier agent told of those */
+	return start_serving(a, reterr);
+}
+
+void agent_done(struct agent *a)
+{
+	if (a->cni)
+		cni_server_free(a->cni);
+	if (a->api)
+		api_server_free(a->api);
+	sd_event_source_disable_unref(a->drain);
+	if (a->reader)
+		flow_reader_stop(a->reader);
+	if (a->node_watch)
+		node_watch_free(a->node_watch);
+	if (a->objects)
+		objects_free(a->objects);
+	sd_event_source_disable_unref(a->pass);
+	sd_event_source_disable_unref(a->sweep);
+	sd_event_source_disable_unref(a->second);
+	if (a->flows)
+		flow_store_free(a->flows);
+	if (a->enrich)
+		enrich_free(a->enrich);
+	if (a->maps)
+		maps_free(a->maps);
+	if (a->datapath)
+		datapath_free(a->datapath);
+	if (a->compiler)
+		policy_compiler_free(a->compiler);
+	if (a->store)
+		k8s_store_free(a->store);
+	endpoints_done(&a->endpoints);
+	node_done(&a->node);
+	nat_done(&a->nat);
+	config_done(&a->config);
+	sd_event_unref(a->event);
+	close_fd(a->lock);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The agent: everything that lives as long as the process, and the one deferred pass that carries changes from the objects to
+ * the maps. Nothing calls upstream: what changes something marks it dirty (agent_mark_dirty), and the pass runs once
+ * for a burst of changes.
+ */
+#ifndef WEIR_AGENT_H
+#define WEIR_AGENT_H
+
+#include <systemd/sd-event.h>
+
+#include "agent/api/api.h"
+#include "agent/cni_server.h"
+#include "agent/config.h"
+#include "agent/datapath.h"
+#include "agent/endpoint.h"
+#include "agent/flow/enrich.h"
+#include "agent/flow/reader.h"
+#include "agent/flow/store.h"
+#include "agent/maps.h"
+#include "agent/nat.h"
+#include "agent/node.h"
+#include "agent/objects.h"
+
+struct agent {
+	struct config config;
+	sd_event *event;
+	int lock; /* held as long as the process lives: one agent per run folder */
+	struct k8s_store *store;
+	struct objects *objects;
+	struct endpoints endpoints;
+	struct policy_compiler *compiler;
+	const struct policy_result *result; /* NULL before the first pass */
+	struct datapath *datapath;
+	struct maps *maps;
+	struct nat nat;
+	struct node node;
+	struct node_watch *node_watch;
+	struct cni_server *cni;
+	struct enrich *enrich;
+	struct flow_reader *reader;
+	struct flow_store *flows;
+	struct api_server *api;
+	sd_event_source *pass, *sweep, *drain, *second;
+	uint64_t started_ns;	  /* CLOCK_MONOTONIC */
+	uint64_t compile_us, apply_us; /* of the latest pass */
+	bool uplink_attached[NODE_UPLINKS_MAX]; /* as node.uplinks */
+	struct weir_gc conns;	  /* of the latest look at the connections */
+	unsigned seconds;	  /* ticks of the one-second timer */
+	uint64_t lost_reported;	  /* lost events that the flow store has been told of */
+	char problem[1024];  /* why the latest pass could not be brought into force; empty: it was */
+};
+
+int agent_start(struct agent *a, struct err *reterr);
+void agent_done(struct agent *a);
+void agent_mark_dirty(struct agent *a);
+
+/* agent/info.c: what `weir status`, `weir endpoint list` and `weir identity list` show. */
+struct api_backend agent_backend(struct agent *a);
+
+#endif
