@@ -14,7 +14,7 @@ say = $(if $(filter 0,$(V)),@printf '  %-8s %s\n' $(1) $(2))
 
 # Debian 12 packages: what building needs, what tests, demo and benchmarks run.
 PKGS_BUILD := gcc clang llvm make git pkg-config libc6-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev bpftool \
-	libnl-3-dev libnl-route-3-dev libjansson-dev libyaml-dev libnghttp2-dev libprotobuf-c-dev \
+	libjansson-dev libyaml-dev libnghttp2-dev libprotobuf-c-dev \
 	protobuf-c-compiler libsystemd-dev uthash-dev libcap-ng-dev libnftables-dev
 PKGS_TEST := check iproute2 nftables procps jq curl socat netcat-openbsd python3 python3-hpack containernetworking-plugins \
 	libclang-rt-14-dev xz-utils
@@ -23,7 +23,7 @@ PKGS_BENCH := wrk nginx-light iperf3 iptables ipset ethtool
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 CFLAGS ?= -O2 -g
-CPPFLAGS += -I. -Iinclude -I$(B)/gen $(shell pkg-config --cflags libnl-3.0 2>/dev/null) -D_GNU_SOURCE -DWEIR_VERSION='"$(VERSION)"'
+CPPFLAGS += -I. -Iinclude -I$(B)/gen -D_GNU_SOURCE -DWEIR_VERSION='"$(VERSION)"'
 ALL_CFLAGS := -std=gnu17 $(WARN) $(CFLAGS) -MMD -MP -fno-omit-frame-pointer
 SAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
 BPF_CFLAGS := -std=gnu17 -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter \
@@ -31,8 +31,8 @@ BPF_CFLAGS := -std=gnu17 -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-
 
 pkgs = $(shell pkg-config --libs $(1) 2>/dev/null)
 LIB_LIBS = $(call pkgs,jansson yaml-0.1 libnghttp2 libprotobuf-c)
-AGENT_LIBS = $(LIB_LIBS) $(call pkgs,libbpf libnl-route-3.0 libnl-3.0 libsystemd libcap-ng libnftables) -lpthread
-CNI_LIBS = $(shell pkg-config --static --libs libnl-route-3.0 libnl-3.0 jansson 2>/dev/null)
+AGENT_LIBS = $(LIB_LIBS) $(call pkgs,libbpf libsystemd libcap-ng libnftables) -lpthread
+CNI_LIBS = $(shell pkg-config --static --libs jansson 2>/dev/null)
 
 PROTO := $(wildcard lib/proto/*.proto)
 PROTO_C := $(PROTO:%.proto=$(B)/gen/%.pb-c.c)

@@ -2,12 +2,13 @@
 #include "agent/node.h"
 
 #include <ifaddrs.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
-#include <netlink/netlink.h>
-#include <netlink/route/route.h>
+#include <sys/socket.h>
 
 #include "lib/log.h"
+#include "lib/netlink.h"
 
 #define SETTLE_US 200000 /* a pod that comes makes a dozen messages: look once */
 
@@ -67,37 +68,42 @@ static void add_uplink(struct node *n, uint32_t ifindex)
 	n->uplinks[i] = ifindex;
 }
 
-static void on_nexthop(struct rtnl_nexthop *nh, void *userdata)
+/* The device of a route, or those of its next hops. */
+static int on_route(const struct nlmsghdr *h, void *userdata)
 {
-	add_uplink(userdata, rtnl_route_nh_get_ifindex(nh));
-}
+	const struct rtmsg *m = NLMSG_DATA(h);
+	const struct nlattr *multi;
 
-static void on_route(struct nl_object *obj, void *userdata)
-{
-	struct rtnl_route *route = (struct rtnl_route *)obj;
-	struct nl_addr *dst = rtnl_route_get_dst(route);
+	if (h->nlmsg_type != RTM_NEWROUTE || m->rtm_dst_len || m->rtm_table != RT_TABLE_MAIN || m->rtm_type != RTN_UNICAST)
+		return 0;
+	add_uplink(userdata, nl_u32(nl_attr(h, sizeof(*m), RTA_OIF)));
+	multi = nl_attr(h, sizeof(*m), RTA_MULTIPATH);
+	if (multi) {
+		const struct rtnexthop *nh = nl_data(multi);
+		size_t left = nl_len(multi);
 
-	if (rtnl_route_get_table(route) == RT_TABLE_MAIN && rtnl_route_get_type(route) == RTN_UNICAST &&
-	    (!dst || nl_addr_get_prefixlen(dst) == 0))
-		rtnl_route_foreach_nexthop(route, on_nexthop, userdata);
-}
-
-static int scan_default_routes(struct node *n)
-{
-	struct nl_sock *sock = nl_socket_alloc();
-	struct nl_cache *cache = NULL;
-	int r = -ENOMEM;
-
-	if (sock && nl_connect(sock, NETLINK_ROUTE) == 0) {
-		r = rtnl_route_alloc_cache(sock, AF_UNSPEC, 0, &cache);
-		if (r == 0) {
-			nl_cache_foreach(cache, on_route, n);
-			nl_cache_free(cache);
-		} else {
-			r = -EIO;
-		}
+		for (; RTNH_OK(nh, left); left -= RTNH_ALIGN(nh->rtnh_len), nh = RTNH_NEXT(nh))
+			add_uplink(userdata, nh->rtnh_ifindex);
 	}
-	nl_socket_free(sock);
+	return 0;
+}
+
+static int scan_default_routes(struct node *n, struct err *reterr)
+{
+	static const uint8_t families[] = { AF_INET, AF_INET6 };
+	_cleanup_close_ int fd = nl_open(reterr);
+	int r = fd < 0 ? fd : 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(families) && r >= 0; i++) {
+		struct nl_batch b;
+		struct rtmsg *m;
+
+		nl_batch_init(&b);
+		m = nl_begin(&b, RTM_GETROUTE, NLM_F_DUMP, sizeof(*m), "list routes");
+		m->rtm_family = families[i];
+		nl_tolerate(&b, EAFNOSUPPORT);
+		r = nl_send(fd, &b, on_route, n, reterr);
+	}
 	return r;
 }
 
@@ -116,17 +122,17 @@ int node_scan(struct node *ret_n, char **names, struct err *reterr)
 		add_uplink(&n, ifindex);
 	}
 	if (!names)
-		r = scan_default_routes(&n);
+		r = scan_default_routes(&n, reterr);
 	if (r < 0) {
 		node_done(&n);
-		return err_set(reterr, r, "cannot list this node's routes: %s", strerror(-r));
+		return r;
 	}
 	*ret_n = n;
 	return 0;
 }
 
 struct node_watch {
-	struct nl_sock *sock;
+	int fd;
 	sd_event_source *io, *timer;
 	void (*changed)(void *userdata);
 	void *userdata;
@@ -158,18 +164,21 @@ static int on_messages(_unused_ sd_event_source *source, int fd, _unused_ uint32
 int node_watch_new(sd_event *event, void (*changed)(void *userdata), void *userdata, struct node_watch **ret_w,
 		   struct err *reterr)
 {
+	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
+				      RTNLGRP_IPV6_ROUTE };
 	_cleanup_(node_watch_freep) struct node_watch *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		return err_oom(reterr);
 	w->changed = changed;
 	w->userdata = userdata;
-	w->sock = nl_socket_alloc();
-	if (!w->sock || nl_connect(w->sock, NETLINK_ROUTE) < 0 ||
-	    nl_socket_add_memberships(w->sock, RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
-				      RTNLGRP_IPV6_ROUTE, 0) < 0)
-		return err_set(reterr, -EIO, "cannot watch this node's addresses and routes");
-	if (sd_event_add_io(event, &w->io, nl_socket_get_fd(w->sock), EPOLLIN, on_messages, w) < 0 ||
+	w->fd = nl_open(reterr);
+	if (w->fd < 0)
+		return w->fd;
+	for (size_t i = 0; i < ARRAY_SIZE(groups); i++)
+		if (setsockopt(w->fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i], sizeof(groups[i])) < 0)
+			return err_set(reterr, -errno, "cannot watch this node's addresses and routes: %m");
+	if (sd_event_add_io(event, &w->io, w->fd, EPOLLIN, on_messages, w) < 0 ||
 	    sd_event_add_time_relative(event, &w->timer, CLOCK_MONOTONIC, 0, 0, on_timer, w) < 0)
 		return err_oom(reterr);
 	sd_event_source_set_enabled(w->timer, SD_EVENT_OFF);
@@ -181,6 +190,6 @@ void node_watch_free(struct node_watch *w)
 {
 	sd_event_source_disable_unref(w->io);
 	sd_event_source_disable_unref(w->timer);
-	nl_socket_free(w->sock);
+	close_fd(w->fd);
 	free(w);
 }
