@@ -43,31 +43,21 @@ static struct bpf_object *object(const struct datapath *dp, int i)
 
 static char words[512];
 
+/* Appends, and drops from the front what does not fit: of the verifier's log the end says what is wrong. */
 static int keep_words(enum libbpf_print_level level, const char *fmt, va_list args)
 {
-	char line[sizeof(words)];
-	size_t len, have = strlen(words);
+	_cleanup_free_ char *text = NULL;
+	size_t have = strlen(words), len, cut;
+	const char *tail;
 
-	if (level != LIBBPF_WARN)
+	if (level != LIBBPF_WARN || vasprintf(&text, fmt, args) < 0)
 		return 0;
-	vsnprintf(line, sizeof(line), fmt, args);
-	/* The verifier's log comes as one long string: its end says what is wrong. */
-	if (strstr(fmt, "BEGIN PROG LOAD LOG")) {
-		va_list again;
-		_cleanup_free_ char *all = NULL;
-
-		va_copy(again, args);
-		if (vasprintf(&all, fmt, again) >= 0 && strlen(all) >= sizeof(words))
-			strcpy(line, all + strlen(all) - sizeof(words) + 1);
-		va_end(again);
-	}
-	len = strlen(line);
-	if (have + len >= sizeof(words)) {
-		size_t cut = have + len - sizeof(words) + 1;
-
-		memmove(words, words + MIN(cut, have), have - MIN(cut, have) + 1);
-	}
-	strcat(words, line);
+	len = strlen(text);
+	tail = len < sizeof(words) ? text : text + len - sizeof(words) + 1;
+	len = strlen(tail);
+	cut = have + len < sizeof(words) ? 0 : have + len - sizeof(words) + 1;
+	memmove(words, words + cut, have - cut);
+	memcpy(words + have - cut, tail, len + 1);
 	return 0;
 }
 
@@ -251,20 +241,13 @@ static int pin_programs(const struct datapath *dp, struct err *reterr)
 static int adopt_link(const char *name, void *userdata, struct err *reterr)
 {
 	const struct datapath *dp = userdata;
-	_cleanup_free_ char *path = path_in(dp->bpf_dir, "links", name), *prog = strdup(name);
+	const char *prog = str_prefix(name, "xdp_net_") ? "xdp_net" : "from_net";
+	_cleanup_free_ char *path = path_in(dp->bpf_dir, "links", name);
 	_cleanup_close_ int fd = path ? bpf_obj_get(path) : -1;
-	char *end = prog ? strrchr(prog, '_') : NULL;
-	int r;
 
-	if (!path || !prog)
+	if (!path)
 		return err_oom(reterr);
-	if (!end)
-		return 0;
-	*end = '\0';
-	r = datapath_prog_fd(dp, prog);
-	if (fd < 0 || r < 0)
-		return 0;
-	if (bpf_link_update(fd, r, NULL) == 0)
+	if (fd < 0 || bpf_link_update(fd, datapath_prog_fd(dp, prog), NULL) == 0)
 		return 0;
 	if (errno == ENOLINK) /* its interface has gone */
 		return unlink(path) < 0 ? -errno : 0;

@@ -185,8 +185,11 @@ static int remove_folder(const char *bpf_dir, const char *folder, struct err *re
 {
 	struct removal rm = { .bpf_dir = bpf_dir, .folder = folder };
 	_cleanup_free_ char *path = path_in(bpf_dir, "", folder);
-	int r = path ? for_each_in(bpf_dir, folder, remove_pin, &rm, reterr) : err_oom(reterr);
+	int r;
 
+	if (!path)
+		return err_oom(reterr);
+	r = for_each_in(bpf_dir, folder, remove_pin, &rm, reterr);
 	if (r < 0)
 		return r;
 	return rmdir(path) < 0 && errno != ENOENT ? err_set(reterr, -errno, "cannot remove %s: %m", path) : 0;

@@ -38,7 +38,7 @@ static __always_inline int check_v4(struct packet *p, const struct iphdr *ip, co
 		return 0;
 	if (*(const __u8 *)ip >> 4 != 4 || hlen < sizeof(*ip) || len < hlen)
 		return WEIR_DROP_MALFORMED;
-	return (const void *)ip + len > end ? WEIR_DROP_TRUNCATED : 0;
+	return len > end - (const void *)ip ? WEIR_DROP_TRUNCATED : 0;
 }
 
 static __always_inline int check_v6(struct packet *p, const struct ipv6hdr *ip, const void *end)
@@ -51,7 +51,7 @@ static __always_inline int check_v6(struct packet *p, const struct ipv6hdr *ip, 
 	p->v6 = 1;
 	if (*(const __u8 *)ip >> 4 != 6)
 		return WEIR_DROP_MALFORMED;
-	return (const void *)(ip + 1) + bpf_ntohs(ip->payload_len) > end ? WEIR_DROP_TRUNCATED : 0;
+	return bpf_ntohs(ip->payload_len) > end - (const void *)(ip + 1) ? WEIR_DROP_TRUNCATED : 0;
 }
 
 /* The deny list counts by itself, each entry; a flood from there shall not fill the ring. */
