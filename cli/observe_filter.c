@@ -185,6 +185,7 @@ static int add_ip6(Flow__FlowFilter *f, const ProtobufCFieldDescriptor *d, const
 		"to-" name, 0, arg, "destination: " what, field, END_DESTINATION, add \
 	}
 
+/* Those with three forms come first: check_ends. */
 static const struct filter_flag flags[] = {
 	ENDS("pod", 0, "[NS/]PREFIX", "pod", "pod", NULL),
 	ENDS("namespace", 'n', "NS", "namespace", NULL, NULL),
@@ -267,12 +268,30 @@ static int pair_add(struct filter_pair *p, const char *field, enum filter_end en
 	return 0;
 }
 
+/* --ip and --from-ip: the one asks about either end, the other about one of them. */
+static int check_ends(struct filter_args *a, const struct filter_flag *flag, bool deny, struct err *reterr)
+{
+	const struct filter_flag *first = &flags[(flag - flags) / 3 * 3]; /* of the three forms */
+	uint8_t *ends = &a->ends[deny][(flag - flags) / 3];
+
+	if (flag->end == END_FLAT)
+		return 0;
+	*ends |= (uint8_t)(1 << flag->end);
+	if (*ends & 1 << END_EITHER && *ends & (1 << END_SOURCE | 1 << END_DESTINATION))
+		return err_set(reterr, -EINVAL, "--%s cannot be combined with its --from- and --to- forms",
+			       first->name);
+	return 0;
+}
+
 static int set_filter(const struct cli_option *o, const char *value, void *args, struct err *reterr)
 {
 	const struct filter_flag *flag = &flags[o->data];
 	struct filter_args *a = args;
 	bool deny = TAKE(a->not_next, false);
+	int r = check_ends(a, flag, deny, reterr);
 
+	if (r < 0)
+		return r;
 	if (flag->add)
 		return pair_add(deny ? &a->deny : &a->allow, flag->field, flag->end, value, flag->add, reterr);
 	return add_name(&a->names[deny][flag->end - 1], flag, value, reterr);
@@ -319,6 +338,16 @@ static int add_pod(struct filter_pair *pair, enum filter_end end, const char *ns
 	return pair_add(pair, "pod", end, s, add_str, reterr);
 }
 
+static bool has_namespace(const struct pod_names *p, const char *pod)
+{
+	size_t len = strcspn(pod, "/");
+
+	for (size_t i = 0; i < p->n_namespaces; i++)
+		if (strlen(p->namespaces[i]) == len && !memcmp(p->namespaces[i], pod, len))
+			return true;
+	return false;
+}
+
 /* --namespace a --pod p is the pod a/p; a pod that names its namespace itself stays as it is. */
 static int join(struct filter_pair *pair, enum filter_end end, const struct pod_names *p, struct err *reterr)
 {
@@ -329,6 +358,9 @@ static int join(struct filter_pair *pair, enum filter_end end, const struct pod_
 	for (size_t i = 0; i < p->n_pods && r == 0; i++) {
 		bool whole = strchr(p->pods[i], '/');
 
+		if (whole && p->n_namespaces && !has_namespace(p, p->pods[i]))
+			return err_set(reterr, -EINVAL, "the pod %s is not of the namespace that is asked for",
+				       p->pods[i]);
 		if (whole || !p->n_namespaces)
 			r = add_pod(pair, end, !whole && p->all_namespaces ? "" : NULL, p->pods[i], reterr);
 		for (size_t n = 0; n < p->n_namespaces && !whole && r == 0; n++)
@@ -365,7 +397,7 @@ int filter_finish(struct filter_args *a, Observer__GetFlowsRequest *request, str
 		if (names_used(&p[END_EITHER - 1]) &&
 		    (names_used(&p[END_SOURCE - 1]) || names_used(&p[END_DESTINATION - 1])))
 			return err_set(reterr, -EINVAL,
-				       "--pod and --namespace go not with their --from- and --to- forms");
+				       "--pod and --namespace cannot be combined with their --from- and --to- forms");
 		for (enum filter_end end = END_SOURCE; end <= END_EITHER; end++) {
 			int r = join(deny ? &a->deny : &a->allow, end, &p[end - 1], reterr);
 

@@ -22,14 +22,15 @@ struct pod_names {
 	bool all_namespaces;
 };
 
+#define FILTER_OPTIONS_MAX 64
 struct filter_args {
 	struct filter_pair allow, deny;
-	bool not_next;                /* --not: the next flag goes to deny */
-	struct pod_names names[2][3]; /* allow, deny; source, destination, either end */
+	bool not_next;                           /* --not: the next flag goes to deny */
+	uint8_t ends[2][FILTER_OPTIONS_MAX / 3]; /* allow, deny; by flag: which of its three forms were used */
+	struct pod_names names[2][3];            /* allow, deny; source, destination, either end */
 };
 
 /* The rows of the option table: `observe` has them in front of its own. set functions expect filter_args at args. */
-#define FILTER_OPTIONS_MAX 64
 size_t filter_options(struct cli_option *ret_options);
 
 /* Put everything into the request; the filters become its own. -EINVAL: flags that do not go together. */

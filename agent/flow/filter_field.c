@@ -25,12 +25,12 @@ static bool match_ip(const union filter_value *v, const struct filter_subject *s
 	return prefix_has_addr(&v->prefix, s->destination ? &s->flow->ev.daddr : &s->flow->ev.saddr);
 }
 
-/* ns/prefix, ns/, /prefix, prefix (of namespace default) */
+/* ns/prefix, ns/, /prefix, prefix (of namespace default); "/", which `hubble -A` sends, means any end, pod or not. */
 static int parse_pod(const char *s, union filter_value *ret, struct err *reterr)
 {
 	const char *slash = strchr(s, '/');
 
-	if (!*s || streq(s, "/"))
+	if (!*s)
 		return err_set(reterr, -EINVAL, "\"%s\" names no pod", s);
 	if (slash) {
 		ret->pod.ns = slash == s ? NULL : s;
@@ -48,6 +48,8 @@ static bool match_pod(const union filter_value *v, const struct filter_subject *
 {
 	const struct flow_peer *p = s->peer;
 
+	if (!v->pod.ns && !*v->pod.name)
+		return true;
 	if (!p->namespace)
 		return false;
 	if (v->pod.ns && (strlen(p->namespace) != v->pod.ns_len || memcmp(p->namespace, v->pod.ns, v->pod.ns_len) != 0))
