@@ -71,35 +71,59 @@ static int get_addresses(struct conf *c, struct attachment *a, const char *key, 
 			    : ipam_alloc(&pool, key, c->wanted, a->addr, reterr);
 }
 
-/* Everything after the record says what is about to be made. */
-static int make(struct conf *c, int host, int netns, const struct link_progs *progs, struct attachment *a,
-		const char *key, json_t **ipam_result, bool *announced, struct err *reterr)
+static int already(const struct conf *c, struct err *reterr)
 {
-	int code = get_addresses(c, a, key, ipam_result, reterr);
+	return err_set(reterr, CNI_EXISTS, "container %s already has %s: call DEL first", c->container_id, c->ifname);
+}
 
+/* What has been made so far, for the way back. */
+struct progress {
+	bool recorded, announced;
+};
+
+/*
+ * The record comes before anything in the kernel: whatever a kill leaves there can be found. An address without a
+ * record is found by the key in its lease.
+ */
+static int make(struct conf *c, int host, int netns, const struct link_progs *progs, struct attachment *a,
+		const char *key, json_t **ipam_result, struct progress *done, struct err *reterr)
+{
+	int code, r;
+
+	code = get_addresses(c, a, key, ipam_result, reterr);
 	if (code)
 		return code;
+	r = attachment_create(c->state_dir, a, reterr);
+	if (r == -EEXIST)
+		return already(c, reterr);
+	if (r < 0)
+		return CNI_IO;
+	done->recorded = true;
 	if (link_add(host, netns, progs, a, reterr) < 0)
 		return CNI_FAILED;
-	if (attachment_save(c->state_dir, a, reterr) < 0)
-		return CNI_IO;
-	*announced = true;
+	done->announced = true;
 	return announce(c, a, reterr);
 }
 
-/* Gives the first error back; a second one, of the way back, goes to the log: DEL will try again. */
-static void roll_back(const struct conf *c, int host, const char *key, const struct attachment *a, bool announced)
+/* Undoes what was done; an error here goes to the log, because DEL will try again. */
+static void roll_back(const struct conf *c, int host, const char *key, const struct attachment *a,
+		      const struct progress *done)
 {
+	const struct ipam_pool pool = { &c->ipam, c->state_dir, c->name };
 	json_t *ignored = NULL;
 	struct err e = {};
+	int code = 0;
 
-	if (c->ipam.type && delegate_run(c, "DEL", &ignored, &e))
-		log_warn("rolling back: %s", e.msg);
-	json_decref(ignored);
-	if (announced)
+	if (done->announced)
 		agent_del(c, key, NULL);
-	/* no index: the name was taken, by a link that is not ours to remove */
-	if (teardown(c, a->ifindex ? host : -1, key, a, &e))
+	if (done->recorded) /* no index: the name was taken, by a link that is not ours to remove */
+		code = teardown(c, a->ifindex ? host : -1, key, a, &e);
+	else if (!addr_is_zero(&a->addr[0]) || !addr_is_zero(&a->addr[1]))
+		code = ipam_release(&pool, key, a->addr, &e);
+	if (!code && c->ipam.type)
+		code = delegate_run(c, "DEL", &ignored, &e);
+	json_decref(ignored);
+	if (code)
 		log_warn("rolling back: %s", e.msg);
 }
 
@@ -108,17 +132,16 @@ static int add(struct conf *c, int host, int netns, const struct link_progs *pro
 {
 	_cleanup_free_ char *key = attachment_key(c->container_id, c->ifname);
 	json_t *ipam_result = NULL, *dns;
-	bool announced = false;
-	int code, r = key ? attachment_create(c->state_dir, a, reterr) : -ENOMEM;
+	struct progress done = {};
+	int code;
 
-	if (r == -EEXIST)
-		return err_set(reterr, CNI_EXISTS, "container %s already has %s: call DEL first", c->container_id,
-			       c->ifname);
-	if (r < 0)
-		return CNI_IO;
-	code = make(c, host, netns, progs, a, key, &ipam_result, &announced, reterr);
+	if (!key)
+		return err_set(reterr, CNI_FAILED, "out of memory");
+	if (attachment_exists(c->state_dir, key))
+		return already(c, reterr);
+	code = make(c, host, netns, progs, a, key, &ipam_result, &done, reterr);
 	if (code) {
-		roll_back(c, host, key, a, announced);
+		roll_back(c, host, key, a, &done);
 	} else {
 		dns = json_object_get(ipam_result, "dns") ?: json_object_get(c->json, "dns");
 		if (!result_print(result_new(a, c->version, dns)))

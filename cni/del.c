@@ -27,7 +27,7 @@ static int remove_link(int host, const char *key, const struct attachment *a, st
 	return r ?: tc_detach(ifindex, false, NULL, reterr);
 }
 
-/* Without a record there is no address: it is written first and removed last. */
+/* Without a record any address may be the key's. */
 static int release(const struct conf *c, const char *key, const struct attachment *a, struct err *reterr)
 {
 	static const struct weir_addr all[2];

@@ -200,16 +200,12 @@ static int lease_owner(int dir, const char *name, char owner[KEY_SIZE])
 	return 0;
 }
 
-/* -EEXIST: somebody else's. */
+/* -EEXIST: taken. */
 static int lease_take(int dir, const struct weir_addr *a, const char *key)
 {
-	char name[ADDR_STRLEN], owner[KEY_SIZE];
+	char name[ADDR_STRLEN];
 
-	if (symlinkat(key, dir, addr_to_str(a, name)) == 0)
-		return 0;
-	if (errno == EEXIST && lease_owner(dir, name, owner) == 0 && streq(owner, key))
-		return 0;
-	return -errno;
+	return symlinkat(key, dir, addr_to_str(a, name)) < 0 ? -errno : 0;
 }
 
 /* -EEXIST: somebody's. The counterpart of lease_take() that takes nothing. */

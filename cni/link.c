@@ -207,25 +207,23 @@ static int set_ipv6_sysctl(const char *ifname, const char *name, char value)
 
 static int host_sysctls(const struct attachment *a, struct err *reterr)
 {
-	static const struct {
-		const char *name;
-		char value;
-	} per_link[] = { { "accept_ra", '0' }, { "autoconf", '0' }, { "proxy_ndp", '0' } };
+	bool v6 = !addr_is_zero(&a->addr[1]);
 	int r = addr_is_zero(&a->addr[0]) ? 0 : set_sysctl("/proc/sys/net/ipv4/ip_forward", '1');
 
 	if (r < 0)
 		return err_set(reterr, r, "cannot turn on net.ipv4.ip_forward: %m");
-	for (size_t i = 0; i < ARRAY_SIZE(per_link); i++) {
-		r = set_ipv6_sysctl(a->hostif, per_link[i].name, per_link[i].value);
-		if (r == -ENOENT && addr_is_zero(&a->addr[1]))
-			return 0; /* no IPv6 on this host, none wanted */
-		if (r < 0)
-			return err_set(reterr, r, "cannot set %s of %s: %m", per_link[i].name, a->hostif);
+	r = set_ipv6_sysctl(a->hostif, "accept_ra",
+			    '0'); /* without advertisements there is no autoconfiguration either */
+	if (r == -ENOENT && !v6)
+		return 0; /* no IPv6 on this host, none wanted */
+	if (r < 0)
+		return err_set(reterr, r, "cannot set accept_ra of %s: %m", a->hostif);
+	if (v6) {
+		r = set_ipv6_sysctl("all", "forwarding", '1');
+		r = r
+			?: set_ipv6_sysctl(a->hostif, "forwarding",
+					   '1'); /* inherited, unless somebody changed "default" */
 	}
-	if (addr_is_zero(&a->addr[1]))
-		return 0;
-	r = set_ipv6_sysctl("all", "forwarding", '1'); /* new interfaces inherit it: the host end forwards already */
-	r = r ?: set_ipv6_sysctl(a->hostif, "forwarding", '1');
 	return r < 0 ? err_set(reterr, r, "cannot turn on IPv6 forwarding: %m") : 0;
 }
 

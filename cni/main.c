@@ -86,6 +86,7 @@ static int fail(const struct conf *c, int code, const char *msg)
 
 int main(void)
 {
+	static char log_buffer[BUFSIZ];
 	const char *name = getenv("CNI_COMMAND");
 	const struct command *cmd;
 	struct conf c = {};
@@ -93,6 +94,7 @@ int main(void)
 	int code;
 
 	json_object_seed(1); /* tables of a short-lived process need no secret, and reading one costs three calls */
+	setvbuf(stderr, log_buffer, _IOLBF, sizeof(log_buffer)); /* else a message is a call a character */
 	log_setup(LOG_LEVEL_WARN, false);
 	if (!name || !*name) {
 		fprintf(stderr, "weir-cni %s: a CNI plugin, run by a container runtime (CNI versions 0.1.0 to %s)\n",

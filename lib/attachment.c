@@ -267,6 +267,19 @@ int attachment_save(const char *state_dir, const struct attachment *a, struct er
 	return write_record(state_dir, a, false, reterr);
 }
 
+bool attachment_exists(const char *state_dir, const char *key)
+{
+	char dir[PATH_MAX], name[256], path[PATH_MAX + 512];
+
+	if (!record_path(state_dir, key, dir, name))
+		return false;
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	if (access(path, F_OK) == 0)
+		return true;
+	snprintf(path, sizeof(path), "%s/.%s", dir, name);
+	return access(path, F_OK) == 0;
+}
+
 static int load_at(int dir, const char *name, struct attachment **ret_a, struct err *reterr)
 {
 	_cleanup_close_ int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -283,7 +296,11 @@ static int load_at(int dir, const char *name, struct attachment **ret_a, struct 
 		return err_set(reterr, -EBADMSG, "%s: %s", name, je.text);
 	r = attachment_from_json(j, ret_a, reterr);
 	json_decref(j);
-	return r < 0 ? err_prefix(reterr, r, "%s", name) : 0;
+	if (r < 0)
+		return err_prefix(reterr, r, "%s", name);
+	(*ret_a)->ifindex =
+	    if_nametoindex((*ret_a)->hostif); /* the record is older than the interface, and may outlive it */
+	return 0;
 }
 
 int attachment_load(const char *state_dir, const char *key, struct attachment **ret_a, struct err *reterr)

@@ -25,7 +25,7 @@ struct attachment {
 	char *ifname;          /* inside the pod, usually eth0 */
 	char *netns;           /* CNI_NETNS, verbatim */
 	char hostif[IFNAMSIZ]; /* host end: derived from container id and ifname */
-	uint32_t ifindex;      /* of the host end; 0 until it exists */
+	uint32_t ifindex;      /* of the host end; when a record is read, by its name now: 0 when there is none */
 	uint8_t mac[6], host_mac[6];
 	struct weir_addr addr[2]; /* [0] IPv4, [1] IPv6; zero = none */
 	uint32_t mtu;
@@ -53,6 +53,8 @@ int attachment_create(const char *state_dir, const struct attachment *a, struct 
 int attachment_save(const char *state_dir, const struct attachment *a, struct err *reterr);
 /* -ENOENT: no such record. */
 int attachment_load(const char *state_dir, const char *key, struct attachment **ret_a, struct err *reterr);
+/* Also true for one that is being written, or whose writer was killed. */
+bool attachment_exists(const char *state_dir, const char *key);
 /* 0 also when there was none. */
 int attachment_remove(const char *state_dir, const char *key, struct err *reterr);
 /* Removes what writers that were killed left behind: half-written records older than a minute. */

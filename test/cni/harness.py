@@ -219,6 +219,7 @@ class Agent:
         self.path = str(net.dir / "run/cni.sock")
         self.answer = answer if answer is not None else {"ok": True, "state": "ready", "ready": True}
         self.seen = []
+        self.failure = None
 
     def __enter__(self):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -239,7 +240,10 @@ class Agent:
             if not msg:
                 continue
             self.seen.append(json.loads(msg))
-            reply = self.answer(self.seen[-1]) if callable(self.answer) else self.answer
+            try:
+                reply = self.answer(self.seen[-1]) if callable(self.answer) else self.answer
+            except Exception as e:  # of a check that the test does there; raised again at the end
+                self.failure, reply = e, {"ok": False, "code": 999, "error": repr(e)}
             if reply == "silent":
                 kept.append(conn)  # connected, but no answer
             else:
@@ -251,6 +255,8 @@ class Agent:
         self.sock.close()
         self.thread.join(5)
         os.unlink(self.path)
+        if self.failure:
+            raise self.failure
 
     def ops(self):
         return [m["op"] for m in self.seen]
