@@ -13,7 +13,7 @@ Q := $(if $(filter 0,$(V)),@)
 say = $(if $(filter 0,$(V)),@printf '  %-8s %s\n' $(1) $(2))
 
 # Debian 12 packages: what building needs, what tests, demo and benchmarks run.
-PKGS_BUILD := gcc clang llvm make git pkg-config libc6-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev bpftool \
+PKGS_BUILD := gcc musl-tools clang llvm make git pkg-config libc6-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev bpftool \
 	libjansson-dev libyaml-dev libnghttp2-dev libprotobuf-c-dev \
 	protobuf-c-compiler libsystemd-dev uthash-dev libcap-ng-dev libnftables-dev
 PKGS_TEST := check iproute2 nftables procps jq curl socat netcat-openbsd python3 python3-hpack containernetworking-plugins \
@@ -32,7 +32,12 @@ BPF_CFLAGS := -std=gnu17 -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-
 pkgs = $(shell pkg-config --libs $(1) 2>/dev/null)
 LIB_LIBS = $(call pkgs,jansson yaml-0.1 libnghttp2 libprotobuf-c)
 AGENT_LIBS = $(LIB_LIBS) $(call pkgs,libbpf libsystemd libcap-ng libnftables) -lpthread
-CNI_LIBS = $(shell pkg-config --static --libs jansson 2>/dev/null)
+# weir-cni is static and starts for every pod. glibc's start-up asks the processor for its caches, which a virtual
+# machine traps (33 times, 15 us each where this was measured); musl's does not.
+CNI_CC = $(or $(shell command -v musl-gcc),$(CC))
+CNI_LIB := $(patsubst %,lib/%.c,addr attachment err fs log netlink netns tc_attach unixsock)
+CNI_CFLAGS = $(ALL_CFLAGS) -idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -dumpmachine)
+CNI_LIBS = $(shell pkg-config --variable=libdir jansson)/libjansson.a
 
 PROTO := $(wildcard lib/proto/*.proto)
 PROTO_C := $(PROTO:%.proto=$(B)/gen/%.pb-c.c)
@@ -94,9 +99,12 @@ $(eval $(call compile,san,$(SAN)))
 $(B)/weir-agent: $(B)/o/agent/main.o $(B)/o/libagent.a $(B)/o/libweir.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS)
-$(B)/weir-cni: $(B)/o/cni/main.o $(B)/o/libcni.a $(B)/o/libweir.a
+$(B)/cni/%.o: %.c Makefile
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D) && $(CNI_CC) $(CPPFLAGS) $(CNI_CFLAGS) -c $< -o $@
+$(B)/weir-cni: $(patsubst %.c,$(B)/cni/%.o,$(CNI_SRC) $(CNI_LIB))
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LDFLAGS) -static -Wl,--gc-sections -o $@ $^ $(CNI_LIBS)
+	$(Q)$(CNI_CC) $(LDFLAGS) -static -o $@ $^ $(CNI_LIBS)
 $(B)/weir: $(B)/o/cli/main.o $(B)/o/libcli.a $(B)/o/libweir.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)

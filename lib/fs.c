@@ -2,7 +2,9 @@
 #include "lib/fs.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 int fs_mkdir_p(const char *path, mode_t mode)
 {
@@ -62,7 +64,7 @@ int fs_write(const char *dir, const char *name, const void *data, size_t len, bo
 		fd = r = open_dir(dir, true);
 	if (fd >= 0)
 		r = write_temp(fd, temp, data, len, exclusive);
-	if (r == 0 && renameat2(fd, temp, fd, name, exclusive ? RENAME_NOREPLACE : 0) < 0) {
+	if (r == 0 && syscall(SYS_renameat2, fd, temp, fd, name, exclusive ? RENAME_NOREPLACE : 0) < 0) {
 		r = -errno;
 		unlinkat(fd, temp, 0);
 	}
