@@ -55,6 +55,8 @@ static const char *uptime(uint64_t ns, char *buf, size_t size)
 		snprintf(buf, size, "%llud%lluh", (unsigned long long)(s / 86400), (unsigned long long)(s / 3600 % 24));
 	else if (s >= 3600)
 		snprintf(buf, size, "%lluh%llum", (unsigned long long)(s / 3600), (unsigned long long)(s / 60 % 60));
+	else if (s < 60)
+		snprintf(buf, size, "%llus", (unsigned long long)s);
 	else
 		snprintf(buf, size, "%llum%llus", (unsigned long long)(s / 60), (unsigned long long)(s % 60));
 	return buf;

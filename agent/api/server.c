@@ -12,8 +12,6 @@
 
 #include "lib/addr.h"
 
-#define GATHER_USEC 1000000
-
 uint64_t api_now(clockid_t clock)
 {
 	struct timespec ts;
@@ -33,6 +31,19 @@ void api_server_wake(struct api_server *s)
 	sd_event_source_set_enabled(s->wake, SD_EVENT_ONESHOT);
 }
 
+static void in_a_second(struct api_server *s)
+{
+	sd_event_source_set_time_relative(s->second, 1000000);
+	sd_event_source_set_enabled(s->second, SD_EVENT_ONESHOT);
+}
+
+static void set_listening(struct api_server *s, int enabled)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(s->listener); i++)
+		if (s->listener[i].source)
+			sd_event_source_set_enabled(s->listener[i].source, enabled);
+}
+
 static int on_wake(_unused_ sd_event_source *source, void *userdata)
 {
 	struct api_server *s = userdata;
@@ -42,15 +53,14 @@ static int on_wake(_unused_ sd_event_source *source, void *userdata)
 		next = c->next;
 		api_conn_wake(c);
 	}
-	if (flow_store_gathering(s->config.store, api_now(CLOCK_REALTIME))) {
-		sd_event_source_set_time_relative(s->gather, GATHER_USEC);
-		sd_event_source_set_enabled(s->gather, SD_EVENT_ONESHOT);
-	}
+	if (flow_store_gathering(s->config.store, api_now(CLOCK_REALTIME)))
+		in_a_second(s);
 	return 0;
 }
 
-static int on_gathered(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
+static int on_second(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
 {
+	set_listening(userdata, SD_EVENT_ON);
 	api_server_wake(userdata);
 	return 0;
 }
@@ -60,8 +70,13 @@ static int on_accept(_unused_ sd_event_source *source, int fd, _unused_ uint32_t
 	struct api_server *s = userdata;
 	int conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (conn < 0)
+	if (conn < 0) {
+		if (errno == EMFILE || errno == ENFILE) { /* it would be ready, and fail, again and again */
+			set_listening(s, SD_EVENT_OFF);
+			in_a_second(s);
+		}
 		return 0;
+	}
 	if (s->n_conns >= API_CONNS_MAX) {
 		close_fd(conn);
 		return 0;
@@ -146,9 +161,9 @@ static int add_sources(struct api_server *s)
 	int r = sd_event_add_defer(s->event, &s->wake, on_wake, s);
 
 	if (r >= 0)
-		r = sd_event_add_time_relative(s->event, &s->gather, CLOCK_MONOTONIC, 0, 0, on_gathered, s);
+		r = sd_event_add_time_relative(s->event, &s->second, CLOCK_MONOTONIC, 0, 0, on_second, s);
 	if (r >= 0)
-		r = sd_event_source_set_enabled(s->gather, SD_EVENT_OFF);
+		r = sd_event_source_set_enabled(s->second, SD_EVENT_OFF);
 	for (size_t i = 0; i < ARRAY_SIZE(s->listener) && r >= 0; i++)
 		if (s->listener[i].fd >= 0)
 			r = sd_event_add_io(s->event, &s->listener[i].source, s->listener[i].fd, EPOLLIN, on_accept, s);
@@ -211,7 +226,7 @@ void api_server_free(struct api_server *s)
 		close_fd(s->listener[i].fd);
 	}
 	sd_event_source_disable_unref(s->wake);
-	sd_event_source_disable_unref(s->gather);
+	sd_event_source_disable_unref(s->second);
 	flow_msg_free(s->msg);
 	free(s->scratch);
 	free(s->path);

@@ -21,7 +21,7 @@ struct api_call;
 struct api_server {
 	struct api_config config;
 	sd_event *event;
-	sd_event_source *wake, *gather;
+	sd_event_source *wake, *second; /* now, and a little later */
 	struct api_listener {
 		int fd;
 		sd_event_source *source;
@@ -100,6 +100,9 @@ void api_call_finish(struct api_call *call);
 void api_call_error(struct api_call *call, enum grpc_status status, const char *fmt, ...) _printf_(3, 4);
 
 /* The services; each table ends with a NULL path. */
+void api_get_flows(struct api_call *call, const ProtobufCMessage *request);
+void api_get_flows_pull(struct api_call *call);
+void api_get_flows_stop(struct api_call *call);
 extern const struct api_method api_observer_methods[], api_health_methods[], api_agent_methods[];
 
 #endif

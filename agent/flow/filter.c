@@ -113,6 +113,21 @@ static int compile_filter(const Flow__FlowFilter *msg, struct filter *f, struct 
 	return 0;
 }
 
+/* What matching a flow may cost: filters and values, all together. */
+static size_t weight(Flow__FlowFilter *const *msgs, size_t n)
+{
+	size_t sum = n;
+
+	for (size_t i = 0; i < n; i++) {
+		const ProtobufCMessageDescriptor *d = msgs[i]->base.descriptor;
+
+		for (unsigned k = 0; k < d->n_fields; k++)
+			if (d->fields[k].label == PROTOBUF_C_LABEL_REPEATED)
+				sum += *(const size_t *)((const char *)msgs[i] + d->fields[k].quantifier_offset);
+	}
+	return sum;
+}
+
 static int compile_list(const char *name, Flow__FlowFilter *const *msgs, size_t n, struct filter **ret, size_t *ret_n,
 			struct err *reterr)
 {
@@ -140,6 +155,8 @@ int flow_filter_new(Flow__FlowFilter *const *whitelist, size_t n_whitelist, Flow
 
 	if (!f)
 		return err_oom(reterr);
+	if (weight(whitelist, n_whitelist) + weight(blacklist, n_blacklist) > FLOW_FILTER_MAX)
+		return err_set(reterr, -EINVAL, "the filters have more than %d values", FLOW_FILTER_MAX);
 	f->node = node;
 	r = compile_list("whitelist", whitelist, n_whitelist, &f->white, &f->n_white, reterr);
 	if (r == 0)

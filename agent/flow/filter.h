@@ -11,6 +11,8 @@
 #include "lib/err.h"
 #include "lib/proto/flow.pb-c.h"
 
+#define FLOW_FILTER_MAX 1000 /* filters and values of one request */
+
 struct flow_filter;
 /* -EINVAL: reterr names field and value. The messages must live as long as the result. */
 int flow_filter_new(Flow__FlowFilter *const *whitelist, size_t n_whitelist, Flow__FlowFilter *const *blacklist,

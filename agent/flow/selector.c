@@ -3,6 +3,8 @@
 
 #include <ctype.h>
 
+#define SELECTOR_MAX 4096
+
 struct slice {
 	const char *s;
 	size_t len;
@@ -152,6 +154,8 @@ int selector_parse(const char *text, struct selector **ret_selector, struct err 
 
 	if (!s)
 		return err_oom(reterr);
+	if (strlen(text) > SELECTOR_MAX)
+		return err_set(reterr, -EINVAL, "a label selector is longer than %d characters", SELECTOR_MAX);
 	while (*p) {
 		struct requirement *req = realloc(s->req, (s->n + 1) * sizeof(*req));
 

@@ -280,5 +280,30 @@ START_TEST(fields_are_and_values_are_or)
 }
 END_TEST
 
+START_TEST(a_request_may_not_cost_everything)
+{
+	static char text[5000];
+	char *ports[FLOW_FILTER_MAX], *labels[] = { text };
+	Flow__FlowFilter filter = FLOW__FLOW_FILTER__INIT;
+	struct flow f = fixture();
+	struct flow_face face;
+	struct err e = { 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(ports); i++)
+		ports[i] = (char *)"80";
+	filter.destination_port = ports;
+	filter.n_destination_port = FLOW_FILTER_MAX - 1; /* and the filter itself */
+	ck_assert_int_eq(passes(&filter, false, &f, &face, &e), 1);
+	filter.n_destination_port = FLOW_FILTER_MAX;
+	ck_assert_int_eq(passes(&filter, false, &f, &face, &e), -EINVAL);
+	filter = (Flow__FlowFilter)FLOW__FLOW_FILTER__INIT;
+	memset(text, 'a', sizeof(text) - 1);
+	filter.n_source_label = 1;
+	filter.source_label = labels;
+	ck_assert_int_eq(passes(&filter, false, &f, &face, &e), -EINVAL);
+	flow_clear(&f);
+}
+END_TEST
+
 UNIT_MAIN(filter, every_string_field, fields_of_numbers, fields_of_messages, a_record_shows_the_face_that_is_asked_for,
-	  fields_are_and_values_are_or)
+	  fields_are_and_values_are_or, a_request_may_not_cost_everything)
