@@ -93,13 +93,13 @@ static int set_color(struct printer *p, const char *when, struct err *reterr)
 	const char *no = getenv("NO_COLOR");
 
 	if (streq(when, "auto"))
-		p->color = isatty(STDOUT_FILENO) && !(no && *no);
+		p->style.color = isatty(STDOUT_FILENO) && !(no && *no);
 	else if (streq(when, "always"))
-		p->color = true;
+		p->style.color = true;
 	else if (!streq(when, "never"))
 		return err_set(reterr, -EINVAL, "--color is auto, always or never, not \"%s\"", when);
 	if (p->output == OUTPUT_TABLE)
-		p->color = false;
+		p->style.color = false;
 	return 0;
 }
 
@@ -124,10 +124,10 @@ static int make_printer(const struct observe_args *a, struct printer *p, struct 
 	*p = (struct printer){ .out = stdout,
 			       .output = outputs[i].output,
 			       .node_names = a->node_names,
-			       .policy_names = a->policy_names,
-			       .ip_translation = a->ip_translation && !a->numeric,
-			       .time_layout = time_layout(a->time_format) };
-	if (!p->time_layout)
+			       .style.policy_names = a->policy_names,
+			       .style.ip_translation = a->ip_translation && !a->numeric,
+			       .style.time_layout = time_layout(a->time_format) };
+	if (!p->style.time_layout)
 		return err_set(reterr, -EINVAL, "--time-format is one of %s, not \"%s\"", time_layout_names,
 			       a->time_format);
 	if (p->output == OUTPUT_TABLE && a->follow)

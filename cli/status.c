@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* `weir status`: is the agent well, and what would an operator want to know. Exit 1 when it is not. */
-#include "cli/observe_print.h"
+#include "cli/flow_text.h"
 #include "cli/table.h"
 #include "lib/proto/weir.pb-c.h"
 

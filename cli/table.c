@@ -2,7 +2,7 @@
 #include "cli/table.h"
 
 #include "cli/client.h"
-#include "cli/observe_print.h"
+#include "cli/flow_text.h"
 #include "lib/pbjson.h"
 
 #define CELL 512

@@ -3,7 +3,7 @@
 
 #include <time.h>
 
-#include "cli/observe_print.h"
+#include "cli/flow_text.h"
 #include "test/unit.h"
 
 #define SECOND 1000000000ull
