@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * weir-cni is linked against musl for its quick start. Debian's static jansson was compiled for glibc with checked string
- * functions, the only three of its symbols that musl has not: here they are.
+ * weir-cni is linked against musl for its quick start. Debian's static jansson was compiled for glibc with checked
+ * string functions, the only three of its symbols that musl has not: here they are.
  */
 #include <stdarg.h>
 #include <stdio.h>
