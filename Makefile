@@ -135,6 +135,22 @@ $(B)/test/bench/packet: test/bench/packet.c test/bpf/packet.c $(B)/test/bench/le
 	$(call say,BENCH,$@)
 	$(Q)$(CC) $(CPPFLAGS) -I$(B)/test/bench $(filter-out -M%,$(ALL_CFLAGS)) -o $@ $(filter-out %.h,$^) $(AGENT_LIBS)
 
+$(B)/test/bench/policy: test/bench/policy.c $(B)/o/libweir.a
+	$(call say,BENCH,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(filter-out -M%,$(ALL_CFLAGS)) -o $@ $^ $(LIB_LIBS)
+
+# Fuzzers: libFuzzer with clang, and each again with a main that only replays its corpus, for the unit suite.
+FUZZ := $(patsubst test/fuzz/%.c,%,$(filter-out test/fuzz/replay.c,$(wildcard test/fuzz/*.c)))
+$(B)/test/fuzz/%: test/fuzz/%.c $(LIB_SRC) $(PROTO_C)
+	$(call say,FUZZ,$@)
+	$(Q)mkdir -p $(@D) && $(CLANG) $(CPPFLAGS) -std=gnu17 $(SAN) -fsanitize=fuzzer -o $@ $(filter %.c,$^) $(LIB_LIBS) \
+		$(call pkgs,libnl-route-3.0 libnl-3.0 libbpf)
+$(B)/test/fuzz/replay-%: test/fuzz/%.c test/fuzz/replay.c $(B)/san/libagent.a $(B)/san/libcni.a $(B)/san/libcli.a $(B)/san/libweir.a
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(filter-out -M%,$(ALL_CFLAGS)) $(SAN) -o $@ $(filter %.c,$^) \
+		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(AGENT_LIBS)
+fuzzers: $(FUZZ:%=$(B)/test/fuzz/%)
+
 # Small programs that the shell tests use: one file each.
 TOOLS := $(patsubst test/tool/%.c,$(B)/test/tool/%,$(wildcard test/tool/*.c))
 $(B)/test/tool/%: test/tool/%.c
@@ -155,7 +171,7 @@ demo: deps-test ## wire real pods, enforce real policies, print the flows
 	$(Q)test/demo
 
 bench: deps-bench ## the benchmark table; ROWS=regex for some rows
-	$(Q)$(MAKE) --no-print-directory programs $(TOOLS) $(B)/test/bench/packet
+	$(Q)$(MAKE) --no-print-directory programs $(TOOLS) $(B)/test/bench/packet $(B)/test/bench/policy
 	$(Q)test/bench/run $(ROWS)
 
 check: deps-check ## static checks: both compilers, clang-tidy, cppcheck, shellcheck
