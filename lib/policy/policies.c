@@ -30,13 +30,24 @@ static void forget_subject(struct policy *p)
 	}
 }
 
+/*
+ * It selects and names nothing any more. Rule sets that were made of it keep the rest until their label sets have been
+ * given others, which happens before any rule set is compiled again.
+ */
+static void policy_unlist(struct policy_compiler *c, struct policy *p)
+{
+	rules_clear(c, p);
+	forget_subject(p);
+	selector_unref(c, p->subject);
+	p->rules[0] = p->rules[1] = NULL;
+	p->subject = NULL;
+}
+
 void policy_unref(struct policy_compiler *c, struct policy *p)
 {
 	if (!p || --p->refs)
 		return;
-	rules_clear(c, p);
-	forget_subject(p);
-	selector_unref(c, p->subject);
+	policy_unlist(c, p);
 	k8s_object_unref(&p->np->o);
 	arena_done(&p->arena);
 	free(p);
@@ -156,7 +167,7 @@ int policies_sync(struct policy_compiler *c)
 		list[i]->listed = changes;
 	for (size_t i = 0; i < c->policies.n; i++) {
 		if (c->policies.v[i]->listed != changes)
-			forget_subject(c->policies.v[i]); /* rule sets that were made of it may keep it for a while */
+			policy_unlist(c, c->policies.v[i]);
 		policy_unref(c, c->policies.v[i]);
 	}
 	free(c->policies.v);

@@ -133,19 +133,23 @@ static int add_direction(struct ruleset *rs, enum weir_dir dir, const struct k8s
 	return rule_new(rs->policies, isolating, rs->n_policies, &rs->deny[dir]);
 }
 
+/* The policies, the ports that their rules come to, and which rule has how many of them. */
 static int make_key(struct ruleset *rs)
 {
-	size_t n = rs->n_policies * sizeof(uint64_t), specs = rs->specs.n * sizeof(*rs->specs.v);
-	char *p = malloc(n + specs + 1);
+	size_t specs = rs->specs.n * sizeof(*rs->specs.v), rules = rs->rules[0].n + rs->rules[1].n;
+	char *p = malloc(rs->n_policies * sizeof(uint64_t) + specs + rules * sizeof(size_t) + 1);
 
 	if (!p)
 		return -ENOMEM;
 	rs->key = p;
-	rs->key_len = n + specs;
 	for (size_t i = 0; i < rs->n_policies; i++)
 		p = mempcpy(p, &rs->policies[i]->version, sizeof(uint64_t));
 	if (specs)
-		memcpy(p, rs->specs.v, specs);
+		p = mempcpy(p, rs->specs.v, specs);
+	for (size_t dir = 0; dir < 2; dir++)
+		for (size_t i = 0; i < rs->rules[dir].n; i++)
+			p = mempcpy(p, &rs->rules[dir].v[i].n_specs, sizeof(size_t));
+	rs->key_len = p - rs->key;
 	return 0;
 }
 
