@@ -39,11 +39,10 @@ static int release(const struct conf *c, const char *key, const struct attachmen
 int teardown(const struct conf *c, int host, const char *key, const struct attachment *a, struct err *reterr)
 {
 	struct err e = {};
-	int code = 0;
+	int code = remove_link(host, key, a, reterr) < 0 ? CNI_FAILED : 0;
+	int released = release(c, key, a, code ? &e : reterr);
 
-	if (remove_link(host, key, a, reterr) < 0)
-		code = CNI_FAILED;
-	code = release(c, key, a, code ? &e : reterr) ?: code;
+	code = code ?: released;
 	if (!code && attachment_remove(c->state_dir, key, reterr) < 0)
 		code = CNI_IO;
 	return code;

@@ -152,22 +152,19 @@ static void put_address(struct nl_batch *b, uint32_t ifindex, const struct weir_
 		nl_put_u32(b, IFA_FLAGS, IFA_F_NODAD);
 }
 
-/* To dst alone on the link, or (dst NULL) to everything by way of gateway. */
-static void put_route(struct nl_batch *b, uint32_t ifindex, const struct weir_addr *dst,
-		      const struct weir_addr *gateway, const char *what)
+/* To that address on the link, or (everything) by way of it. */
+static void put_route(struct nl_batch *b, uint32_t ifindex, const struct weir_addr *a, bool everything,
+		      const char *what)
 {
 	struct rtmsg *m = nl_begin(b, RTM_NEWROUTE, NEW, sizeof(*m), what);
 
-	m->rtm_family = af(dst ?: gateway);
-	m->rtm_dst_len = dst ? raw_len(dst) * 8 : 0;
+	m->rtm_family = af(a);
+	m->rtm_dst_len = everything ? 0 : raw_len(a) * 8;
 	m->rtm_table = RT_TABLE_MAIN;
 	m->rtm_protocol = RTPROT_BOOT;
-	m->rtm_scope = dst && addr_is_v4(dst) ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+	m->rtm_scope = !everything && addr_is_v4(a) ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
 	m->rtm_type = RTN_UNICAST;
-	if (dst)
-		nl_put(b, RTA_DST, raw(dst), raw_len(dst));
-	else
-		nl_put(b, RTA_GATEWAY, raw(gateway), raw_len(gateway));
+	nl_put(b, everything ? RTA_GATEWAY : RTA_DST, raw(a), raw_len(a));
 	nl_put_u32(b, RTA_OIF, ifindex);
 }
 
@@ -253,7 +250,7 @@ static int wire_host(int host, const struct attachment *a, struct err *reterr)
 	put_up(&b, a->ifindex, "bring up the host end");
 	for (int f = 0; f < 2; f++)
 		if (!addr_is_zero(&a->addr[f])) {
-			put_route(&b, a->ifindex, &a->addr[f], NULL, "add the host's route to the pod");
+			put_route(&b, a->ifindex, &a->addr[f], false, "add the host's route to the pod");
 			put_neighbour(&b, a->ifindex, &a->addr[f], a->mac);
 		}
 	return nl_send(host, &b, NULL, NULL, reterr);
@@ -277,8 +274,8 @@ static int wire_pod(int pod, const struct attachment *a, struct err *reterr)
 		(void)addr_parse(gateways[f], &gateway);
 		put_address(&b, ifindex, &a->addr[f]);
 		if (f == 0) /* fe80::/10 is on every link anyway */
-			put_route(&b, ifindex, &gateway, NULL, "add the route to the gateway");
-		put_route(&b, ifindex, NULL, &gateway, "add the default route");
+			put_route(&b, ifindex, &gateway, false, "add the route to the gateway");
+		put_route(&b, ifindex, &gateway, true, "add the default route");
 		put_neighbour(&b, ifindex, &gateway, a->host_mac);
 	}
 	return nl_send(pod, &b, NULL, NULL, reterr);
