@@ -97,11 +97,11 @@ static __always_inline void ct_describe(const struct weir_ct *ct, struct packet 
 static __noinline int ct_report(struct packet *p, struct weir_ct *ct)
 {
 	__u32 side = p->side & 1, last = ct->last_event, type = WEIR_EV_ACTIVE;
-	__u8 fresh = p->tcp_flags & ~ct->tcp_flags[side], mine = ct->tcp_flags[side] | p->tcp_flags;
+	__u8 mine = ct->tcp_flags[side] | (p->tcp_flags & TCP_TOLD);
 
 	if (ct->state & WEIR_CT_CLOSED)
 		return 0;
-	if (fresh) {
+	if (mine != ct->tcp_flags[side]) {
 		ct->tcp_flags[side] = mine;
 		type = WEIR_EV_FLAGS;
 		if (mine & TCP_RST || (mine & ct->tcp_flags[side ^ 1] & TCP_FIN)) {
@@ -124,7 +124,7 @@ static __always_inline void ct_account(struct __sk_buff *skb, struct packet *p, 
 	__sync_fetch_and_add(&ct->packets[side], 1);
 	__sync_fetch_and_add(&ct->bytes[side], skb->len);
 	ct->last_seen = p->now;
-	if (p->tcp_flags & ~ct->tcp_flags[side] || (__s32)(p->now - ct->last_event) >= (__s32)(ACTIVE_SEC * cfg_ticks_per_sec))
+	if (p->tcp_flags & TCP_TOLD & ~ct->tcp_flags[side] || (__s32)(p->now - ct->last_event) >= (__s32)(ACTIVE_SEC * cfg_ticks_per_sec))
 		ct_report(p, ct);
 }
 
@@ -199,8 +199,8 @@ static __noinline __maybe_unused int ct_create(struct packet *p, const struct co
 	ct.bytes[1] = side ? len : 0;
 	ct.packets[0] = side ? 0 : 1;
 	ct.packets[1] = side ? 1 : 0;
-	ct.tcp_flags[0] = side ? 0 : p->tcp_flags;
-	ct.tcp_flags[1] = side ? p->tcp_flags : 0;
+	ct.tcp_flags[0] = side ? 0 : p->tcp_flags & TCP_TOLD;
+	ct.tcp_flags[1] = side ? p->tcp_flags & TCP_TOLD : 0;
 	ct_judged(&ct, c, side);
 	if (p->proto == IPPROTO_TCP)
 		r = bpf_map_update_elem(&weir_ct_tcp, &p->key, &ct, BPF_ANY);

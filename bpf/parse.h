@@ -20,6 +20,7 @@
 #define TCP_SYN 2
 #define TCP_RST 4
 #define TCP_ACK 16
+#define TCP_TOLD (TCP_FIN | TCP_SYN | TCP_RST) /* flags that are an event: ACK and PSH would double the number of events */
 
 /* Both versions of ICMP. <linux/icmp.h> would bring in libc's sockets. */
 struct icmp_head {

@@ -182,7 +182,7 @@ struct weir_ct {
 	__u32 last_event; /* ticks: when this entry was last reported; when it was closed */
 	__u32 state;	  /* enum weir_ct_state */
 	__u16 slot[2];	  /* endpoint slot of side 0, of side 1; 0 = not a pod of this node */
-	__u8 tcp_flags[2]; /* flags seen from side 0, from side 1 */
+	__u8 tcp_flags[2]; /* of SYN, FIN, RST those seen from side 0, from side 1 */
 	__u8 l7;	   /* reserved for the payload capture, 0 */
 	__u8 pad;
 	__u32 created;	   /* ticks */
@@ -258,7 +258,7 @@ enum weir_stat {
 /* ---- flow events: ring buffer WEIR_MAP_EVENTS, records of struct weir_event ---- */
 enum weir_event_type {
 	WEIR_EV_NEW = 1, /* first packet of a connection, allowed or audited */
-	WEIR_EV_FLAGS,	 /* a TCP flag not seen before in that direction */
+	WEIR_EV_FLAGS,	 /* SYN, FIN or RST, not seen before in that direction */
 	WEIR_EV_ACTIVE,	 /* at most one each five seconds while packets flow */
 	WEIR_EV_END,	 /* both FINs or a RST; with totals */
 	WEIR_EV_DROP,
