@@ -8,15 +8,15 @@
 
 #define MISS (-1) /* the fast path has no answer */
 
-/* Into the pod's namespace, past the host's stack. The header's two addresses lie in the endpoint in its order. */
+/*
+ * Into the pod's namespace, past the host's stack. The header's two addresses lie in the endpoint in its order. By the
+ * helper, though a direct write looks cheaper: a program with direct writes begins with a call that makes sure of its
+ * right to, for every packet that is a clone, and all that TCP sends are.
+ */
 static __always_inline int deliver_to(struct __sk_buff *skb, const struct weir_ep *ep)
 {
-	__u8 *eth = (void *)(long)skb->data;
-
-	if (eth + ETH_HLEN > (__u8 *)(long)skb->data_end)
+	if (bpf_skb_store_bytes(skb, 0, ep->mac, sizeof(ep->mac) + sizeof(ep->host_mac), 0))
 		return MISS;
-	*(u64_alias *)eth = *(const u64_alias *)ep->mac;
-	*(u32_alias *)(eth + 8) = *(const u32_alias *)(ep->mac + 8);
 	return bpf_redirect_peer(ep->ifindex, 0);
 }
 
