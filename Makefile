@@ -34,9 +34,9 @@ LIB_LIBS = $(call pkgs,jansson yaml-0.1 libnghttp2 libprotobuf-c)
 AGENT_LIBS = $(LIB_LIBS) $(call pkgs,libbpf libsystemd libcap-ng libnftables) -lpthread
 # weir-cni is static and starts for every pod. glibc's start-up asks the processor for its caches, which a virtual
 # machine traps (33 times, 15 us each where this was measured); musl's does not.
-CNI_CC = $(or $(shell command -v musl-gcc),$(CC))
+CNI_CC := $(or $(shell command -v musl-gcc),$(CC))
 CNI_LIB := $(patsubst %,lib/%.c,addr attachment err fs log netlink netns tc_attach unixsock)
-CNI_CFLAGS = $(ALL_CFLAGS) -idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -dumpmachine)
+CNI_CFLAGS := $(ALL_CFLAGS) -idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -dumpmachine)
 CNI_LIBS = $(shell pkg-config --variable=libdir jansson)/libjansson.a
 
 PROTO := $(wildcard lib/proto/*.proto)

@@ -8,6 +8,7 @@ import os
 import pathlib
 import shutil
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -260,6 +261,34 @@ class Agent:
 
     def ops(self):
         return [m["op"] for m in self.seen]
+
+
+class Monitor:
+    """What happens to links and filters on the host, in order: ("link", index, up) and ("filter", index)."""
+
+    def __enter__(self):
+        self.sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+        self.sock.bind((0, 1 | 8))  # RTMGRP_LINK, RTMGRP_TC
+        return self
+
+    def __exit__(self, *exc):
+        self.sock.close()
+
+    def events(self):
+        seen = []
+        while True:
+            try:
+                data = self.sock.recv(65536, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return seen
+            while len(data) >= 16:
+                size, kind = struct.unpack_from("=IH", data)
+                if kind == 16:  # RTM_NEWLINK
+                    index, flags = struct.unpack_from("=iI", data, 20)
+                    seen.append(("link", index, bool(flags & 1)))
+                elif kind == 44:  # RTM_NEWTFILTER
+                    seen.append(("filter", struct.unpack_from("=i", data, 20)[0]))
+                data = data[(size + 3) & ~3:]
 
 
 TESTS = []

@@ -2,7 +2,7 @@
 """ADD: the result in every version, what is in the kernel afterwards, capabilities, addresses, the agent."""
 import time
 
-from harness import NOTHING, VERSIONS, Agent, Net, filters, ip, reachable, sh, test
+from harness import NOTHING, VERSIONS, Agent, Monitor, Net, filters, ip, reachable, sh, test
 
 
 @test
@@ -102,6 +102,34 @@ def no_programs_no_pod(host, net):
     net.add(pod).fails(11, "from_pod")
     assert net.left() == NOTHING
     assert [l["ifname"] for l in ip("link", netns=pod)] == ["lo"]
+
+
+@test
+def broken_programs(host, net):
+    """what is pinned in the place of a program cannot be attached: ADD fails, and the host end was never up"""
+    pod = host.new_pod()
+    for name in ("from_pod", "to_pod"):
+        host.load(host.real)
+        (host.bpf / "progs" / name).unlink()
+        sh("bpftool", "map", "create", str(host.bpf / "progs" / name), "type", "array", "key", "4", "value", "4",
+           "entries", "1", "name", "x")
+        with Monitor() as monitor:
+            net.add(pod).fails(100, "program")
+            seen = monitor.events()
+        assert any(e[0] == "link" for e in seen) and not any(e[0] == "link" and e[2] for e in seen), seen
+        assert net.left() == NOTHING
+
+
+@test
+def never_up_without_programs(host, net):
+    """the host end is not up before both programs are attached"""
+    with Monitor() as monitor:
+        net.add(host.new_pod()).ok()
+        seen = monitor.events()
+    index = ip("link", "show", net.record()["hostIf"])[0]["ifindex"]
+    before = seen[:seen.index(("link", index, True))]
+    assert before.count(("filter", index)) == 2, seen
+    net.delete().ok()
 
 
 @test
