@@ -116,7 +116,7 @@ $(B)/test/unit/%: test/unit/%.c $(B)/san/libagent.a $(B)/san/libcni.a $(B)/san/l
 		$(AGENT_LIBS) $(call pkgs,check)
 
 # Programs that suites drive, with the project's own code in them.
-HARNESS := $(B)/test/netpol/maps $(B)/test/api/server $(B)/test/bpf/bpf
+HARNESS = $(FUZZ:%=$(B)/test/fuzz/replay-%) $(B)/test/netpol/maps $(B)/test/api/server $(B)/test/bpf/bpf
 $(B)/test/netpol/maps $(B)/test/api/server: $(B)/test/%: test/%.c $(B)/san/libagent.a $(B)/san/libweir.a
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(SAN) -o $@ $^ $(AGENT_LIBS)
@@ -139,17 +139,13 @@ $(B)/test/bench/policy: test/bench/policy.c $(B)/o/libweir.a
 	$(call say,BENCH,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(filter-out -M%,$(ALL_CFLAGS)) -o $@ $^ $(LIB_LIBS)
 
-# Fuzzers: libFuzzer with clang, and each again with a main that only replays its corpus, for the unit suite.
-FUZZ := $(patsubst test/fuzz/%.c,%,$(filter-out test/fuzz/replay.c,$(wildcard test/fuzz/*.c)))
-$(B)/test/fuzz/%: test/fuzz/%.c $(LIB_SRC) $(PROTO_C)
-	$(call say,FUZZ,$@)
-	$(Q)mkdir -p $(@D) && $(CLANG) $(CPPFLAGS) -std=gnu17 $(SAN) -fsanitize=fuzzer -o $@ $(filter %.c,$^) $(LIB_LIBS) \
-		$(call pkgs,libnl-route-3.0 libnl-3.0 libbpf)
-$(B)/test/fuzz/replay-%: test/fuzz/%.c test/fuzz/replay.c $(B)/san/libagent.a $(B)/san/libcni.a $(B)/san/libcli.a $(B)/san/libweir.a
+# Fuzzers (test/fuzz/run builds them), here with a main that only replays their corpus.
+FUZZ := $(patsubst test/fuzz/%.c,%,$(wildcard test/fuzz/*.c))
+$(B)/test/fuzz/replay-%: test/fuzz/%.c test/fuzz/replay/main.c $(B)/san/libagent.a $(B)/san/libcni.a $(B)/san/libcli.a \
+		$(B)/san/libweir.a
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(filter-out -M%,$(ALL_CFLAGS)) $(SAN) -o $@ $(filter %.c,$^) \
 		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(AGENT_LIBS)
-fuzzers: $(FUZZ:%=$(B)/test/fuzz/%)
 
 # Small programs that the shell tests use: one file each.
 TOOLS := $(patsubst test/tool/%.c,$(B)/test/tool/%,$(wildcard test/tool/*.c))
