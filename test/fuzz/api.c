@@ -58,8 +58,8 @@ static void put_frame(int fd, uint8_t type, uint8_t flags, const uint8_t *payloa
 static void put_call(int fd, size_t step, const uint8_t *body, size_t len)
 {
 	static const char path[] = "/observer.Observer/GetFlows", type[] = "application/grpc";
-	uint8_t headers[128] = { 0x83, 0x86, 0x04, sizeof(path) - 1 }; /* POST, http, :path */
-	size_t n = 4;
+	uint8_t headers[128] = { 0x83, 0x86, 0x01, 1, 'x', 0x04, sizeof(path) - 1 }; /* POST, http, :authority, :path */
+	size_t n = 7;
 
 	memcpy(headers + n, path, sizeof(path) - 1);
 	n += sizeof(path) - 1;
