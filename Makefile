@@ -16,7 +16,7 @@ say = $(if $(filter 0,$(V)),@printf '  %-8s %s\n' $(1) $(2))
 PKGS_BUILD := gcc musl-tools clang llvm make git pkg-config libc6-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev bpftool \
 	libjansson-dev libyaml-dev libnghttp2-dev libprotobuf-c-dev \
 	protobuf-c-compiler libsystemd-dev uthash-dev libcap-ng-dev libnftables-dev
-PKGS_TEST := check iproute2 nftables procps jq curl socat netcat-openbsd python3 python3-hpack containernetworking-plugins \
+PKGS_TEST := check iproute2 iputils-ping nftables procps jq curl socat netcat-openbsd python3 python3-hpack containernetworking-plugins \
 	libclang-rt-14-dev xz-utils
 PKGS_CHECK := clang-tidy cppcheck shellcheck check
 PKGS_BENCH := wrk nginx-light iperf3 iptables ipset ethtool
@@ -99,6 +99,10 @@ $(eval $(call compile,san,$(SAN)))
 $(B)/weir-agent: $(B)/o/agent/main.o $(B)/o/libagent.a $(B)/o/libweir.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS)
+# The agent of the end-to-end tests has sanitizers too.
+$(B)/san/weir-agent: $(B)/san/agent/main.o $(B)/san/libagent.a $(B)/san/libweir.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) $(SAN) -o $@ $^ $(AGENT_LIBS)
 $(B)/cni/%.o: %.c Makefile
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D) && $(CNI_CC) $(CPPFLAGS) $(CNI_CFLAGS) -c $< -o $@
@@ -160,7 +164,7 @@ test: deps-test ## install packages, build, run every test
 test-%: deps-test ## one suite: unit bpf policy cni e2e ...
 	$(Q)$(MAKE) --no-print-directory test-programs
 	$(Q)test/run $*
-test-programs: $(PROGRAMS) $(UNIT) $(TOOLS) $(HARNESS)
+test-programs: $(PROGRAMS) $(UNIT) $(TOOLS) $(HARNESS) $(B)/san/weir-agent
 
 demo: deps-test ## wire real pods, enforce real policies, print the flows
 	$(Q)$(MAKE) --no-print-directory programs

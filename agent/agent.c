@@ -193,28 +193,6 @@ static const char *on_cni_not_ready(void *userdata)
 
 /* ---- the node ---- */
 
-/* This node's own addresses, as the Node object that an API server would give. */
-static void tell_node(struct agent *a)
-{
-	_cleanup_free_ char *text = NULL;
-	json_t *addresses = json_array(), *node;
-	struct k8s_problems problems = {};
-	char buf[ADDR_STRLEN];
-
-	for (size_t i = 0; i < a->node.n_addrs; i++)
-		json_array_append_new(addresses, json_pack("{s:s,s:s}", "type", "InternalIP", "address",
-							   addr_to_str(&a->node.addrs[i], buf)));
-	node = json_pack("{s:s,s:s,s:{s:s},s:{s:o}}", "apiVersion", "v1", "kind", "Node", "metadata", "name",
-			 a->config.node_name, "status", "addresses", addresses);
-	text = node ? json_dumps(node, JSON_COMPACT) : NULL;
-	json_decref(node);
-	if (!text || k8s_store_load_file(a->store, "this node", text, strlen(text), &problems) < 0)
-		log_error("cannot take over this node's addresses");
-	for (size_t i = 0; i < problems.n; i++)
-		log_warn("%s", problems.v[i].text ?: "out of memory");
-	k8s_problems_done(&problems);
-}
-
 static bool was_attached(const struct agent *a, uint32_t ifindex)
 {
 	for (size_t i = 0; i < a->node.n_uplinks; i++)
@@ -267,7 +245,8 @@ static void on_node_changed(void *userdata)
 	a->node = next;
 	if (same)
 		return;
-	tell_node(a);
+	if (policy_compiler_set_host_addrs(a->compiler, a->node.addrs, a->node.n_addrs) < 0)
+		log_error("out of memory: this node's new addresses are not taken over");
 	agent_mark_dirty(a);
 }
 

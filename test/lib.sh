@@ -4,6 +4,7 @@
 set -u
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BUILD=$ROOT/build
+AGENT=$BUILD/weir-agent
 ID=w$$
 TMP=$(mktemp -d "/tmp/weir-$ID.XXXXXX")
 NODES=() PIDS=()
@@ -33,7 +34,7 @@ node_up() {
 # agent_start NODE [OPTION...]: returns when the agent is ready; AGENT_PID is its pid.
 agent_start() {
 	local node=$1 i; shift
-	in_node "$node" "$BUILD/weir-agent" --config "$TMP/$node/agent.json" --objects "$TMP/$node/objects" \
+	in_node "$node" "$AGENT" --config "$TMP/$node/agent.json" --objects "$TMP/$node/objects" \
 		--run-dir "$TMP/$node/run" --state-dir "$TMP/$node/state" --bpf-dir "$(bpf_dir "$node")" \
 		--node-name "$node" "$@" >>"$TMP/$node/agent.log" 2>&1 &
 	AGENT_PID=$!
@@ -100,7 +101,7 @@ cleanup() {
 		kill -KILL "$p" 2>/dev/null
 	done
 	for node in ${NODES[@]+"${NODES[@]}"}; do
-		in_node "$node" "$BUILD/weir-agent" --cleanup --config "$TMP/$node/agent.json" --run-dir "$TMP/$node/run" \
+		in_node "$node" "$AGENT" --cleanup --config "$TMP/$node/agent.json" --run-dir "$TMP/$node/run" \
 			--state-dir "$TMP/$node/state" --bpf-dir "$(bpf_dir "$node")" >/dev/null 2>&1
 		rm -rf "$(bpf_dir "$node")"
 	done
@@ -120,4 +121,14 @@ check() { # WHAT COMMAND...: the command succeeds
 	if "$@"; then ok "$what"; else not_ok "$what"; fi
 }
 check_not() { local what=$1; shift; if "$@"; then not_ok "$what"; else ok "$what"; fi; }
-done_testing() { echo "1..$T"; exit "$FAILED"; }
+# No sanitizer may have complained; when something failed, the agents' last words help.
+done_testing() {
+	local log
+	for log in "$TMP"/*/agent.log; do
+		[ -e "$log" ] || continue
+		check_not "no sanitizer complains in $(basename "$(dirname "$log")")" grep -qE 'Sanitizer|runtime error' "$log"
+		[ "$FAILED" = 0 ] || tail -60 "$log" | sed 's/^/# /'
+	done
+	echo "1..$T"
+	exit "$FAILED"
+}

@@ -71,22 +71,23 @@ int policy_compiler_set_host_addrs(struct policy_compiler *c, const struct weir_
 	return 0;
 }
 
+static int to_addresses(struct policy_compiler *c)
+{
+	return classes_sync(c) < 0 || pods_identify(c) < 0 || hosts_sync(c) < 0 ? -ENOMEM : 0;
+}
+
 /* Each step brings a part of the state up to date or leaves it as it was; see internal.h. */
 static int run(struct policy_compiler *c, struct policy_result **ret, struct err *reterr)
 {
-	static int (*const steps[])(struct policy_compiler *) = {
-		identities_reserved, policies_sync, pods_sync, classes_sync, pods_identify, hosts_sync,
-	};
 	int r;
 
-	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-		r = steps[i](c);
-		if (r < 0)
-			return err_oom(reterr);
-	}
-	identities_sweep(c);
-	if (rulesets_assign(c) < 0)
+	if (identities_reserved(c) < 0 || policies_sync(c) < 0 || pods_sync(c) < 0 || to_addresses(c) < 0 ||
+	    rulesets_assign(c) < 0)
 		return err_oom(reterr);
+	/* A rule set that went may have been the last to keep a policy, and so its prefixes. */
+	if (c->classes_stale && to_addresses(c) < 0)
+		return err_oom(reterr);
+	identities_sweep(c);
 	r = rulesets_update(c, reterr);
 	if (r == -E2BIG)
 		return r;

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # 1,000 ADD/DEL pairs, 50 at a time, against a running agent: no duplicate address, and everything is back where it was.
 . "$(dirname "$0")/../lib.sh"
+AGENT=$BUILD/san/weir-agent
 PAIRS=1000 AT_ONCE=50
 
 node_up n '["10.22.0.0/22","fd00:22::/64"]'

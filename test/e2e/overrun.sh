@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # More events than the ring holds: what was seen and what was lost add up to what was generated, to the last one.
 . "$(dirname "$0")/../lib.sh"
+AGENT=$BUILD/san/weir-agent
 PROBE=$BUILD/test/tool/probe
 
 node_up n '["10.23.0.0/24"]'

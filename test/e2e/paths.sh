@@ -3,6 +3,7 @@
 # Who reaches whom over real sockets: pods of one node, the node itself, and the world behind an uplink; live changes of policies
 # and labels; both families, TCP and UDP.
 . "$(dirname "$0")/../lib.sh"
+AGENT=$BUILD/san/weir-agent
 PROBE=$BUILD/test/tool/probe
 
 reach() { in_pod "$1" "$PROBE" "$2" "$3" "$4" "${5:-600}"; }

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # kill -9 of the agent under load, 20 times: no connection breaks, what is denied stays denied, ADD and DEL go on working.
 . "$(dirname "$0")/../lib.sh"
+AGENT=$BUILD/san/weir-agent
 PROBE=$BUILD/test/tool/probe
 ROUNDS=20
 
