@@ -22,6 +22,8 @@ in_pod() { local pod=$1; shift; nsenter --net="/run/netns/$ID-${pod//\//-}" "$@"
 node_up() {
 	netns_add "$ID-$1" || return 1
 	NODES+=("$1")
+	# As on any real node, interface 2 is taken: the kernel brings a veth up only after a second when both ends have one number.
+	in_node "$1" ip link add taken type dummy
 	mkdir -p "$TMP/$1/objects" "$TMP/$1/run" "$TMP/$1/state"
 	echo '{}' >"$TMP/$1/agent.json"
 	cat >"$TMP/$1/net.conf" <<-EOF
@@ -34,7 +36,7 @@ node_up() {
 # agent_start NODE [OPTION...]: returns when the agent is ready; AGENT_PID is its pid.
 agent_start() {
 	local node=$1 i; shift
-	in_node "$node" "$AGENT" --config "$TMP/$node/agent.json" --objects "$TMP/$node/objects" \
+	nsenter --net="/run/netns/$ID-$node" "$AGENT" --config "$TMP/$node/agent.json" --objects "$TMP/$node/objects" \
 		--run-dir "$TMP/$node/run" --state-dir "$TMP/$node/state" --bpf-dir "$(bpf_dir "$node")" \
 		--node-name "$node" "$@" >>"$TMP/$node/agent.log" 2>&1 &
 	AGENT_PID=$!
@@ -86,8 +88,10 @@ namespace_manifest() { # NAME
 	jq -nc --arg n "$1" '{apiVersion: "v1", kind: "Namespace", metadata: {name: $n, labels: {"kubernetes.io/metadata.name": $n}}}'
 }
 
-background() { # COMMAND...: run until cleanup
-	"$@" >/dev/null 2>&1 &
+# background POD-OR-NODE COMMAND...: run there until cleanup. nsenter becomes the command, so that its pid is known.
+background() {
+	local name=$1; shift
+	nsenter --net="/run/netns/$ID-${name//\//-}" "$@" >/dev/null 2>&1 &
 	PIDS+=($!)
 	disown $!
 }

@@ -20,7 +20,7 @@ EOF
 agent_start n || { not_ok "the agent starts"; done_testing; }
 mapfile -t server < <(pod_add n a/server)
 pod_add n a/client >/dev/null && pod_add n a/intruder >/dev/null || { not_ok "pods are added"; done_testing; }
-background in_pod a/server "$PROBE" serve 80
+background a/server "$PROBE" serve 80
 sleep 0.3
 check "the client is allowed" in_pod a/client "$PROBE" tcp "${server[0]}" 80
 check_not "the intruder is denied" in_pod a/intruder "$PROBE" tcp "${server[0]}" 80 200
