@@ -23,7 +23,7 @@ node_up() {
 	netns_add "$ID-$1" || return 1
 	NODES+=("$1")
 	# As on any real node, interface 2 is taken: the kernel brings a veth up only after a second when both ends have one number.
-	in_node "$1" ip link add taken type dummy
+	in_node "$1" ip link add taken type bridge
 	mkdir -p "$TMP/$1/objects" "$TMP/$1/run" "$TMP/$1/state"
 	echo '{}' >"$TMP/$1/agent.json"
 	cat >"$TMP/$1/net.conf" <<-EOF
