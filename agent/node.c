@@ -20,16 +20,16 @@ void node_done(struct node *n)
 
 static bool wanted_addr(const struct ifaddrs *ifa, struct weir_addr *ret)
 {
-	if (!ifa->ifa_addr || (ifa->ifa_flags & IFF_LOOPBACK))
+	if (!ifa->ifa_addr)
 		return false;
 	if (ifa->ifa_addr->sa_family == AF_INET) {
 		*ret = addr_from_v4(((struct sockaddr_in *)ifa->ifa_addr)->sin_addr.s_addr);
-		return true;
+		return ret->b[12] != 127;
 	}
 	if (ifa->ifa_addr->sa_family != AF_INET6)
 		return false;
 	memcpy(ret->b, &((struct sockaddr_in6 *)ifa->ifa_addr)->sin6_addr, 16);
-	return !(ret->b[0] == 0xfe && (ret->b[1] & 0xc0) == 0x80);
+	return !IN6_IS_ADDR_LINKLOCAL(ret->b) && !IN6_IS_ADDR_LOOPBACK(ret->b);
 }
 
 static int compare_addr(const void *a, const void *b)

@@ -24,6 +24,7 @@ node_up() {
 	NODES+=("$1")
 	# As on any real node, interface 2 is taken: the kernel brings a veth up only after a second when both ends have one number.
 	in_node "$1" ip link add taken type bridge
+	in_node "$1" ip addr add 198.51.100.1/32 dev lo
 	mkdir -p "$TMP/$1/objects" "$TMP/$1/run" "$TMP/$1/state"
 	echo '{}' >"$TMP/$1/agent.json"
 	cat >"$TMP/$1/net.conf" <<-EOF
