@@ -80,10 +80,10 @@ static uint32_t ticks_per_sec(void)
 	return (1000000000 + res.tv_nsec / 2) / res.tv_nsec;
 }
 
-#define CONFIGURE(skel, options)                                       \
-	do {                                                           \
-		(skel)->rodata->cfg_fake_clock = (options)->fake_clock; \
-		(skel)->rodata->cfg_ticks_per_sec = ticks_per_sec();    \
+#define CONFIGURE(skel, options)                                            \
+	do {                                                                \
+		(skel)->rodata->cfg_fake_clock = (options)->fake_clock;     \
+		(skel)->rodata->cfg_ticks_per_sec = ticks_per_sec();        \
 		(skel)->rodata->cfg_wakeup_bytes = ring_bytes(options) / 8; \
 	} while (0)
 
@@ -113,9 +113,12 @@ static uint32_t map_size(const struct datapath_options *o, const char *name)
 		const char *name;
 		uint32_t wanted, fallback;
 	} sizes[] = {
-		{ WEIR_MAP_CT_TCP, o->ct_tcp, 65536 },	 { WEIR_MAP_CT_ANY, o->ct_any, 32768 },
-		{ WEIR_MAP_POLICY, o->policy, 65536 },	 { WEIR_MAP_IPCACHE, o->ipcache, 65536 },
-		{ WEIR_MAP_FRAG, o->frag, 4096 },	 { WEIR_MAP_DENY, o->deny, 4096 },
+		{ WEIR_MAP_CT_TCP, o->ct_tcp, 65536 },
+		{ WEIR_MAP_CT_ANY, o->ct_any, 32768 },
+		{ WEIR_MAP_POLICY, o->policy, 65536 },
+		{ WEIR_MAP_IPCACHE, o->ipcache, 65536 },
+		{ WEIR_MAP_FRAG, o->frag, 4096 },
+		{ WEIR_MAP_DENY, o->deny, 4096 },
 		{ WEIR_MAP_EVENTS, o->ring_bytes, 8 << 20 },
 	};
 
@@ -146,7 +149,8 @@ static int check_pinned(const struct bpf_map *map, const char *path, struct err 
 	    info.map_flags == bpf_map__map_flags(map))
 		return 0;
 	return err_set(reterr, -EEXIST,
-		       "%s has type %u, key %u, value %u, %u entries, flags %#x; wanted are type %u, key %u, value %u, %u entries, "
+		       "%s has type %u, key %u, value %u, %u entries, flags %#x; wanted are type %u, key %u, value %u, "
+		       "%u entries, "
 		       "flags %#x: use the former sizes or remove the datapath first (weir-agent --cleanup)",
 		       path, info.type, info.key_size, info.value_size, info.max_entries, info.map_flags,
 		       bpf_map__type(map), bpf_map__key_size(map), bpf_map__value_size(map), bpf_map__max_entries(map),
@@ -164,9 +168,10 @@ static int check_abi(const char *bpf_dir, struct err *reterr)
 		return err_oom(reterr);
 	if (fd < 0 || bpf_map_lookup_elem(fd, &zero, &node) < 0 || !node.abi || node.abi == WEIR_ABI_VERSION)
 		return 0;
-	return err_set(reterr, -EEXIST,
-		       "the maps below %s have ABI %u, this agent has %u: remove the datapath first (weir-agent --cleanup)",
-		       bpf_dir, node.abi, WEIR_ABI_VERSION);
+	return err_set(
+	    reterr, -EEXIST,
+	    "the maps below %s have ABI %u, this agent has %u: remove the datapath first (weir-agent --cleanup)",
+	    bpf_dir, node.abi, WEIR_ABI_VERSION);
 }
 
 static int prepare_map(struct bpf_map *map, const struct datapath_options *o, struct err *reterr)
@@ -190,9 +195,8 @@ static int prepare(struct datapath *dp, const struct datapath_options *o, struct
 	int r = check_abi(o->bpf_dir, reterr);
 
 	for (int i = 0; r == 0 && i < N_OBJECTS; i++)
-		bpf_object__for_each_map(map, object(dp, i))
-			if (r == 0 && is_shared(map))
-				r = prepare_map(map, o, reterr);
+		bpf_object__for_each_map(map, object(dp, i)) if (r == 0 && is_shared(map))
+		    r = prepare_map(map, o, reterr);
 	return r;
 }
 
@@ -231,9 +235,8 @@ static int pin_programs(const struct datapath *dp, struct err *reterr)
 	int r = 0;
 
 	for (int i = 0; r == 0 && i < N_OBJECTS; i++)
-		bpf_object__for_each_program(prog, object(dp, i))
-			if (r == 0)
-				r = pin_program(dp->bpf_dir, bpf_program__name(prog), bpf_program__fd(prog), reterr);
+		bpf_object__for_each_program(prog, object(dp, i)) if (r == 0)
+		    r = pin_program(dp->bpf_dir, bpf_program__name(prog), bpf_program__fd(prog), reterr);
 	return r;
 }
 
@@ -379,7 +382,8 @@ static int attach_xdp(const struct datapath *dp, uint32_t ifindex, enum datapath
 
 int datapath_attach_uplink(const struct datapath *dp, uint32_t ifindex, enum datapath_xdp xdp, struct err *reterr)
 {
-	_cleanup_free_ char *pin = link_path(dp->bpf_dir, "from_net", ifindex), *mark = uplink_path(dp->bpf_dir, ifindex);
+	_cleanup_free_ char *pin = link_path(dp->bpf_dir, "from_net", ifindex),
+			    *mark = uplink_path(dp->bpf_dir, ifindex);
 	int r;
 
 	if (!pin || !mark)
@@ -436,11 +440,13 @@ int datapath_memory(const struct datapath *dp, const char *name, uint64_t *ret_b
 	struct bpf_map *map;
 	bool found = false;
 
-	bpf_object__for_each_map(map, dp->pod->obj) {
+	bpf_object__for_each_map(map, dp->pod->obj)
+	{
 		if (!is_shared(map) || (name && !streq(name, bpf_map__name(map))))
 			continue;
 		if (fd_memlock(bpf_map__fd(map), &one) < 0)
-			return err_set(reterr, -EIO, "the kernel does not tell the memory of map %s", bpf_map__name(map));
+			return err_set(reterr, -EIO, "the kernel does not tell the memory of map %s",
+				       bpf_map__name(map));
 		sum += one;
 		found = true;
 	}

@@ -5,8 +5,8 @@
  *   <bpf-dir>/progs/<program>	  from_pod, to_pod: weir-cni attaches these; from_net, xdp_net
  *   <bpf-dir>/links/<program>_<ifindex>
  *   <bpf-dir>/uplinks/<ifindex>  an empty folder: remembers where from_net is, also when it is no link
- * Whatever is there is adopted: maps are reused, pins replaced by rename, links updated, filters replaced in place; at no
- * instant does a packet pass a hook without a program.
+ * Whatever is there is adopted: maps are reused, pins replaced by rename, links updated, filters replaced in place; at
+ * no instant does a packet pass a hook without a program.
  */
 #ifndef WEIR_AGENT_DATAPATH_H
 #define WEIR_AGENT_DATAPATH_H
@@ -21,8 +21,8 @@ struct datapath_options {
 	uint32_t ct_any;     /* 32768 */
 	uint32_t policy;     /* 65536 */
 	uint32_t ipcache;    /* 65536 */
-	uint32_t frag;	     /* 4096 */
-	uint32_t deny;	     /* 4096 */
+	uint32_t frag;       /* 4096 */
+	uint32_t deny;       /* 4096 */
 	uint32_t ring_bytes; /* 8 MiB; a power of two */
 	bool fake_clock;     /* the time is weir_node.fake_now */
 };
@@ -30,8 +30,9 @@ struct datapath_options {
 struct datapath;
 
 /*
- * Mounts a bpffs where there is none: on /sys/fs/bpf when bpf_dir is below, else on bpf_dir. -EEXIST: the pinned maps have other
- * sizes or another ABI, the text says which and what to do. When the verifier refuses, the end of its log is in the error.
+ * Mounts a bpffs where there is none: on /sys/fs/bpf when bpf_dir is below, else on bpf_dir. -EEXIST: the pinned maps
+ * have other sizes or another ABI, the text says which and what to do. When the verifier refuses, the end of its log is
+ * in the error.
  */
 int datapath_load(const struct datapath_options *options, struct datapath **ret_dp, struct err *reterr);
 /* Closes what is open here; the kernel goes on. */
@@ -42,8 +43,8 @@ DEFINE_CLEANUP(struct datapath *, datapath_free);
 int datapath_map_fd(const struct datapath *dp, const char *name);
 int datapath_prog_fd(const struct datapath *dp, const char *name);
 
-/* Give a pod's interface (its host end) this agent's programs. To be called for every attachment at start: those that an
- * earlier agent or weir-cni attached are replaced in place. -ENODEV: the interface has gone. */
+/* Give a pod's interface (its host end) this agent's programs. To be called for every attachment at start: those that
+ * an earlier agent or weir-cni attached are replaced in place. -ENODEV: the interface has gone. */
 int datapath_attach_pod(const struct datapath *dp, uint32_t ifindex, struct err *reterr);
 
 enum datapath_xdp { DATAPATH_XDP_OFF, DATAPATH_XDP_GENERIC, DATAPATH_XDP_NATIVE };
@@ -62,8 +63,8 @@ uint32_t datapath_max_entries(const struct datapath *dp, const char *name);
 /* Bytes of kernel memory of a map; of all with NULL. */
 int datapath_memory(const struct datapath *dp, const char *map, uint64_t *ret_bytes, struct err *reterr);
 
-/* Detach and remove everything below bpf_dir, for weir-agent --cleanup: pods and uplinks are unfiltered then. 0 also when there
- * is nothing. A bpffs that datapath_load mounted on bpf_dir goes too. */
+/* Detach and remove everything below bpf_dir, for weir-agent --cleanup: pods and uplinks are unfiltered then. 0 also
+ * when there is nothing. A bpffs that datapath_load mounted on bpf_dir goes too. */
 int datapath_unload(const char *bpf_dir, struct err *reterr);
 
 #endif

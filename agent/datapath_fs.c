@@ -89,8 +89,8 @@ int bpffs_prepare(const char *bpf_dir, struct err *reterr)
 	return r;
 }
 
-int for_each_in(const char *bpf_dir, const char *folder, int (*fn)(const char *name, void *userdata, struct err *reterr),
-		void *userdata, struct err *reterr)
+int for_each_in(const char *bpf_dir, const char *folder,
+		int (*fn)(const char *name, void *userdata, struct err *reterr), void *userdata, struct err *reterr)
 {
 	_cleanup_free_ char *path = path_in(bpf_dir, "", folder);
 	struct dirent **names;
@@ -111,7 +111,8 @@ int for_each_in(const char *bpf_dir, const char *folder, int (*fn)(const char *n
 
 int detach_uplink(const char *bpf_dir, uint32_t ifindex, struct err *reterr)
 {
-	_cleanup_free_ char *tc = link_path(bpf_dir, "from_net", ifindex), *xdp = link_path(bpf_dir, "xdp_net", ifindex);
+	_cleanup_free_ char *tc = link_path(bpf_dir, "from_net", ifindex),
+			    *xdp = link_path(bpf_dir, "xdp_net", ifindex);
 	_cleanup_free_ char *mark = uplink_path(bpf_dir, ifindex);
 	int r;
 

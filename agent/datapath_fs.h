@@ -14,8 +14,8 @@ char *uplink_path(const char *bpf_dir, uint32_t ifindex);
 int bpffs_prepare(const char *bpf_dir, struct err *reterr);
 
 /* Each name in <bpf-dir>/<folder>, until fn fails; 0 also when there is no such folder. fn may remove the name. */
-int for_each_in(const char *bpf_dir, const char *folder, int (*fn)(const char *name, void *userdata, struct err *reterr),
-		void *userdata, struct err *reterr);
+int for_each_in(const char *bpf_dir, const char *folder,
+		int (*fn)(const char *name, void *userdata, struct err *reterr), void *userdata, struct err *reterr);
 
 int detach_uplink(const char *bpf_dir, uint32_t ifindex, struct err *reterr);
 

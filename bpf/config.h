@@ -21,10 +21,10 @@ const volatile __u32 cfg_wakeup_bytes = 1 << 20;
 /* See denied.h; the benchmark measures without, too. */
 const volatile bool cfg_remember_denied = true;
 
-#define ACTIVE_SEC 5 /* a connection with traffic is reported that often */
-#define IDLE_SEC 120 /* a connection of anything but TCP is over after such a silence */
+#define ACTIVE_SEC 5  /* a connection with traffic is reported that often */
+#define IDLE_SEC 120  /* a connection of anything but TCP is over after such a silence */
 #define LINGER_SEC 10 /* how long late packets of a closed TCP connection pass */
-#define EXTHDR_MAX 8 /* IPv6 extension headers that are walked */
+#define EXTHDR_MAX 8  /* IPv6 extension headers that are walked */
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 

@@ -124,7 +124,8 @@ static __always_inline void ct_account(struct __sk_buff *skb, struct packet *p, 
 	__sync_fetch_and_add(&ct->packets[side], 1);
 	__sync_fetch_and_add(&ct->bytes[side], skb->len);
 	ct->last_seen = p->now;
-	if (p->tcp_flags & TCP_TOLD & ~ct->tcp_flags[side] || (__s32)(p->now - ct->last_event) >= (__s32)(ACTIVE_SEC * cfg_ticks_per_sec))
+	if (p->tcp_flags & TCP_TOLD & ~ct->tcp_flags[side] ||
+	    (__s32)(p->now - ct->last_event) >= (__s32)(ACTIVE_SEC * cfg_ticks_per_sec))
 		ct_report(p, ct);
 }
 

@@ -117,7 +117,8 @@ static __always_inline int admit(struct __sk_buff *skb, struct packet *p, struct
 /* An established connection judged under this generation: everything that a fast path may ask. */
 static __always_inline bool ct_plain(const struct weir_ct *ct, const struct packet *p)
 {
-	return ct->gen == p->gen && !(ct->state & (WEIR_CT_CLOSED | WEIR_CT_DENIED)) && !is_opening(p) && !ct_idle(ct, p);
+	return ct->gen == p->gen && !(ct->state & (WEIR_CT_CLOSED | WEIR_CT_DENIED)) && !is_opening(p) &&
+	       !ct_idle(ct, p);
 }
 
 /* What node this is: without it nothing passes. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Denied packets come in storms: repeated SYNs, scans, floods. What was denied in this very tick is denied again without
- * the look-ups of policy: a small cache of each CPU, one entry a place. A tick is a few milliseconds, so nobody has to
- * remove anything from it when identities or policies change. Only denials are remembered.
+ * Denied packets come in storms: repeated SYNs, scans, floods. What was denied in this very tick is denied again
+ * without the look-ups of policy: a small cache of each CPU, one entry a place. A tick is a few milliseconds, so nobody
+ * has to remove anything from it when identities or policies change. Only denials are remembered.
  */
 #ifndef WEIR_BPF_DENIED_H
 #define WEIR_BPF_DENIED_H

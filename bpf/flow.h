@@ -9,8 +9,8 @@
 #define LOOK_EVERY 64 /* events of one CPU, a power of two */
 #define LOOK_BYTES (LOOK_EVERY * (sizeof(struct weir_event) + BPF_RINGBUF_HDR_SZ))
 
-/* Waking a sleeping reader costs ten events and more: only when another good part of the ring has been filled since the last look.
- * The reader looks by itself from time to time. n: how many events came before on this CPU. */
+/* Waking a sleeping reader costs ten events and more: only when another good part of the ring has been filled since the
+ * last look. The reader looks by itself from time to time. n: how many events came before on this CPU. */
 static __always_inline __u64 event_wakeup(__u64 n)
 {
 	__u64 waiting;
@@ -18,8 +18,8 @@ static __always_inline __u64 event_wakeup(__u64 n)
 	if (n & (LOOK_EVERY - 1))
 		return BPF_RB_NO_WAKEUP;
 	waiting = bpf_ringbuf_query(&weir_events, BPF_RB_AVAIL_DATA);
-	return waiting >= cfg_wakeup_bytes && (waiting & (cfg_wakeup_bytes - 1)) < LOOK_BYTES ? BPF_RB_FORCE_WAKEUP :
-												 BPF_RB_NO_WAKEUP;
+	return waiting >= cfg_wakeup_bytes && (waiting & (cfg_wakeup_bytes - 1)) < LOOK_BYTES ? BPF_RB_FORCE_WAKEUP
+											      : BPF_RB_NO_WAKEUP;
 }
 
 /* Drops come in storms, and nobody measures latencies with them: the time of the last tick will do. */

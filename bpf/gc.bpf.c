@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Run by the agent every few seconds: connections that fell silent end here, with their totals. It uses the datapath's own
- * rules of what is over, and reports through the same ring.
+ * Run by the agent every few seconds: connections that fell silent end here, with their totals. It uses the datapath's
+ * own rules of what is over, and reports through the same ring.
  */
 #include "bpf/conntrack.h"
 

@@ -20,28 +20,48 @@
 #define TCP_SYN 2
 #define TCP_RST 4
 #define TCP_ACK 16
-#define TCP_TOLD (TCP_FIN | TCP_SYN | TCP_RST) /* flags that are an event: ACK and PSH would double the number of events */
+#define TCP_TOLD \
+	(TCP_FIN | TCP_SYN | TCP_RST) /* flags that are an event: ACK and PSH would double the number of events */
 
 /* Both versions of ICMP. <linux/icmp.h> would bring in libc's sockets. */
 struct icmp_head {
 	__u8 type, code;
 	__be16 check, id, seq;
 };
-enum { ICMP4_ECHOREPLY = 0, ICMP4_UNREACH = 3, ICMP4_QUENCH, ICMP4_REDIRECT, ICMP4_ECHO = 8, ICMP4_TIME = 11, ICMP4_PARAM };
-enum { ICMP6_UNREACH = 1, ICMP6_PARAM = 4, ICMP6_ECHO = 128, ICMP6_ECHOREPLY, ICMP6_MLD_QUERY, ICMP6_RS = 133, ICMP6_RA,
-       ICMP6_NS, ICMP6_NA, ICMP6_REDIRECT, ICMP6_MLD2 = 143 };
+enum {
+	ICMP4_ECHOREPLY = 0,
+	ICMP4_UNREACH = 3,
+	ICMP4_QUENCH,
+	ICMP4_REDIRECT,
+	ICMP4_ECHO = 8,
+	ICMP4_TIME = 11,
+	ICMP4_PARAM
+};
+enum {
+	ICMP6_UNREACH = 1,
+	ICMP6_PARAM = 4,
+	ICMP6_ECHO = 128,
+	ICMP6_ECHOREPLY,
+	ICMP6_MLD_QUERY,
+	ICMP6_RS = 133,
+	ICMP6_RA,
+	ICMP6_NS,
+	ICMP6_NA,
+	ICMP6_REDIRECT,
+	ICMP6_MLD2 = 143
+};
 
 typedef __u64 __attribute__((may_alias)) u64_alias;
 typedef __u32 __attribute__((may_alias)) u32_alias;
 typedef __u16 __attribute__((may_alias)) u16_alias;
 
 enum packet_kind {
-	PKT_L3 = 1 << 0,	 /* addresses are known */
+	PKT_L3 = 1 << 0,         /* addresses are known */
 	PKT_FRAG_FIRST = 1 << 1, /* more fragments follow */
 	PKT_FRAG_LATER = 1 << 2, /* carries no L4 header */
 	PKT_ICMP_ERROR = 1 << 3, /* belongs to the connection in its payload */
-	PKT_CONTROL = 1 << 4,	 /* ARP; ND, MLD: of the link, not of a connection */
-	PKT_FORBIDDEN = 1 << 5,	 /* router advertisement, redirect: not for pods to send */
+	PKT_CONTROL = 1 << 4,    /* ARP; ND, MLD: of the link, not of a connection */
+	PKT_FORBIDDEN = 1 << 5,  /* router advertisement, redirect: not for pods to send */
 };
 
 struct packet {
@@ -59,7 +79,7 @@ struct packet {
 	__u8 opener; /* enum weir_ct_state that an entry made for this packet gets */
 	__u16 slot;  /* endpoint on whose interface this is, 0 = none or not ready */
 	__be32 frag_id;
-	__u16 l4; /* offset */
+	__u16 l4;     /* offset */
 	__u16 l4_len; /* bytes that the L3 header says there are from l4 on */
 	__u32 gen, now;
 	__u32 identity[2]; /* of sender and receiver of this packet, as far as known */
@@ -171,7 +191,8 @@ static __always_inline bool parse_plain(struct __sk_buff *skb, struct packet *p)
 	return false;
 }
 
-/* ---- everything else. All return 0 or an enum weir_drop. `inner`: what an ICMP error quotes, cut after 8 bytes of L4. */
+/* ---- everything else. All return 0 or an enum weir_drop. `inner`: what an ICMP error quotes, cut after 8 bytes of L4.
+ */
 
 static __always_inline __u8 icmp4_kind(__u8 type)
 {
@@ -206,8 +227,8 @@ static __always_inline __u8 icmp6_kind(__u8 type)
 
 static __always_inline int icmp_parse(struct packet *p, const struct icmp_head *h)
 {
-	bool echo = p->v6 ? h->type == ICMP6_ECHO || h->type == ICMP6_ECHOREPLY :
-			    h->type == ICMP4_ECHO || h->type == ICMP4_ECHOREPLY;
+	bool echo = p->v6 ? h->type == ICMP6_ECHO || h->type == ICMP6_ECHOREPLY
+			  : h->type == ICMP4_ECHO || h->type == ICMP4_ECHOREPLY;
 
 	if ((p->proto == IPPROTO_ICMPV6) != p->v6)
 		return WEIR_DROP_L4_PROTO;

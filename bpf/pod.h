@@ -7,7 +7,8 @@
 
 static __always_inline bool mac_eq(const __u8 *a, const __u8 *b)
 {
-	return *(const u32_alias *)a == *(const u32_alias *)b && *(const u16_alias *)(a + 4) == *(const u16_alias *)(b + 4);
+	return *(const u32_alias *)a == *(const u32_alias *)b &&
+	       *(const u16_alias *)(a + 4) == *(const u16_alias *)(b + 4);
 }
 
 /* The sender is who it says: this interface, this MAC, this address. eth: of the packet, checked. */
@@ -17,8 +18,8 @@ static __always_inline bool is_sender(const struct weir_ep *ep, const struct __s
 }
 
 /*
- * The fast path, for nearly every packet that a pod sends: one look-up by the connection and three array reads. The entry
- * names the sender's slot, and the slot proves the sender; so no look-up by interface is needed.
+ * The fast path, for nearly every packet that a pod sends: one look-up by the connection and three array reads. The
+ * entry names the sender's slot, and the slot proves the sender; so no look-up by interface is needed.
  */
 static __always_inline int pod_sends_known(struct __sk_buff *skb, struct packet *p, struct weir_ct *ct)
 {

@@ -13,12 +13,12 @@ struct conn {
 	__be16 dport;
 	__u8 proto;
 	__u8 v6;
-	__u32 opener; /* WEIR_CT_HOST: always allowed. WEIR_CT_VIA_STACK: the sender's side is judged elsewhere */
-	__u16 slot[2];	   /* as far as known before */
+	__u32 opener;      /* WEIR_CT_HOST: always allowed. WEIR_CT_VIA_STACK: the sender's side is judged elsewhere */
+	__u16 slot[2];     /* as far as known before */
 	__u32 identity[2]; /* the same */
 	/* out */
 	__u8 audit;
-	__u8 dir; /* who denied */
+	__u8 dir;      /* who denied */
 	__u32 rule[2]; /* by enum weir_dir */
 } __attribute__((aligned(8)));
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The least that a CNI program can get by with, as the measure for what Weir's cost: parse, one LRU look-up with counters
- * in place and a clock, one hash look-up for the receiver, new MAC addresses, redirect. No policy, no proof of the
- * sender, no flow events, one address family a program.
+ * The least that a CNI program can get by with, as the measure for what Weir's cost: parse, one LRU look-up with
+ * counters in place and a clock, one hash look-up for the receiver, new MAC addresses, redirect. No policy, no proof of
+ * the sender, no flow events, one address family a program.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -34,12 +34,12 @@ struct receiver {
 	__u8 macs[12];
 };
 
-#define MAP(name, map_type, key_type, value_type, n)  \
-	struct {                                       \
-		__uint(type, map_type);                \
-		__uint(max_entries, n);                \
-		__type(key, key_type);                 \
-		__type(value, value_type);             \
+#define MAP(name, map_type, key_type, value_type, n) \
+	struct {                                     \
+		__uint(type, map_type);              \
+		__uint(max_entries, n);              \
+		__type(key, key_type);               \
+		__type(value, value_type);           \
 	} name SEC(".maps")
 
 MAP(flows4, BPF_MAP_TYPE_LRU_HASH, struct flow4, struct counters, 65536);

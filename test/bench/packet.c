@@ -5,8 +5,8 @@
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <linux/bpf.h>
 #include <inttypes.h>
+#include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -21,8 +21,8 @@
 #include "test/bpf/packet.h"
 
 #define ROUNDS 15
-#define FLOWS 30000  /* others in the connection maps */
-#define PODS 200     /* in the ipcache */
+#define FLOWS 30000 /* others in the connection maps */
+#define PODS 200    /* in the ipcache */
 #define RULESETS 20 /* of ten rules each */
 
 enum { SENDER = 1, RECEIVER = 2 };
@@ -66,9 +66,10 @@ static void add_pod(const struct bench *b, uint32_t slot)
 	memcpy(ep.mac, MAC, 6);
 	memcpy(ep.host_mac, MAC, 6);
 	for (int side = 0; side < WEIR_SIDES; side++)
-		ep.side[side] = (struct weir_ep_side){ slot,
-						       WEIR_EP_READY | WEIR_EP_ISOLATED_INGRESS | WEIR_EP_ISOLATED_EGRESS,
-						       { 1000 + slot, 1000 + slot } };
+		ep.side[side] =
+		    (struct weir_ep_side){ slot,
+					   WEIR_EP_READY | WEIR_EP_ISOLATED_INGRESS | WEIR_EP_ISOLATED_EGRESS,
+					   { 1000 + slot, 1000 + slot } };
 	set(datapath_map_fd(b->dp, WEIR_MAP_EP), &slot, &ep);
 	set(datapath_map_fd(b->dp, WEIR_MAP_EP_IF), &ep.ifindex, &slot);
 }
@@ -79,13 +80,19 @@ static void add_rules(const struct bench *b)
 
 	for (uint32_t set_no = 1; set_no <= RULESETS; set_no++)
 		for (uint32_t i = 0; i < 10; i++) {
-			struct weir_policy_key k = { WEIR_POLICY_PREFIX_FULL, set_no, 1001 + i, i & 1, IPPROTO_TCP, htons(80) };
+			struct weir_policy_key k = {
+				WEIR_POLICY_PREFIX_FULL, set_no, 1001 + i, i & 1, IPPROTO_TCP, htons(80)
+			};
 
 			set(datapath_map_fd(b->dp, WEIR_MAP_POLICY), &k, &v);
 		}
 	for (uint8_t dir = 0; dir < 2; dir++) {
-		struct weir_policy_key k = { WEIR_POLICY_PREFIX_FULL, dir == WEIR_EGRESS ? SENDER : RECEIVER,
-					     1000 + (dir == WEIR_EGRESS ? RECEIVER : SENDER), dir, IPPROTO_TCP, htons(80) };
+		struct weir_policy_key k = { WEIR_POLICY_PREFIX_FULL,
+					     dir == WEIR_EGRESS ? SENDER : RECEIVER,
+					     1000 + (dir == WEIR_EGRESS ? RECEIVER : SENDER),
+					     dir,
+					     IPPROTO_TCP,
+					     htons(80) };
 
 		set(datapath_map_fd(b->dp, WEIR_MAP_POLICY), &k, &v);
 	}
@@ -96,7 +103,8 @@ static void add_identities(const struct bench *b)
 	int fd = datapath_map_fd(b->dp, WEIR_MAP_IPCACHE);
 
 	for (unsigned v6 = 0; v6 < 2; v6++) {
-		struct weir_lpm_key k = { .prefixlen = v6 ? 0 : 96, .addr = v6 ? (struct weir_addr){} : addr_from_v4(0) };
+		struct weir_lpm_key k = { .prefixlen = v6 ? 0 : 96,
+					  .addr = v6 ? (struct weir_addr){} : addr_from_v4(0) };
 
 		set(fd, &k, &(struct weir_ipcache){ .identity = { WEIR_ID_WORLD, WEIR_ID_WORLD } });
 		for (unsigned n = 1; n <= PODS; n++) {
@@ -172,8 +180,12 @@ static void fill_least(const struct bench *b)
 
 static struct packet tcp(bool v6, bool reply, uint16_t port, uint8_t flags)
 {
-	struct packet p = { .src = pod_addr(SENDER, v6), .dst = pod_addr(RECEIVER, v6), .proto = IPPROTO_TCP, .sport = 40000,
-			    .dport = port, .flags = flags };
+	struct packet p = { .src = pod_addr(SENDER, v6),
+			    .dst = pod_addr(RECEIVER, v6),
+			    .proto = IPPROTO_TCP,
+			    .sport = 40000,
+			    .dport = port,
+			    .flags = flags };
 
 	memcpy(p.smac, MAC, 6);
 	memcpy(p.dmac, MAC, 6);
@@ -185,7 +197,8 @@ static double run(int prog, uint32_t ifindex, const struct packet *p, int repeat
 {
 	uint8_t frame[FRAME_MAX];
 	struct __sk_buff ctx = { .ifindex = ifindex, .ingress_ifindex = ifindex };
-	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = frame, .ctx_in = &ctx, .ctx_size_in = sizeof(ctx), .repeat = repeat);
+	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = frame, .ctx_in = &ctx, .ctx_size_in = sizeof(ctx),
+		    .repeat = repeat);
 	struct timespec a, z;
 
 	o.data_size_in = packet_build(p, frame);
@@ -233,8 +246,8 @@ struct row {
 	bool v6, reply;
 	uint16_t port;
 	uint32_t act;
-	bool first; /* as if each packet were the first of its kind */
-	int repeat; /* so many events fit into the ring */
+	bool first;    /* as if each packet were the first of its kind */
+	int repeat;    /* so many events fit into the ring */
 	double target; /* 0: none */
 	const char *note;
 };
@@ -275,8 +288,10 @@ static void print_row(const struct row *r, double value, double peer, const uint
 	if (r->target > 0)
 		snprintf(target, sizeof(target), "\"target\":%.1f,\"met\":%s", r->target,
 			 value / peer <= r->target ? "true" : "false");
-	printf("{\"row\":\"%s\",\"unit\":\"ns\",\"peer\":\"least program\",\"peer_value\":%.1f,\"value\":%.1f,\"ratio\":%.2f,"
-	       "%s,\"better\":\"lower\",\"note\":\"%" PRIu64 " look-ups in hashes and tries, %" PRIu64 " in arrays; program of %u "
+	printf("{\"row\":\"%s\",\"unit\":\"ns\",\"peer\":\"least "
+	       "program\",\"peer_value\":%.1f,\"value\":%.1f,\"ratio\":%.2f,"
+	       "%s,\"better\":\"lower\",\"note\":\"%" PRIu64 " look-ups in hashes and tries, %" PRIu64
+	       " in arrays; program of %u "
 	       "instructions; %s\"}\n",
 	       r->name, peer, value, value / peer, target, n[0], n[1], insns, r->note);
 	fflush(stdout);
@@ -287,7 +302,8 @@ static void measure(const struct bench *b, const struct row *r)
 	int weir = r->first ? bpf_program__fd(b->forgetful->progs.from_pod) : datapath_prog_fd(b->dp, "from_pod");
 	int least = bpf_program__fd(r->v6 ? b->least->progs.least6 : b->least->progs.least4);
 	int nothing = bpf_program__fd(b->least->progs.nothing);
-	struct packet p = tcp(r->v6, r->reply, r->port, r->act == TC_ACT_SHOT ? SYN : ACK), plain = tcp(r->v6, false, 80, ACK);
+	struct packet p = tcp(r->v6, r->reply, r->port, r->act == TC_ACT_SHOT ? SYN : ACK),
+		      plain = tcp(r->v6, false, 80, ACK);
 	uint32_t from = b->ifindex[r->reply ? RECEIVER : SENDER];
 	double ours[ROUNDS], theirs[ROUNDS];
 	uint64_t n[2];
@@ -310,9 +326,9 @@ static void share_maps(const struct bench *b, struct bpf_object *obj)
 {
 	struct bpf_map *m;
 
-	bpf_object__for_each_map(m, obj)
-		if (!bpf_map__is_internal(m) && bpf_map__reuse_fd(m, datapath_map_fd(b->dp, bpf_map__name(m))) < 0)
-			die("cannot share a map");
+	bpf_object__for_each_map(m, obj) if (!bpf_map__is_internal(m) &&
+					     bpf_map__reuse_fd(m, datapath_map_fd(b->dp, bpf_map__name(m))) < 0)
+	    die("cannot share a map");
 }
 
 static void open_all(struct bench *b, const char *bpf_dir)
@@ -320,7 +336,8 @@ static void open_all(struct bench *b, const char *bpf_dir)
 	struct datapath_options o = { .bpf_dir = bpf_dir };
 	struct err err;
 
-	if (unshare(CLONE_NEWNET) < 0 || system("ip link add w1 type veth peer name p1 && ip link add w2 type veth peer name p2"))
+	if (unshare(CLONE_NEWNET) < 0 ||
+	    system("ip link add w1 type veth peer name p1 && ip link add w2 type veth peer name p2"))
 		die("cannot make interfaces");
 	b->ifindex[SENDER] = if_nametoindex("w1");
 	b->ifindex[RECEIVER] = if_nametoindex("w2");
@@ -363,7 +380,8 @@ int main(int argc, char **argv)
 		  "denied before in the same tick; Cilium, quoted: 278 ns" },
 		{ "packet policy drop with event, first in its tick", false, false, 81, TC_ACT_SHOT, true, 60000, 0,
 		  "200 addresses, 20 rule sets of 10 rules" },
-		{ "packet established pod->pod IPv6", true, false, 80, TC_ACT_REDIRECT, false, 300000, 2.3, "no figure of Cilium's" },
+		{ "packet established pod->pod IPv6", true, false, 80, TC_ACT_REDIRECT, false, 300000, 2.3,
+		  "no figure of Cilium's" },
 		{ "packet reply IPv6", true, true, 80, TC_ACT_REDIRECT, false, 300000, 2.3, "no figure of Cilium's" },
 		{ "packet policy drop with event IPv6", true, false, 81, TC_ACT_SHOT, false, 60000, 2.9,
 		  "denied before in the same tick" },

@@ -4,7 +4,8 @@
 
 START_TEST(a_pod_has_its_own_addresses_only)
 {
-	for_each_family(v6) {
+	for_each_family(v6)
+	{
 		struct packet mac = packet_between(OPEN, OPEN2, v6, IPPROTO_TCP, 1, 2), ip = mac, family = mac;
 		struct run r;
 
@@ -27,7 +28,8 @@ END_TEST
 
 START_TEST(a_forged_packet_meets_no_connection_of_others)
 {
-	for_each_family(v6) {
+	for_each_family(v6)
+	{
 		struct packet real = packet_between(OPEN, SERVER, v6, IPPROTO_TCP, 40000, 80), forged;
 		struct weir_ct before, after;
 		struct run r = from_pod(OPEN, &real);
@@ -51,7 +53,8 @@ END_TEST
 
 START_TEST(the_network_speaks_for_nobody_inside)
 {
-	for_each_family(v6) {
+	for_each_family(v6)
+	{
 		struct packet pod = packet_between(OPEN2, OPEN, v6, IPPROTO_TCP, 1, 2);
 		struct packet host = packet_between(HOST, OPEN, v6, IPPROTO_TCP, 1, 2);
 		struct packet answer = packet_between(HOST, OPEN, v6, IPPROTO_TCP, 22, 40000);
@@ -97,15 +100,15 @@ START_TEST(loopback_is_nobody)
 {
 	static const char *const nobody[2][2] = { { "127.0.0.1", "0.0.0.0" }, { "::1", "::" } };
 
-	for_each_family(v6)
-		for (int i = 0; i < 2; i++) {
-			struct packet p = packet_between(OPEN, OPEN2, v6, IPPROTO_UDP, 1, 2);
-			struct run r;
+	for_each_family(v6) for (int i = 0; i < 2; i++)
+	{
+		struct packet p = packet_between(OPEN, OPEN2, v6, IPPROTO_UDP, 1, 2);
+		struct run r;
 
-			addr_parse(nobody[v6][i], &p.dst);
-			r = from_pod(OPEN, &p);
-			ck_dropped(r, WEIR_DROP_MARTIAN);
-		}
+		addr_parse(nobody[v6][i], &p.dst);
+		r = from_pod(OPEN, &p);
+		ck_dropped(r, WEIR_DROP_MARTIAN);
+	}
 }
 END_TEST
 

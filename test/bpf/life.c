@@ -129,7 +129,8 @@ END_TEST
 
 START_TEST(silent_datagram_connections_expire)
 {
-	for_each_family(v6) {
+	for_each_family(v6)
+	{
 		struct packet to = packet_between(OPEN, LOCKED, v6, IPPROTO_UDP, 5000, 53);
 		struct packet back = packet_between(LOCKED, OPEN, v6, IPPROTO_UDP, 53, 5000);
 		struct run r;
@@ -151,7 +152,8 @@ END_TEST
 
 START_TEST(echoes_are_tied_by_their_identifier)
 {
-	for_each_family(v6) {
+	for_each_family(v6)
+	{
 		struct packet ping = packet_between(LOCKED, OPEN, v6, IPPROTO_ICMP, 77, 0);
 		struct packet pong = packet_between(OPEN, LOCKED, v6, IPPROTO_ICMP, 77, 0);
 		struct run r;
@@ -219,7 +221,8 @@ static struct packet error_about(int from, int to, const struct packet *about, u
 
 START_TEST(errors_belong_to_the_connection_they_quote)
 {
-	for_each_family(v6) {
+	for_each_family(v6)
+	{
 		struct packet to = packet_between(OPEN, SERVER, v6, IPPROTO_UDP, 5000, 53), other = to, error;
 		uint8_t buf[FRAME_MAX];
 		size_t n;
@@ -250,7 +253,8 @@ END_TEST
 
 START_TEST(errors_with_a_cut_quotation_are_unrelated)
 {
-	for_each_family(v6) {
+	for_each_family(v6)
+	{
 		struct packet to = packet_between(OPEN, SERVER, v6, IPPROTO_TCP, 5000, 80), error;
 		uint8_t buf[FRAME_MAX];
 		struct run r = from_pod(OPEN, &to);

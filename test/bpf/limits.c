@@ -36,8 +36,8 @@ END_TEST
 /* An LRU map makes room; one that cannot stands for the kernel's own failures. */
 START_TEST(a_connection_that_cannot_be_kept_is_dropped)
 {
-	static const char *const shared[] = { WEIR_MAP_NODE, WEIR_MAP_EP,    WEIR_MAP_EP_IF, WEIR_MAP_IPCACHE, WEIR_MAP_POLICY,
-					      WEIR_MAP_FRAG, WEIR_MAP_STATS, WEIR_MAP_EVENTS };
+	static const char *const shared[] = { WEIR_MAP_NODE,   WEIR_MAP_EP,   WEIR_MAP_EP_IF, WEIR_MAP_IPCACHE,
+					      WEIR_MAP_POLICY, WEIR_MAP_FRAG, WEIR_MAP_STATS, WEIR_MAP_EVENTS };
 	struct packet p = packet_between(OPEN, OPEN2, false, IPPROTO_UDP, 1, 2);
 	uint64_t full = world_stat(WEIR_STAT_CT_FULL), drops = world_stat(WEIR_STAT_DROP + WEIR_DROP_CT_FULL);
 	struct pod *skel = pod__open();
@@ -190,10 +190,8 @@ END_TEST
 TCase *tests_limits(void)
 {
 	const TTest *const tests[] = {
-		events_seen_and_lost_are_all_events,
-		a_connection_that_cannot_be_kept_is_dropped,
-		without_configuration_nothing_passes,
-		the_deny_list_counts_by_prefix,
+		events_seen_and_lost_are_all_events,  a_connection_that_cannot_be_kept_is_dropped,
+		without_configuration_nothing_passes, the_deny_list_counts_by_prefix,
 		a_second_loader_adopts_the_first,
 	};
 	TCase *tc = tcase_create("limits");

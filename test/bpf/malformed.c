@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Packets that are cut, lie, or come in strange clothes: never past the policy of an isolated pod, always with a reason. */
+/* Packets that are cut, lie, or come in strange clothes: never past the policy of an isolated pod, always with a
+ * reason. */
 #include "test/bpf/world.h"
 
 #include <linux/bpf.h>
@@ -15,7 +16,7 @@ static void unlock(void)
 static void check_cut(const struct run *r, const struct packet *p, size_t len)
 {
 	ck_assert_msg(r->act == TC_ACT_SHOT && r->n == 1 && r->ev[0].type == WEIR_EV_DROP &&
-			      (r->ev[0].reason == WEIR_DROP_TRUNCATED || r->ev[0].reason == WEIR_DROP_MALFORMED),
+			  (r->ev[0].reason == WEIR_DROP_TRUNCATED || r->ev[0].reason == WEIR_DROP_MALFORMED),
 		      "protocol %u with %zu bytes: action %d, reason %d", p->proto, len, r->act,
 		      r->n ? r->ev[0].reason : -1);
 }
@@ -51,20 +52,20 @@ static void cut_everywhere(const struct packet *p, bool tell)
 START_TEST(a_packet_cut_at_any_byte_goes_nowhere)
 {
 	unlock();
-	for_each_family(v6)
-		for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
-			for (int tell = 0; tell < 2; tell++) {
-				struct packet p = packet_between(OPEN, LOCKED, v6, protocols[i], 40000, 80);
+	for_each_family(v6) for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) for (int tell = 0; tell < 2; tell++)
+	{
+		struct packet p = packet_between(OPEN, LOCKED, v6, protocols[i], 40000, 80);
 
-				cut_everywhere(&p, tell);
-			}
+		cut_everywhere(&p, tell);
+	}
 }
 END_TEST
 
 START_TEST(a_cut_ip_header_goes_nowhere)
 {
 	unlock();
-	for_each_family(v6) {
+	for_each_family(v6)
+	{
 		struct packet p = packet_between(OPEN, LOCKED, v6, IPPROTO_UDP, 40000, 80);
 		uint8_t frame[FRAME_MAX];
 
@@ -85,8 +86,8 @@ START_TEST(headers_that_lie_go_nowhere)
 		size_t at;
 		uint8_t value;
 	} lies[] = {
-		{ 14, 0x40 }, { 14, 0x44 }, { 14, 0x4f }, { 14, 0x65 }, { 17, 19 }, { 17, 0 }, { 16, 0xff },
-		{ 46, 0x40 }, { 46, 0xf0 }, { 46, 0 },
+		{ 14, 0x40 }, { 14, 0x44 }, { 14, 0x4f }, { 14, 0x65 }, { 17, 19 },
+		{ 17, 0 },    { 16, 0xff }, { 46, 0x40 }, { 46, 0xf0 }, { 46, 0 },
 	};
 	uint8_t frame[FRAME_MAX];
 
@@ -156,7 +157,8 @@ END_TEST
 
 START_TEST(bad_extension_headers_are_not)
 {
-	struct packet many = packet_between(OPEN, OPEN2, true, IPPROTO_TCP, 40000, 80), late = many, routed = many, cut = many;
+	struct packet many = packet_between(OPEN, OPEN2, true, IPPROTO_TCP, 40000, 80), late = many, routed = many,
+		      cut = many;
 	uint8_t frame[FRAME_MAX];
 	size_t len;
 	struct run r;
@@ -201,9 +203,11 @@ static struct packet piece(const struct packet *whole, uint16_t offset, bool mor
 
 START_TEST(later_fragments_follow_their_first)
 {
-	for_each_family(v6) {
+	for_each_family(v6)
+	{
 		struct packet udp = packet_between(OPEN, SERVER, v6, IPPROTO_UDP, 5000, 53);
-		struct packet first = piece(&udp, 0, true), later = piece(&udp, 72, true), last = piece(&udp, 136, false);
+		struct packet first = piece(&udp, 0, true), later = piece(&udp, 72, true),
+			      last = piece(&udp, 136, false);
 		struct packet other = later;
 		struct weir_ct ct;
 		struct run r = from_pod(OPEN, &later);
@@ -227,7 +231,8 @@ END_TEST
 
 START_TEST(a_denied_first_fragment_lends_nothing)
 {
-	for_each_family(v6) {
+	for_each_family(v6)
+	{
 		struct packet udp = packet_between(OPEN, SERVER, v6, IPPROTO_UDP, 5000, 54);
 		struct packet first = piece(&udp, 0, true), later = piece(&udp, 72, false);
 		struct run r = from_pod(OPEN, &first);
@@ -244,7 +249,8 @@ END_TEST
 
 START_TEST(tiny_fragments_hide_nothing)
 {
-	for_each_family(v6) {
+	for_each_family(v6)
+	{
 		struct packet tcp = packet_between(OPEN, SERVER, v6, IPPROTO_TCP, 5000, 80);
 		struct packet whole = piece(&tcp, 0, true), overlap = piece(&tcp, 8, false), first;
 		struct run r = from_pod(OPEN, &whole);
@@ -286,17 +292,17 @@ END_TEST
 
 START_TEST(tagged_frames)
 {
-	for_each_family(v6)
-		for (int ad = 0; ad < 2; ad++) {
-			struct packet p = packet_between(OPEN, OPEN2, v6, IPPROTO_UDP, 1, 2);
-			struct run r;
+	for_each_family(v6) for (int ad = 0; ad < 2; ad++)
+	{
+		struct packet p = packet_between(OPEN, OPEN2, v6, IPPROTO_UDP, 1, 2);
+		struct run r;
 
-			p.vlan = ad ? 0x88a8 : 0x8100;
-			r = from_pod(OPEN, &p);
-			ck_dropped(r, WEIR_DROP_VLAN);
-			r = from_net(&p);
-			ck_passed(r, 0, 0);
-		}
+		p.vlan = ad ? 0x88a8 : 0x8100;
+		r = from_pod(OPEN, &p);
+		ck_dropped(r, WEIR_DROP_VLAN);
+		r = from_net(&p);
+		ck_passed(r, 0, 0);
+	}
 }
 END_TEST
 
@@ -332,21 +338,25 @@ static void check_xdp(const char *src, const char *dst, int act, int reason)
 	addr_parse(dst, &p.dst);
 	len = packet_build(&p, frame);
 	r = run_frame("xdp_net", 0, 0, frame, len);
-	ck_assert_msg(r.act == act && (act == XDP_PASS ? !r.n : r.n == 1 && r.ev[0].reason == reason), "%s to %s: %d", src,
-		      dst, r.act);
+	ck_assert_msg(r.act == act && (act == XDP_PASS ? !r.n : r.n == 1 && r.ev[0].reason == reason), "%s to %s: %d",
+		      src, dst, r.act);
 }
 
 START_TEST(martians_end_in_xdp)
 {
 	static const char *const bad[][2] = {
-		{ "127.0.0.1", "10.0.0.1" },   { "224.0.0.1", "10.0.0.1" },	{ "255.255.255.255", "10.0.0.1" },
-		{ "0.1.2.3", "10.0.0.1" },     { "203.0.113.1", "127.0.0.1" },	{ "203.0.113.1", "0.0.0.0" },
-		{ "::1", "fd00::1" },	       { "ff02::1", "fd00::1" },	{ "2001:db8::1", "::1" },
+		{ "127.0.0.1", "10.0.0.1" }, { "224.0.0.1", "10.0.0.1" },    { "255.255.255.255", "10.0.0.1" },
+		{ "0.1.2.3", "10.0.0.1" },   { "203.0.113.1", "127.0.0.1" }, { "203.0.113.1", "0.0.0.0" },
+		{ "::1", "fd00::1" },        { "ff02::1", "fd00::1" },       { "2001:db8::1", "::1" },
 		{ "2001:db8::1", "::" },
 	};
 	static const char *const good[][2] = {
-		{ "203.0.113.1", "10.0.0.1" }, { "0.0.0.0", "255.255.255.255" }, { "203.0.113.1", "224.0.0.5" },
-		{ "2001:db8::1", "fd00::1" },  { "::", "ff02::1" },		 { "fe80::1", "ff02::1" },
+		{ "203.0.113.1", "10.0.0.1" },
+		{ "0.0.0.0", "255.255.255.255" },
+		{ "203.0.113.1", "224.0.0.5" },
+		{ "2001:db8::1", "fd00::1" },
+		{ "::", "ff02::1" },
+		{ "fe80::1", "ff02::1" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
@@ -358,7 +368,8 @@ END_TEST
 
 START_TEST(cut_packets_end_in_xdp)
 {
-	for_each_family(v6) {
+	for_each_family(v6)
+	{
 		struct packet p = packet_between(WORLD, OPEN, v6, IPPROTO_UDP, 1, 2);
 		uint8_t frame[FRAME_MAX];
 		size_t whole = packet_build(&p, frame);

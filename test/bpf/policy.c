@@ -4,7 +4,8 @@
 
 START_TEST(allowed_connection_is_delivered_and_answered)
 {
-	for_each_family(v6) {
+	for_each_family(v6)
+	{
 		struct packet syn = packet_between(OPEN, SERVER, v6, IPPROTO_TCP, 40000, 80);
 		struct packet answer = packet_between(SERVER, OPEN, v6, IPPROTO_TCP, 80, 40000);
 		struct run r = from_pod(OPEN, &syn);
@@ -39,7 +40,8 @@ END_TEST
 
 START_TEST(ingress_is_denied_with_its_rule)
 {
-	for_each_family(v6) {
+	for_each_family(v6)
+	{
 		struct packet other_port = packet_between(OPEN, SERVER, v6, IPPROTO_TCP, 40000, 81);
 		struct packet other_peer = packet_between(OPEN2, SERVER, v6, IPPROTO_TCP, 40000, 80);
 		struct packet other_proto = packet_between(OPEN, SERVER, v6, IPPROTO_SCTP, 40000, 80);
@@ -64,7 +66,8 @@ END_TEST
 /* Within a tick a denial is remembered, which must not show; nor may it outlive a new generation. */
 START_TEST(a_repeated_denial_says_the_same)
 {
-	for_each_family(v6) {
+	for_each_family(v6)
+	{
 		struct packet p = packet_between(OPEN, SERVER, v6, IPPROTO_TCP, 40000, 81), other = p;
 		struct run a = from_pod(OPEN, &p), b, c;
 
@@ -86,7 +89,8 @@ END_TEST
 
 START_TEST(egress_is_denied_with_its_rule)
 {
-	for_each_family(v6) {
+	for_each_family(v6)
+	{
 		struct packet to_open = packet_between(LOCKED, OPEN, v6, IPPROTO_TCP, 40000, 80);
 		struct packet to_world = packet_between(LOCKED, WORLD, v6, IPPROTO_UDP, 40000, 53);
 		struct packet to_host = packet_between(LOCKED, HOST, v6, IPPROTO_TCP, 40000, 22);
@@ -130,7 +134,8 @@ END_TEST
 
 START_TEST(audit_passes_and_says_so)
 {
-	for_each_family(v6) {
+	for_each_family(v6)
+	{
 		struct packet syn = packet_between(AUDITED, OPEN, v6, IPPROTO_TCP, 40000, 80);
 		struct packet in = packet_between(OPEN, AUDITED, v6, IPPROTO_UDP, 40000, 80);
 		struct run r = from_pod(AUDITED, &syn);
@@ -190,7 +195,8 @@ static void establish(bool v6, struct packet *to, struct packet *back)
 
 START_TEST(a_new_policy_keeps_what_it_allows)
 {
-	for_each_family(v6) {
+	for_each_family(v6)
+	{
 		struct packet to, back;
 		struct weir_ct ct;
 		struct run r;
@@ -262,7 +268,8 @@ START_TEST(the_node_reaches_its_pods_and_is_answered)
 	static const int pods[] = { LOCKED, ORPHAN };
 
 	for (int i = 0; i < 2; i++)
-		for_each_family(v6) {
+		for_each_family(v6)
+		{
 			int pod = pods[i];
 			struct packet syn = packet_between(HOST, pod, v6, IPPROTO_TCP, 50000, 80);
 			struct packet answer = packet_between(pod, HOST, v6, IPPROTO_TCP, 80, 50000);
@@ -291,7 +298,8 @@ END_TEST
 
 START_TEST(a_pod_that_is_not_ready_talks_to_nobody)
 {
-	for_each_family(v6) {
+	for_each_family(v6)
+	{
 		struct packet out = packet_between(ORPHAN, OPEN, v6, IPPROTO_UDP, 1, 2);
 		struct packet in = packet_between(OPEN, OPEN2, v6, IPPROTO_UDP, 1, 2);
 		struct packet forwarded = packet_between(WORLD, ORPHAN, v6, IPPROTO_UDP, 1, 2);
@@ -316,7 +324,8 @@ END_TEST
 
 START_TEST(what_the_stack_forwards_is_judged_and_answered_through_it)
 {
-	for_each_family(v6) {
+	for_each_family(v6)
+	{
 		struct packet good = packet_between(OPEN, SERVER, v6, IPPROTO_TCP, 41000, 80);
 		struct packet answer = packet_between(SERVER, OPEN, v6, IPPROTO_TCP, 80, 41000);
 		struct packet bad = packet_between(WORLD, SERVER, v6, IPPROTO_TCP, 41000, 80);
@@ -338,7 +347,8 @@ END_TEST
 
 START_TEST(the_network_reaches_pods_as_policy_says)
 {
-	for_each_family(v6) {
+	for_each_family(v6)
+	{
 		struct packet syn = packet_between(WORLD, OPEN, v6, IPPROTO_TCP, 41000, 80);
 		struct packet udp = packet_between(WORLD, OPEN, v6, IPPROTO_UDP, 41000, 80);
 		struct packet bad = packet_between(WORLD, SERVER, v6, IPPROTO_TCP, 41000, 80);

@@ -37,9 +37,10 @@ int world_start(const char *bpf_dir, struct err *reterr)
 	if (system("echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6") != 0)
 		return err_set(reterr, -EIO, "cannot disable IPv6");
 	for (int i = 1; i < N_PODS; i++) {
-		snprintf(cmd, sizeof(cmd),
-			 "ip link add weir.%d type veth peer name peer.%d; ip link set weir.%d up; ip link set peer.%d up", i,
-			 i, i, i);
+		snprintf(
+		    cmd, sizeof(cmd),
+		    "ip link add weir.%d type veth peer name peer.%d; ip link set weir.%d up; ip link set peer.%d up",
+		    i, i, i, i);
 		if (system(cmd) != 0)
 			return err_set(reterr, -EIO, "%s failed", cmd);
 	}
@@ -174,14 +175,17 @@ void world_set_ready(int pod, bool ready)
 	struct weir_ep ep = endpoint(pod);
 
 	for (int side = 0; side < WEIR_SIDES; side++)
-		ep.side[side].flags = ready ? ep.side[side].flags | WEIR_EP_READY : ep.side[side].flags & ~WEIR_EP_READY;
+		ep.side[side].flags = ready ? ep.side[side].flags | WEIR_EP_READY
+					    : ep.side[side].flags & ~WEIR_EP_READY;
 	map_set(WEIR_MAP_EP, &(uint32_t){ pod }, &ep);
 }
 
 void world_allow(uint32_t ruleset, enum weir_dir dir, uint32_t peer, uint8_t proto, uint16_t port, uint32_t rule)
 {
 	struct weir_policy_key k = {
-		.prefixlen = port ? WEIR_POLICY_PREFIX_FULL : proto ? WEIR_POLICY_PREFIX_PROTO : WEIR_POLICY_PREFIX_ANY,
+		.prefixlen = port    ? WEIR_POLICY_PREFIX_FULL
+			     : proto ? WEIR_POLICY_PREFIX_PROTO
+				     : WEIR_POLICY_PREFIX_ANY,
 		.ruleset = ruleset,
 		.identity = peer,
 		.dir = dir,
@@ -219,13 +223,12 @@ static void add_pod(int pod, uint32_t flags)
 		ep.side[side] = (struct weir_ep_side){ RULESET(pod), WEIR_EP_READY | flags, { identity, identity } };
 	map_set(WEIR_MAP_EP, &slot, &ep);
 	map_set(WEIR_MAP_EP_IF, &ep.ifindex, &slot);
-	for_each_family(v6)
-		set_identity(NULL, addr_of(pod, v6), identity, slot, 0);
+	for_each_family(v6) set_identity(NULL, addr_of(pod, v6), identity, slot, 0);
 }
 
 static void clear_all(void)
 {
-	static const char *const names[] = { WEIR_MAP_CT_TCP, WEIR_MAP_CT_ANY, WEIR_MAP_FRAG,  WEIR_MAP_POLICY,
+	static const char *const names[] = { WEIR_MAP_CT_TCP,  WEIR_MAP_CT_ANY, WEIR_MAP_FRAG, WEIR_MAP_POLICY,
 					     WEIR_MAP_IPCACHE, WEIR_MAP_DENY,   WEIR_MAP_EP_IF };
 	struct weir_ep none = {};
 
@@ -243,14 +246,13 @@ void world_reset(void)
 	write_node();
 	set_identity("0.0.0.0/0", (struct weir_addr){}, WEIR_ID_WORLD, 0, 0);
 	set_identity("::/0", (struct weir_addr){}, WEIR_ID_WORLD, 0, 0);
-	for_each_family(v6)
-		set_identity(NULL, addr_of(HOST, v6), WEIR_ID_HOST, 0, WEIR_IPC_HOST);
+	for_each_family(v6) set_identity(NULL, addr_of(HOST, v6), WEIR_ID_HOST, 0, WEIR_IPC_HOST);
 	add_pod(OPEN, 0);
 	add_pod(OPEN2, 0);
 	add_pod(SERVER, WEIR_EP_ISOLATED_INGRESS);
 	add_pod(LOCKED, WEIR_EP_ISOLATED_INGRESS | WEIR_EP_ISOLATED_EGRESS);
-	add_pod(AUDITED, WEIR_EP_ISOLATED_INGRESS | WEIR_EP_ISOLATED_EGRESS | WEIR_EP_AUDIT_INGRESS |
-				 WEIR_EP_AUDIT_EGRESS);
+	add_pod(AUDITED,
+		WEIR_EP_ISOLATED_INGRESS | WEIR_EP_ISOLATED_EGRESS | WEIR_EP_AUDIT_INGRESS | WEIR_EP_AUDIT_EGRESS);
 	world_allow(RULESET(SERVER), WEIR_INGRESS, 1000 + OPEN, IPPROTO_TCP, 80, 100);
 	world_allow(RULESET(SERVER), WEIR_INGRESS, WEIR_ID_ANY, IPPROTO_UDP, 53, 101);
 }
@@ -293,7 +295,9 @@ size_t world_connections(void)
 
 struct packet packet_between(int from, int to, bool v6, uint8_t proto, uint16_t sport, uint16_t dport)
 {
-	struct packet p = { .src = addr_of(from, v6), .dst = addr_of(to, v6), .proto = proto, .sport = sport, .dport = dport };
+	struct packet p = {
+		.src = addr_of(from, v6), .dst = addr_of(to, v6), .proto = proto, .sport = sport, .dport = dport
+	};
 
 	if (v6 && proto == IPPROTO_ICMP)
 		p.proto = IPPROTO_ICMPV6;
@@ -313,7 +317,8 @@ static struct run run_fd(int prog, bool xdp, uint32_t ifindex, uint32_t iif, con
 	struct run r = {};
 	struct __sk_buff ctx = { .ifindex = ifindex, .ingress_ifindex = iif };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len, .data_out = r.frame,
-		    .data_size_out = sizeof(r.frame), .ctx_in = xdp ? NULL : &ctx, .ctx_size_in = xdp ? 0 : sizeof(ctx));
+		    .data_size_out = sizeof(r.frame), .ctx_in = xdp ? NULL : &ctx,
+		    .ctx_size_in = xdp ? 0 : sizeof(ctx));
 
 	ring_buffer__consume(ring);
 	ck_assert_msg(bpf_prog_test_run_opts(prog, &opts) == 0, "test run with %zu bytes: %s", len, strerror(errno));
@@ -340,8 +345,8 @@ struct run run_wire(int pod, const uint8_t *frame, size_t len)
 	to.sll_ifindex = if_nametoindex(name);
 	ck_assert_int_eq(datapath_attach_pod(dp, world_ifindex(pod), NULL), 0);
 	ring_buffer__consume(ring);
-	ck_assert_msg(sendto(fd, frame, len, 0, (struct sockaddr *)&to, sizeof(to)) == (ssize_t)len, "sending %zu bytes: %s",
-		      len, strerror(errno));
+	ck_assert_msg(sendto(fd, frame, len, 0, (struct sockaddr *)&to, sizeof(to)) == (ssize_t)len,
+		      "sending %zu bytes: %s", len, strerror(errno));
 	filling = &r;
 	for (int i = 0; i < 1000 && !r.n; i++) {
 		ring_buffer__consume(ring);
@@ -389,13 +394,14 @@ void check_passed(const struct run *r, int to, int type, int line)
 		      r->n ? r->ev[0].type : 0);
 	set_mac(macs, 1, to);
 	set_mac(macs + 6, 2, to);
-	ck_assert_msg(!to || memcmp(r->frame, macs, sizeof(macs)) == 0, "line %d: MAC addresses of the wrong pod", line);
+	ck_assert_msg(!to || memcmp(r->frame, macs, sizeof(macs)) == 0, "line %d: MAC addresses of the wrong pod",
+		      line);
 }
 
 void check_dropped(const struct run *r, enum weir_drop why, const char *name, int line)
 {
 	ck_assert_msg(r->act == TC_ACT_SHOT, "line %d: action %d instead of a drop for %s", line, r->act, name);
 	ck_assert_msg(r->n == 1 && r->ev[0].type == WEIR_EV_DROP && r->ev[0].verdict == WEIR_DROPPED &&
-			      r->ev[0].reason == why,
+			  r->ev[0].reason == why,
 		      "line %d: reason %d instead of %s", line, r->n ? r->ev[0].reason : -1, name);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A small node for program test runs: the real objects, loaded by the agent's own loader with the fake clock, in a network
- * namespace of its own. Pod N has 10.0.0.N and fd00::N, identity 1000 + N, slot N, interface weir.N.
+ * A small node for program test runs: the real objects, loaded by the agent's own loader with the fake clock, in a
+ * network namespace of its own. Pod N has 10.0.0.N and fd00::N, identity 1000 + N, slot N, interface weir.N.
  */
 #ifndef WEIR_TEST_BPF_WORLD_H
 #define WEIR_TEST_BPF_WORLD_H
@@ -15,11 +15,11 @@
 
 enum who {
 	OPEN = 1, /* no policy selects it */
-	SERVER,	  /* ingress: TCP 80 from OPEN (rule 100), UDP 53 from anybody (rule 101) */
-	LOCKED,	  /* both directions isolated, nothing allowed */
+	SERVER,   /* ingress: TCP 80 from OPEN (rule 100), UDP 53 from anybody (rule 101) */
+	LOCKED,   /* both directions isolated, nothing allowed */
 	AUDITED,  /* as LOCKED, by audit policies alone */
-	ORPHAN,	  /* an interface that the agent does not know yet */
-	OPEN2,	  /* a second one without policy */
+	ORPHAN,   /* an interface that the agent does not know yet */
+	OPEN2,    /* a second one without policy */
 	N_PODS,
 	WORLD = 100, /* 203.0.113.1, 2001:db8::1 */
 	HOST = 101,  /* 192.0.2.1, fd01::1 */
@@ -59,7 +59,8 @@ struct packet packet_between(int from, int to, bool v6, uint8_t proto, uint16_t 
 
 /* One test run. iif: the interface it came in by, 0 = of the node's own making. */
 struct run run_frame(const char *prog, uint32_t ifindex, uint32_t iif, const uint8_t *frame, size_t len);
-/* On the wire instead, for frames that test runs refuse: sent by the pod's end of its veth. Waits for a drop's event. */
+/* On the wire instead, for frames that test runs refuse: sent by the pod's end of its veth. Waits for a drop's event.
+ */
 struct run run_wire(int pod, const uint8_t *frame, size_t len);
 struct run run_packet_fd(int prog, uint32_t ifindex, const struct packet *p);
 struct run from_pod(int pod, const struct packet *p);
