@@ -117,7 +117,8 @@ $(B)/weir: $(B)/o/cli/main.o $(B)/o/libcli.a $(B)/o/libweir.a
 $(B)/test/unit/%: test/unit/%.c $(B)/san/libagent.a $(B)/san/libcni.a $(B)/san/libcli.a $(B)/san/libweir.a
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(SAN) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
-		$(AGENT_LIBS) $(call pkgs,check)
+		$(AGENT_LIBS) $(call pkgs,check) $(UNIT_LDFLAGS_$*)
+UNIT_LDFLAGS_policy_oom := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup
 
 # Programs that suites drive, with the project's own code in them.
 HARNESS = $(FUZZ:%=$(B)/test/fuzz/replay-%) $(B)/test/netpol/maps $(B)/test/api/server $(B)/test/bpf/bpf

@@ -6,15 +6,17 @@
 
 static void print_problems(FILE *f, const struct k8s_problems *p, bool notices)
 {
-	static const char *const colours[] = { [K8S_ERROR] = "\033[31m", [K8S_WARNING] = "\033[33m", [K8S_NOTICE] = "" };
+	static const char *const colours[] = {
+		[K8S_ERROR] = "\033[31m", [K8S_WARNING] = "\033[33m", [K8S_NOTICE] = ""
+	};
 	bool colour = isatty(fileno(f));
 
 	for (size_t i = 0; i < p->n; i++) {
 		enum k8s_severity s = p->v[i].severity;
 
 		if (s != K8S_NOTICE || notices)
-			fprintf(f, "%s%s%s: %s\n", colour ? colours[s] : "", k8s_severity_name(s), colour ? "\033[0m" : "",
-				p->v[i].text);
+			fprintf(f, "%s%s%s: %s\n", colour ? colours[s] : "", k8s_severity_name(s),
+				colour ? "\033[0m" : "", p->v[i].text);
 	}
 	if (p->n_lost)
 		fprintf(f, "and %zu more\n", p->n_lost);
@@ -33,14 +35,16 @@ int policy_load_world(const char *objects, struct world *w)
 	if (world_compile(w, &err) < 0)
 		return cli_fail("%s", err.msg);
 	if (w->n_unaddressed)
-		fprintf(stderr, "notice: %zu pods have no address yet: of ipBlocks, only 0.0.0.0/0 is taken to cover them\n",
+		fprintf(stderr,
+			"notice: %zu pods have no address yet: of ipBlocks, only 0.0.0.0/0 is taken to cover them\n",
 			w->n_unaddressed);
 	return status;
 }
 
 static const struct cli_usage check_usage = {
 	"policy check FILE|DIR...",
-	"Report every mistake in manifests: with file, line and path in the object. Exit status 1 when there are errors.",
+	"Report every mistake in manifests: with file, line and path in the object. Exit status 1 when there are "
+	"errors.",
 	NULL,
 };
 

@@ -19,7 +19,8 @@ static const struct cli_option options[] = {
 };
 static const struct cli_usage usage = {
 	"policy explain --from A --to B --port N[/PROTO] --objects DIR",
-	"Tell which NetworkPolicies and rules decide about a connection, and what would have to be allowed.", options,
+	"Tell which NetworkPolicies and rules decide about a connection, and what would have to be allowed.",
+	options,
 };
 
 static const struct k8s_network_policy *find_policy(const struct world *w, const struct policy_name *n)
@@ -178,10 +179,11 @@ static int explain(const struct world *w, const struct args *args, uint8_t proto
 	if (v.no_family)
 		return cli_fail("%s and %s have no address family in common", from.name, to.name);
 	snprintf(at, sizeof(at), "%u/%s", port, world_proto_name(proto));
-	printf("%s (%s) -> %s (%s), %s: %s%s%s\n\n", from.name, addr_to_str(&v.from, a), to.name, addr_to_str(&v.to, b), at,
-	       !colour	 ? "" :
-	       v.allowed ? "\033[32m" :
-			   "\033[31m",
+	printf("%s (%s) -> %s (%s), %s: %s%s%s\n\n", from.name, addr_to_str(&v.from, a), to.name, addr_to_str(&v.to, b),
+	       at,
+	       !colour     ? ""
+	       : v.allowed ? "\033[32m"
+			   : "\033[31m",
 	       v.allowed ? "ALLOWED" : "DENIED", colour ? "\033[0m" : "");
 	print_side(w, &v, WEIR_EGRESS, &from, &to, at);
 	print_side(w, &v, WEIR_INGRESS, &to, &from, at);
@@ -219,7 +221,7 @@ int cmd_policy_explain(int argc, char **argv)
 		return cli_wrong(&usage, "--port: \"%s\" is not NUMBER[/TCP|UDP|SCTP|ICMP]", args.port);
 	status = policy_load_world(args.objects, &w);
 	if (w.result)
-		status = explain(&w, &args, proto, port) ?: status;
+		status |= explain(&w, &args, proto, port);
 	world_done(&w);
 	return status;
 }

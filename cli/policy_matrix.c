@@ -13,13 +13,14 @@ struct args {
 static const struct cli_option options[] = {
 	{ "objects", 0, "DIR", "folder of manifests (or one file)", cli_set_str, offsetof(struct args, objects) },
 	{ "output", 'o', "table|json", "json: an object a line", cli_set_str, offsetof(struct args, output) },
-	{ "probe", 0, "FILE", "answer these instead of all pairs: [{\"from\", \"to\", \"port\", \"protocol\"}]", cli_set_str,
-	  offsetof(struct args, probe) },
+	{ "probe", 0, "FILE", "answer these instead of all pairs: [{\"from\", \"to\", \"port\", \"protocol\"}]",
+	  cli_set_str, offsetof(struct args, probe) },
 	{ 0 },
 };
 static const struct cli_usage usage = {
 	"policy matrix --objects DIR",
-	"Print the verdict of the NetworkPolicies in a folder for every pair of pods and every container port.", options,
+	"Print the verdict of the NetworkPolicies in a folder for every pair of pods and every container port.",
+	options,
 };
 
 struct printer {
@@ -29,9 +30,11 @@ struct printer {
 
 static void side_text(const struct world_side *s, char *buf, size_t size)
 {
-	static const char *const fixed[] = { [WHY_NOT_A_POD] = "none", [WHY_SELF] = "self", [WHY_NODE] = "node",
-					     [WHY_OPEN] = "default", [WHY_RULE] = "", [WHY_AUDIT] = "audit: ",
-					     [WHY_DENIED] = "default deny: " };
+	static const char *const fixed[] = {
+		[WHY_NOT_A_POD] = "none",       [WHY_SELF] = "self", [WHY_NODE] = "node",
+		[WHY_OPEN] = "default",         [WHY_RULE] = "",     [WHY_AUDIT] = "audit: ",
+		[WHY_DENIED] = "default deny: "
+	};
 	size_t len = snprintf(buf, size, "%s", fixed[s->why]);
 
 	for (size_t i = 0; s->rule && i < s->rule->n_policies && len < size; i++)
@@ -66,9 +69,9 @@ static void print(struct printer *p, const struct world_end *from, const struct 
 	}
 	snprintf(at, sizeof(at), "%u/%s", port, world_proto_name(proto));
 	printf("%-32s %-32s %-11s %s%-7s%s  %s | %s\n", from->name, to->name, at,
-	       !p->colour	? "" :
-	       v.allowed	? "\033[32m" :
-				  "\033[31m",
+	       !p->colour  ? ""
+	       : v.allowed ? "\033[32m"
+			   : "\033[31m",
 	       v.allowed ? "allowed" : "denied", p->colour ? "\033[0m" : "", egress, ingress);
 }
 
@@ -117,8 +120,8 @@ static int one_probe(struct printer *p, json_t *probe, struct err *reterr)
 	json_error_t e;
 	int port = 0;
 
-	if (json_unpack_ex(probe, &e, JSON_STRICT, "{s:s, s:s, s?i, s?s, s?s, s?s}", "from", &from, "to", &to, "port", &port,
-			   "protocol", &proto, "fromIP", &from_ip, "toIP", &to_ip) < 0)
+	if (json_unpack_ex(probe, &e, JSON_STRICT, "{s:s, s:s, s?i, s?s, s?s, s?s}", "from", &from, "to", &to, "port",
+			   &port, "protocol", &proto, "fromIP", &from_ip, "toIP", &to_ip) < 0)
 		return err_set(reterr, -EINVAL, "%s", e.text);
 	if (world_proto(proto, &number) < 0)
 		return err_set(reterr, -EINVAL, "protocol: \"%s\" is none of TCP, UDP, SCTP, ICMP", proto);
@@ -134,8 +137,9 @@ static int one_probe(struct printer *p, json_t *probe, struct err *reterr)
 static int probes(struct printer *p, const char *path)
 {
 	json_error_t e;
-	json_t *list = streq(path, "-") ? json_loadf(stdin, JSON_REJECT_DUPLICATES, &e) :
-					  json_load_file(path, JSON_REJECT_DUPLICATES, &e), *probe;
+	json_t *list = streq(path, "-") ? json_loadf(stdin, JSON_REJECT_DUPLICATES, &e)
+					: json_load_file(path, JSON_REJECT_DUPLICATES, &e),
+	       *probe;
 	int status = 0;
 	size_t i;
 
@@ -143,7 +147,7 @@ static int probes(struct printer *p, const char *path)
 		return cli_fail("%s:%d: %s", path, e.line, e.text);
 	if (!json_is_array(list))
 		status = cli_fail("%s: must be a list of probes", path);
-	json_array_foreach(list, i, probe) {
+	json_array_foreach (list, i, probe) {
 		struct err err;
 
 		if (one_probe(p, probe, &err) < 0)
@@ -161,7 +165,7 @@ static int run(const struct args *args)
 
 	p.world = &w;
 	if (w.result && args->probe)
-		status = probes(&p, args->probe) ?: status;
+		status |= probes(&p, args->probe);
 	else if (w.result)
 		all_pairs(&p);
 	world_done(&w);

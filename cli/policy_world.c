@@ -62,9 +62,9 @@ static int read_folder(struct world *w, const char *path, struct err *reterr)
 		if (r >= 0 && asprintf(&file, "%s/%s", path, names[i]->d_name) < 0) {
 			file = NULL;
 			r = err_oom(reterr);
-		}
-		if (r >= 0)
+		} else if (r >= 0) {
 			r = read_file(w, file, reterr);
+		}
 		free(names[i]);
 	}
 	free(names);
@@ -234,7 +234,8 @@ int world_find(const struct world *w, const char *text, struct world_end *ret_en
 	snprintf(e.name, sizeof(e.name), "%s", text);
 	if (!slash) {
 		if (addr_parse(text, &a) < 0)
-			return err_set(reterr, -EINVAL, "\"%s\" is neither NAMESPACE/POD nor node/NAME nor an address", text);
+			return err_set(reterr, -EINVAL, "\"%s\" is neither NAMESPACE/POD nor node/NAME nor an address",
+				       text);
 		find_addr(w, &a, &e);
 	} else {
 		snprintf(ns, sizeof(ns), "%.*s", (int)MIN(slash - text, 63), text);
@@ -318,7 +319,7 @@ int world_proto(const char *name, uint8_t *ret_proto)
 	char upper[8];
 	size_t i;
 
-	for (i = 0; name[i] && i < sizeof(upper) - 1; i++)
+	for (i = 0; i < sizeof(upper) - 1 && name[i]; i++)
 		upper[i] = name[i] >= 'a' && name[i] <= 'z' ? name[i] - 32 : name[i];
 	upper[i] = 0;
 	if (!name[i] && streq(upper, "ICMP")) {

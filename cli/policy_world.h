@@ -26,10 +26,10 @@ int world_compile(struct world *w, struct err *reterr);
 
 /* One end of a connection. */
 struct world_end {
-	char name[400];		      /* for people: "ns/pod", "node/NAME" or the address */
+	char name[400];               /* for people: "ns/pod", "node/NAME" or the address */
 	const struct policy_pod *pod; /* NULL: not a pod that policies apply to */
-	const char *pod_node;	      /* where that pod runs, NULL: unknown */
-	const char *node;	      /* it is this node itself, or a pod on its network; NULL */
+	const char *pod_node;         /* where that pod runs, NULL: unknown */
+	const char *node;             /* it is this node itself, or a pod on its network; NULL */
 	struct weir_addr addr[2];     /* [0] IPv4, [1] IPv6; zero = none */
 };
 

@@ -5,10 +5,10 @@
 
 #include "lib/macro.h"
 
-#define VEC(T)                    \
-	struct {                  \
-		size_t n, size;   \
-		T *v;             \
+#define VEC(T)                  \
+	struct {                \
+		size_t n, size; \
+		T *v;           \
 	}
 
 /* Room for `more` elements: 0 or -ENOMEM. *v is the array's pointer, which may move. */
@@ -26,15 +26,14 @@ static inline int vec_reserve_(void **v, size_t n, size_t *size, size_t more, si
 	*size = MAX(want, (size_t)4);
 	return 0;
 }
-#define vec_reserve(vec, more) \
-	vec_reserve_((void **)&(vec)->v, (vec)->n, &(vec)->size, (more), sizeof(*(vec)->v))
+#define vec_reserve(vec, more) vec_reserve_((void **)&(vec)->v, (vec)->n, &(vec)->size, (more), sizeof(*(vec)->v))
 /* 0 or -ENOMEM. */
-#define vec_add(vec, ...)                                            \
-	({                                                           \
-		int _r = vec_reserve(vec, 1);                        \
-		if (!_r)                                             \
-			(vec)->v[(vec)->n++] = __VA_ARGS__;          \
-		_r;                                                  \
+#define vec_add(vec, ...)                                   \
+	({                                                  \
+		int _r = vec_reserve(vec, 1);               \
+		if (!_r)                                    \
+			(vec)->v[(vec)->n++] = __VA_ARGS__; \
+		_r;                                         \
 	})
 
 #endif

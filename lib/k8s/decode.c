@@ -177,7 +177,8 @@ static int decode_list(struct k8s_decoder *d, const struct k8s_at *root, const c
 /* NetworkPolicies of groups that once served them: to pass over them in silence would leave pods open. */
 static bool was_policy(const char *kind, const char *api)
 {
-	return streq(kind, "NetworkPolicy") && (str_prefix(api, "extensions/") || str_prefix(api, "networking.k8s.io/"));
+	return streq(kind, "NetworkPolicy") &&
+	       (str_prefix(api, "extensions/") || str_prefix(api, "networking.k8s.io/"));
 }
 
 static int decode_typed(struct k8s_decoder *d, const struct k8s_at *root, const char *kind, const char *api,

@@ -9,8 +9,8 @@
 
 /* What a document, or an item of a List, turned out to be. */
 struct k8s_decoded {
-	bool known;    /* kind, ns and name are filled: a kind that Weir reads, with a usable name */
-	bool skipped;  /* another kind: none of Weir's business */
+	bool known;   /* kind, ns and name are filled: a kind that Weir reads, with a usable name */
+	bool skipped; /* another kind: none of Weir's business */
 	enum k8s_kind kind;
 	char ns[64], name[254];
 	struct k8s_object *object; /* NULL when broken; a broken NetworkPolicy may still give one, see object.h */
@@ -38,7 +38,8 @@ struct k8s_at {
 	const json_t *node;
 };
 
-/* Calls back for each object of a document, List items one by one. Returns -ENOMEM or what the callback returned < 0. */
+/* Calls back for each object of a document, List items one by one. Returns -ENOMEM or what the callback returned < 0.
+ */
 typedef int (*k8s_decoded_t)(void *userdata, struct k8s_decoded *obj);
 int k8s_decode(struct k8s_decoder *d, const json_t *doc, k8s_decoded_t callback, void *userdata);
 
@@ -46,7 +47,8 @@ int k8s_decode(struct k8s_decoder *d, const json_t *doc, k8s_decoded_t callback,
 
 /* Report something about the value at hand; k8s_bad() counts as an error of the object and returns -EINVAL. */
 int k8s_bad(struct k8s_decoder *d, const struct k8s_at *at, const char *fmt, ...) _printf_(3, 4);
-void k8s_note(struct k8s_decoder *d, enum k8s_severity sev, const struct k8s_at *at, const char *fmt, ...) _printf_(4, 5);
+void k8s_note(struct k8s_decoder *d, enum k8s_severity sev, const struct k8s_at *at, const char *fmt, ...)
+    _printf_(4, 5);
 
 /* A member of an object, of one type. NULL when absent, null or (reported) of another type. at_ is filled for it. */
 const json_t *k8s_member(struct k8s_decoder *d, const struct k8s_at *up, const char *key, json_type type,

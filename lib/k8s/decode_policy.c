@@ -66,7 +66,8 @@ static void add_match_labels(struct k8s_decoder *d, const struct k8s_labels *l, 
 		if (!value)
 			return;
 		*value = l->v[i].value;
-		s->v[s->n++] = (struct k8s_requirement){ .key = l->v[i].key, .op = K8S_IN, .n_values = 1, .values = value };
+		s->v[s->n++] =
+		    (struct k8s_requirement){ .key = l->v[i].key, .op = K8S_IN, .n_values = 1, .values = value };
 	}
 }
 

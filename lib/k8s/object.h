@@ -19,7 +19,7 @@ struct k8s_object {
 	const char *ns; /* "" where the kind has none */
 	const char *name;
 	struct k8s_labels labels;
-	int64_t created; /* metadata.creationTimestamp, seconds since 1970; 0 unknown */
+	int64_t created;    /* metadata.creationTimestamp, seconds since 1970; 0 unknown */
 	uint64_t digest[2]; /* of its text, to tell whether a new version is one; 0, 0 unknown */
 	struct arena arena;
 };
@@ -44,17 +44,17 @@ struct k8s_pod {
 	struct k8s_object o;
 	const char *node; /* spec.nodeName, NULL */
 	bool host_network;
-	bool finished;	  /* phase Succeeded or Failed: has given its address back */
-	bool terminating; /* has a deletionTimestamp, but may still run */
+	bool finished;            /* phase Succeeded or Failed: has given its address back */
+	bool terminating;         /* has a deletionTimestamp, but may still run */
 	struct weir_addr addr[2]; /* of status: [0] IPv4, [1] IPv6; all zero = none */
 	size_t n_ports;
-	struct k8s_port *ports; /* of containers and sidecars */
+	struct k8s_port *ports;                    /* of containers and sidecars */
 	const char *workload_kind, *workload_name; /* the owner as Hubble names it, NULL */
 };
 
 struct k8s_policy_port {
-	uint8_t proto;	  /* IPPROTO_... */
-	const char *name; /* a named port, or NULL */
+	uint8_t proto;        /* IPPROTO_... */
+	const char *name;     /* a named port, or NULL */
 	uint16_t first, last; /* 0, 65535: every port */
 };
 
@@ -63,7 +63,7 @@ struct k8s_peer {
 	struct prefix cidr;
 	size_t n_except;
 	struct prefix *except;
-	const struct k8s_selector *ns_selector; /* NULL: absent, the policy's own namespace */
+	const struct k8s_selector *ns_selector;  /* NULL: absent, the policy's own namespace */
 	const struct k8s_selector *pod_selector; /* NULL: absent, every pod */
 };
 
@@ -80,8 +80,8 @@ struct k8s_network_policy {
 	bool isolates[2]; /* by enum weir_dir: policyTypes after defaulting */
 	size_t n_rules[2];
 	struct k8s_policy_rule *rules[2]; /* none in a direction that it does not isolate */
-	bool audit;  /* weir.io/audit: "true" */
-	bool broken; /* stands for a policy with errors in it: isolates, allows nothing */
+	bool audit;                       /* weir.io/audit: "true" */
+	bool broken;                      /* stands for a policy with errors in it: isolates, allows nothing */
 };
 
 struct k8s_object *k8s_object_ref(struct k8s_object *o);

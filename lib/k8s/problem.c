@@ -32,7 +32,9 @@ void k8s_problems_done(struct k8s_problems *p)
 
 const char *k8s_severity_name(enum k8s_severity s)
 {
-	static const char *const names[] = { [K8S_ERROR] = "error", [K8S_WARNING] = "warning", [K8S_NOTICE] = "notice" };
+	static const char *const names[] = {
+		[K8S_ERROR] = "error", [K8S_WARNING] = "warning", [K8S_NOTICE] = "notice"
+	};
 
 	return names[s];
 }

@@ -18,7 +18,7 @@ struct k8s_problems {
 	size_t n, size;
 	struct k8s_problem *v;
 	size_t n_errors; /* also those that found no place in v */
-	size_t n_lost;	 /* beyond K8S_PROBLEMS_MAX, or no memory */
+	size_t n_lost;   /* beyond K8S_PROBLEMS_MAX, or no memory */
 };
 #define K8S_PROBLEMS_MAX 1000
 

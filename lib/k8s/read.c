@@ -26,7 +26,7 @@ static unsigned line_of(const struct k8s_decoder *d, const struct k8s_at *at)
 }
 
 static void _printf_(4, 0)
-	complain(struct k8s_decoder *d, enum k8s_severity sev, const struct k8s_at *at, const char *fmt, va_list ap)
+    complain(struct k8s_decoder *d, enum k8s_severity sev, const struct k8s_at *at, const char *fmt, va_list ap)
 {
 	unsigned line = line_of(d, at);
 	char *text = NULL;
@@ -135,7 +135,7 @@ void k8s_only(struct k8s_decoder *d, const struct k8s_at *at, const char *const 
 	const char *key;
 	json_t *v;
 
-	json_object_foreach((json_t *)at->node, key, v) {
+	json_object_foreach ((json_t *)at->node, key, v) {
 		struct k8s_at here = { .up = at, .key = key, .node = v };
 
 		if (!listed(key, keys))
@@ -185,7 +185,7 @@ void k8s_read_labels(struct k8s_decoder *d, const struct k8s_at *up, const char 
 	ret->v = k8s_alloc(d, json_object_size(map), sizeof(*ret->v));
 	if (!ret->v)
 		return;
-	json_object_foreach((json_t *)map, k, v) {
+	json_object_foreach ((json_t *)map, k, v) {
 		struct k8s_at here = { .up = &at, .key = k, .node = v };
 		struct k8s_label *l = &ret->v[ret->n];
 

@@ -255,7 +255,8 @@ int k8s_store_load_file(struct k8s_store *s, const char *source, const char *tex
 			struct k8s_problems *problems)
 {
 	struct k8s_text parsed;
-	struct load l = { .store = s, .source = intern_source(s, source),
+	struct load l = { .store = s,
+			  .source = intern_source(s, source),
 			  .decoder = { .source = source, .text = &parsed, .problems = problems } };
 	struct err e;
 	unsigned line;
@@ -296,7 +297,7 @@ int k8s_store_set_pod_address(struct k8s_store *s, const char *ns, const char *n
 	}
 	if (!e)
 		return -ENOMEM;
-	if (memcmp(e->pub.addr, addr, sizeof(e->pub.addr))) {
+	if (memcmp(e->pub.addr, addr, sizeof(e->pub.addr)) != 0) {
 		memcpy(e->pub.addr, addr, sizeof(e->pub.addr));
 		changed(s, K8S_POD, e);
 	}

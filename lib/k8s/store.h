@@ -41,10 +41,10 @@ uint64_t k8s_store_changes(const struct k8s_store *s, enum k8s_kind kind);
 
 struct k8s_entry {
 	struct k8s_object *object; /* NULL: a pod that is registered but has no manifest */
-	const char *source;	   /* NULL then */
+	const char *source;        /* NULL then */
 	const char *ns, *name;
 	struct weir_addr addr[2]; /* registered; all zero = not */
-	uint64_t version;	  /* unique in the store; another one after each change */
+	uint64_t version;         /* unique in the store; another one after each change */
 };
 
 /* Sorted by namespace, then name. Valid until the store is changed. */

@@ -9,7 +9,7 @@
 
 struct anchor {
 	char *name;
-	json_t *node;	/* NULL while it is being built */
+	json_t *node;  /* NULL while it is being built */
 	size_t weight; /* nodes in it, aliases counted in full */
 };
 
@@ -18,9 +18,9 @@ struct reader {
 	struct k8s_text *text;
 	struct anchor *anchors;
 	size_t n_anchors;
-	size_t weight;	/* nodes so far, aliases counted in full */
+	size_t weight;  /* nodes so far, aliases counted in full */
 	size_t aliased; /* of these: through aliases, in the whole file */
-	unsigned line;	/* of the error */
+	unsigned line;  /* of the error */
 	struct err *err;
 };
 
@@ -125,7 +125,7 @@ static int read_sequence(struct reader *r, unsigned depth, json_t **ret_node)
 
 	while (!err) {
 		_cleanup_event_ yaml_event_t e = {};
-		json_t *item;
+		json_t *item = NULL;
 
 		err = next_event(r, &e);
 		if (err || e.type == YAML_SEQUENCE_END_EVENT)
@@ -175,8 +175,9 @@ static int merge(struct reader *r, json_t *map, const json_t *from, const yaml_m
 		return json_object_update_missing(map, (json_t *)from) < 0 ? err_oom(r->err) : 0;
 	if (!json_is_array(from))
 		return fault(r, at, "only a mapping can be merged in");
-	json_array_foreach(from, i, item) {
-		int err = json_is_object(item) ? merge(r, map, item, at) : fault(r, at, "only mappings can be merged in");
+	json_array_foreach (from, i, item) {
+		int err = json_is_object(item) ? merge(r, map, item, at)
+					       : fault(r, at, "only mappings can be merged in");
 
 		if (err)
 			return err;

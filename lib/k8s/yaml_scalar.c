@@ -60,7 +60,8 @@ static bool read_float(const char *s, double *ret)
 	return !*p && isfinite(*ret);
 }
 
-static json_t *resolve_number(const char *s)
+/* False: not a number. *ret is NULL when there was no memory for it. */
+static bool resolve_number(const char *s, json_t **ret)
 {
 	char digits[64];
 	long long i;
@@ -68,28 +69,32 @@ static json_t *resolve_number(const char *s)
 	double d;
 
 	if (!strchr("-+.0123456789", *s))
-		return NULL;
+		return false;
 	for (const char *p = s; *p; p++) {
 		if (n == sizeof(digits) - 1)
-			return NULL;
+			return false;
 		if (*p != '_')
 			digits[n++] = *p;
 	}
 	digits[n] = 0;
-	if (read_integer(digits, &i))
-		return json_integer(i);
+	if (read_integer(digits, &i)) {
+		*ret = json_integer(i);
+		return true;
+	}
 	if (!read_float(digits, &d))
-		return NULL;
+		return false;
 	/* JSON knows one kind of number: 1e3 is 1000 where an integer is wanted. */
-	return fabs(d) < 1e15 && d == (double)(json_int_t)d ? json_integer((json_int_t)d) : json_real(d);
+	*ret = fabs(d) < 1e15 && d == (double)(json_int_t)d ? json_integer((json_int_t)d) : json_real(d);
+	return true;
 }
 
 json_t *k8s_yaml_resolve(const char *s, size_t len)
 {
 	static const char *const nulls[] = { "", "~", "null", "Null", "NULL", NULL };
-	static const char *const yes[] = { "y",	   "Y",	   "yes", "Yes", "YES", "true",
-					   "True", "TRUE", "on",  "On",	 "ON",	NULL };
-	static const char *const no[] = { "n",	   "N",	    "no",  "No",  "NO",	 "false",
+	static const char *const yes[] = {
+		"y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON", NULL
+	};
+	static const char *const no[] = { "n",     "N",     "no",  "No",  "NO",  "false",
 					  "False", "FALSE", "off", "Off", "OFF", NULL };
 	json_t *number;
 
@@ -99,6 +104,5 @@ json_t *k8s_yaml_resolve(const char *s, size_t len)
 		return json_true();
 	if (one_of(s, no))
 		return json_false();
-	number = resolve_number(s);
-	return number ?: json_stringn(s, len);
+	return resolve_number(s, &number) ? number : json_stringn(s, len);
 }

@@ -2,7 +2,7 @@
 /* Prefixes that policies name. An address belongs to the longest one that covers it, and to no other. */
 #include "lib/policy/internal.h"
 
-static void class_free(struct policy_compiler *c, struct class *k)
+static void class_free(struct policy_compiler *c, struct addr_class *k)
 {
 	if (k->hh.tbl)
 		HASH_DEL(c->classes, k);
@@ -10,10 +10,10 @@ static void class_free(struct policy_compiler *c, struct class *k)
 	free(k);
 }
 
-int class_name(struct policy_compiler *c, const struct prefix *p, struct class **ret)
+int class_name(struct policy_compiler *c, const struct prefix *p, struct addr_class **ret)
 {
 	struct weir_lpm_key key = { p->len, p->addr };
-	struct class *k;
+	struct addr_class *k;
 
 	HASH_FIND(hh, c->classes, &key, sizeof(key), k);
 	if (!k) {
@@ -35,13 +35,13 @@ int class_name(struct policy_compiler *c, const struct prefix *p, struct class *
 	return 0;
 }
 
-void class_unref(struct policy_compiler *c, struct class *k)
+void class_unref(struct policy_compiler *c, struct addr_class *k)
 {
 	if (k && !--k->refs)
 		class_free(c, k);
 }
 
-void class_unname(struct policy_compiler *c, struct class *k)
+void class_unname(struct policy_compiler *c, struct addr_class *k)
 {
 	if (!k)
 		return;
@@ -55,14 +55,14 @@ void class_unname(struct policy_compiler *c, struct class *k)
 
 static int by_prefix(const void *a, const void *b)
 {
-	return prefix_cmp(&(*(struct class *const *)a)->prefix, &(*(struct class *const *)b)->prefix);
+	return prefix_cmp(&(*(struct addr_class *const *)a)->prefix, &(*(struct addr_class *const *)b)->prefix);
 }
 
 /* Sorted, each prefix stands behind those that contain it: going back from it along parents finds them all. */
-static void find_parents(struct class **list, size_t n)
+static void find_parents(struct addr_class **list, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		struct class *p = i ? list[i - 1] : NULL;
+		struct addr_class *p = i ? list[i - 1] : NULL;
 
 		while (p && !prefix_contains(&p->prefix, &list[i]->prefix))
 			p = p->parent;
@@ -79,7 +79,7 @@ static int classes_sort(struct policy_compiler *c)
 		if (vec_reserve(&c->by_prefix[v], total) < 0)
 			return -ENOMEM;
 	}
-	for (struct class *k = c->classes; k; k = k->hh.next) {
+	for (struct addr_class *k = c->classes; k; k = k->hh.next) {
 		size_t v = !prefix_is_v4(&k->prefix);
 
 		if (k->named)
@@ -87,7 +87,7 @@ static int classes_sort(struct policy_compiler *c)
 	}
 	for (size_t v = 0; v < 2; v++) {
 		if (c->by_prefix[v].n)
-			qsort(c->by_prefix[v].v, c->by_prefix[v].n, sizeof(struct class *), by_prefix);
+			qsort(c->by_prefix[v].v, c->by_prefix[v].n, sizeof(struct addr_class *), by_prefix);
 		find_parents(c->by_prefix[v].v, c->by_prefix[v].n);
 	}
 	return 0;
@@ -99,7 +99,7 @@ int classes_sync(struct policy_compiler *c)
 		return 0;
 	if (classes_sort(c) < 0)
 		return -ENOMEM;
-	for (struct class *k = c->classes; k; k = k->hh.next)
+	for (struct addr_class *k = c->classes; k; k = k->hh.next)
 		if (k->named && !k->own && identity_get(c, NULL, WEIR_ID_WORLD, k, &k->own) < 0)
 			return -ENOMEM;
 	c->classes_stale = false;
@@ -123,18 +123,18 @@ static size_t upto(const struct policy_compiler *c, size_t v, const struct prefi
 	return lo;
 }
 
-struct class *class_of(const struct policy_compiler *c, const struct weir_addr *a)
+struct addr_class *class_of(const struct policy_compiler *c, const struct weir_addr *a)
 {
 	struct prefix p = prefix_of_addr(a);
 	size_t v = !addr_is_v4(a), n = upto(c, v, &p);
-	struct class *k = n ? c->by_prefix[v].v[n - 1] : NULL;
+	struct addr_class *k = n ? c->by_prefix[v].v[n - 1] : NULL;
 
 	while (k && !prefix_has_addr(&k->prefix, a))
 		k = k->parent;
 	return k;
 }
 
-size_t classes_inside(const struct policy_compiler *c, const struct class *k, size_t *ret_first)
+size_t classes_inside(const struct policy_compiler *c, const struct addr_class *k, size_t *ret_first)
 {
 	size_t v = !prefix_is_v4(&k->prefix), first = upto(c, v, &k->prefix) - 1, n = first;
 

@@ -6,18 +6,17 @@
 #include "lib/policy/internal.h"
 
 #define ENTRIES_MAX (1u << 20) /* of one rule set */
-#define FULL_SHARE 4	       /* with more than 1/4 of all identities new, going by selectors is cheaper */
-
-typedef VEC(struct policy_entry) entries_t;
+#define FULL_SHARE 4           /* with more than 1/4 of all identities new, going by selectors is cheaper */
 
 struct pair { /* this identity is a peer of this rule */
 	uint32_t number, rule;
 	const struct identity *identity;
 };
 
-struct template {
+struct template
+{
 	UT_hash_handle hh;
-	entries_t entries;
+	struct entry_list entries;
 	uint32_t key[];
 };
 
@@ -38,7 +37,7 @@ static void job_reset(struct job *j)
 {
 	struct template *t, *next;
 
-	HASH_ITER(hh, j->templates, t, next) {
+	HASH_ITER (hh, j->templates, t, next) {
 		HASH_DEL(j->templates, t);
 		free(t->entries.v);
 		free(t);
@@ -64,7 +63,7 @@ static int pair(struct job *j, const struct identity *i, size_t rule)
 	return vec_add(&j->pairs, (struct pair){ i->pub.number, rule, i });
 }
 
-static bool is_excepted(const struct policy_peer *peer, const struct class *k)
+static bool is_excepted(const struct policy_peer *peer, const struct addr_class *k)
 {
 	for (size_t i = 0; i < peer->n_except; i++)
 		if (prefix_contains(&peer->except[i]->prefix, &k->prefix))
@@ -75,7 +74,7 @@ static bool is_excepted(const struct policy_peer *peer, const struct class *k)
 static int pair_block(struct job *j, const struct policy_peer *peer, size_t rule)
 {
 	size_t first, n = classes_inside(j->c, peer->cidr, &first);
-	struct class **list = &j->c->by_prefix[!prefix_is_v4(&peer->cidr->prefix)].v[first];
+	struct addr_class **list = &j->c->by_prefix[!prefix_is_v4(&peer->cidr->prefix)].v[first];
 
 	for (size_t i = 0; i < n; i++)
 		for (size_t k = 0; !is_excepted(peer, list[i]) && k < list[i]->identities.n; k++)
@@ -226,11 +225,13 @@ static int use_rule(struct job *j, const uint64_t *set, uint32_t *ret_number)
 	return 0;
 }
 
-static int emit(struct job *j, const struct port_entries *ports, entries_t *out)
+static int emit(struct job *j, const struct port_entries *ports, struct entry_list *out)
 {
 	for (size_t i = 0; i < ports->n; i++) {
 		const struct port_spec *s = &ports->v[i].spec;
-		struct policy_entry e = { .dir = j->dir, .proto = s->proto, .prefixlen = s->prefixlen, .port = s->port };
+		struct policy_entry e = {
+			.dir = j->dir, .proto = s->proto, .prefixlen = s->prefixlen, .port = s->port
+		};
 
 		if (!ports->v[i].kept)
 			continue;
@@ -304,7 +305,7 @@ static int merge_rules(struct job *j, const struct pair *p, size_t n, bool *ret_
 	return 0;
 }
 
-static int emit_identity(struct job *j, const struct pair *p, size_t n, entries_t *out)
+static int emit_identity(struct job *j, const struct pair *p, size_t n, struct entry_list *out)
 {
 	const struct labelset *l = p->identity->labelset;
 	struct template *t;
@@ -337,7 +338,7 @@ static int pair_cmp(const void *x, const void *y)
 	return a->rule < b->rule ? -1 : a->rule > b->rule;
 }
 
-static int emit_pairs(struct job *j, entries_t *out)
+static int emit_pairs(struct job *j, struct entry_list *out)
 {
 	if (j->pairs.n)
 		qsort(j->pairs.v, j->pairs.n, sizeof(*j->pairs.v), pair_cmp);
@@ -352,7 +353,7 @@ static int emit_pairs(struct job *j, entries_t *out)
 	return 0;
 }
 
-static int compile_direction(struct job *j, bool full, entries_t *out)
+static int compile_direction(struct job *j, bool full, struct entry_list *out)
 {
 	int r = full ? pair_all(j) : pair_new(j);
 
@@ -362,75 +363,6 @@ static int compile_direction(struct job *j, bool full, entries_t *out)
 	if (r >= 0 && full)
 		r = emit(j, &j->any, out);
 	return r < 0 ? r : emit_pairs(j, out);
-}
-
-/* ---- the new published form ---- */
-
-static int cmp_number(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static bool is_dead(const struct policy_compiler *c, uint32_t number)
-{
-	return c->dead.n && bsearch(&number, c->dead.v, c->dead.n, sizeof(number), cmp_number);
-}
-
-/* First entry of (dir, identity) or behind it. */
-static size_t entry_pos(const struct policy_ruleset *rs, unsigned dir, uint32_t identity)
-{
-	size_t lo = 0, hi = rs->n_entries;
-
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-		const struct policy_entry *e = &rs->entries[mid];
-
-		if (e->dir < dir || (e->dir == dir && e->identity < identity))
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
-static bool has_dead(const struct policy_compiler *c, const struct policy_ruleset *rs)
-{
-	for (size_t i = 0; i < c->dead.n; i++) {
-		for (unsigned dir = 0; dir < 2; dir++) {
-			size_t pos = entry_pos(rs, dir, c->dead.v[i]);
-
-			if (pos < rs->n_entries && rs->entries[pos].dir == dir && rs->entries[pos].identity == c->dead.v[i])
-				return true;
-		}
-	}
-	return false;
-}
-
-static int publish(struct policy_compiler *c, struct ruleset *rs, bool full, const entries_t out[2])
-{
-	const struct policy_ruleset *old = &rs->pub->rs;
-	size_t keep = full ? 0 : old->n_entries, n = 0, from = 0;
-	struct ruleset_pub *pub = malloc(sizeof(*pub) + (keep + out[0].n + out[1].n) * sizeof(*pub->entries));
-
-	if (!pub)
-		return -ENOMEM;
-	pub->retired.free = rs->pub->retired.free;
-	pub->rs = *old;
-	for (unsigned dir = 0; dir < 2; dir++) {
-		for (; from < keep && old->entries[from].dir == dir; from++)
-			if (!is_dead(c, old->entries[from].identity))
-				pub->entries[n++] = old->entries[from];
-		if (out[dir].n)
-			memcpy(&pub->entries[n], out[dir].v, out[dir].n * sizeof(*pub->entries));
-		n += out[dir].n;
-	}
-	pub->rs.n_entries = n;
-	pub->rs.entries = pub->entries;
-	retire(c, &rs->pub->retired);
-	rs->pub = pub;
-	return 0;
 }
 
 static int blame(const struct ruleset *rs, struct err *reterr)
@@ -447,7 +379,7 @@ int ruleset_compile(struct policy_compiler *c, struct ruleset *rs, struct err *r
 	size_t total = HASH_COUNT(c->identities);
 	bool full = !rs->upto || (c->next_identity - rs->upto) > total / FULL_SHARE;
 	struct job j = { .c = c, .rs = rs };
-	entries_t out[2] = {};
+	struct entry_list out[2] = {};
 	int r = 0;
 
 	if (!full && rs->upto == c->next_identity && !c->dead.n)
@@ -457,8 +389,8 @@ int ruleset_compile(struct policy_compiler *c, struct ruleset *rs, struct err *r
 		r = compile_direction(&j, full, &out[dir]);
 		job_reset(&j);
 	}
-	if (r >= 0 && (full || out[0].n || out[1].n || has_dead(c, &rs->pub->rs)))
-		r = publish(c, rs, full, out);
+	if (r >= 0 && (full || out[0].n || out[1].n || ruleset_has_dead(c, &rs->pub->rs)))
+		r = ruleset_publish(c, rs, full, out);
 	if (r >= 0)
 		rs->upto = c->next_identity;
 	job_done(&j);
@@ -470,7 +402,7 @@ int ruleset_compile(struct policy_compiler *c, struct ruleset *rs, struct err *r
 int rulesets_update(struct policy_compiler *c, struct err *reterr)
 {
 	if (c->dead.n)
-		qsort(c->dead.v, c->dead.n, sizeof(*c->dead.v), cmp_number);
+		qsort(c->dead.v, c->dead.n, sizeof(*c->dead.v), policy_cmp_number);
 	for (struct ruleset *rs = c->rulesets; rs; rs = rs->hh.next) {
 		int r = ruleset_compile(c, rs, reterr);
 

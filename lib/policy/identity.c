@@ -10,12 +10,8 @@ void identity_free(struct retired *r)
 }
 
 static const char *const reserved_names[] = {
-	[WEIR_ID_HOST] = "host",
-	[WEIR_ID_WORLD] = "world",
-	[WEIR_ID_UNMANAGED] = "unmanaged",
-	[WEIR_ID_HEALTH] = "health",
-	[WEIR_ID_INIT] = "init",
-	[WEIR_ID_REMOTE_NODE] = "remote-node",
+	[WEIR_ID_HOST] = "host",     [WEIR_ID_WORLD] = "world", [WEIR_ID_UNMANAGED] = "unmanaged",
+	[WEIR_ID_HEALTH] = "health", [WEIR_ID_INIT] = "init",   [WEIR_ID_REMOTE_NODE] = "remote-node",
 };
 
 static int cmp_label(const void *a, const void *b)
@@ -60,7 +56,7 @@ static int label_identity(struct identity *i, uint32_t reserved)
 	return l && !i->pub.ns ? -ENOMEM : 0;
 }
 
-static enum policy_id_kind kind_of(const struct labelset *l, uint32_t reserved, const struct class *k)
+static enum policy_id_kind kind_of(const struct labelset *l, uint32_t reserved, const struct addr_class *k)
 {
 	if (l)
 		return POLICY_ID_POD;
@@ -70,7 +66,7 @@ static enum policy_id_kind kind_of(const struct labelset *l, uint32_t reserved, 
 }
 
 static int identity_new(struct policy_compiler *c, const struct identity_key *key, struct labelset *l,
-			struct class *k, struct identity **ret)
+			struct addr_class *k, struct identity **ret)
 {
 	struct identity *i = calloc(1, sizeof(*i));
 
@@ -82,8 +78,7 @@ static int identity_new(struct policy_compiler *c, const struct identity_key *ke
 	i->class = k;
 	i->pub.kind = kind_of(l, key->reserved, k);
 	if (label_identity(i, key->reserved) < 0 || (l && vec_reserve(&l->identities, 1) < 0) ||
-	    (k && vec_reserve(&k->identities, 1) < 0) ||
-	    vec_reserve(&c->dead, HASH_COUNT(c->identities) + 1) < 0)
+	    (k && vec_reserve(&k->identities, 1) < 0) || vec_reserve(&c->dead, HASH_COUNT(c->identities) + 1) < 0)
 		goto oom;
 	HASH_ADD(hh, c->identities, key, sizeof(i->key), i);
 	if (!hash_added(i))
@@ -104,7 +99,7 @@ oom:
 	return -ENOMEM;
 }
 
-int identity_get(struct policy_compiler *c, struct labelset *l, uint32_t reserved, struct class *k,
+int identity_get(struct policy_compiler *c, struct labelset *l, uint32_t reserved, struct addr_class *k,
 		 struct identity **ret)
 {
 	struct identity_key key = { l, k, l ? 0 : reserved };
@@ -151,7 +146,7 @@ void identities_sweep(struct policy_compiler *c)
 {
 	struct identity *i, *next;
 
-	HASH_ITER(hh, c->identities, i, next) {
+	HASH_ITER (hh, c->identities, i, next) {
 		if (i->pub.n_refs)
 			continue;
 		c->dead.v[c->dead.n++] = i->pub.number; /* room since its birth */

@@ -34,7 +34,7 @@ struct policy;
 /* A namespace with its labels as they were: with other labels it is another one, and so are its pods' identities. */
 struct space {
 	UT_hash_handle hh; /* by key: name and labels */
-	unsigned refs;	   /* label sets */
+	unsigned refs;     /* label sets */
 	uint32_t id;
 	const char *name;
 	struct k8s_labels labels;
@@ -47,13 +47,13 @@ struct space {
 struct selector {
 	UT_hash_handle hh; /* by key: scope and text */
 	unsigned refs;
-	const char *ns; /* the one namespace that it can match in, NULL: any */
+	const char *ns;                                        /* the one namespace that it can match in, NULL: any */
 	const struct k8s_selector *ns_selector, *pod_selector; /* NULL: everything */
-	struct k8s_object *owner; /* keeps the texts */
+	struct k8s_object *owner;                              /* keeps the texts */
 	struct selector_bucket *bucket;
 	VEC(struct labelset *) labelsets; /* matched */
-	VEC(struct policy *) subjects;	  /* policies of which this is spec.podSelector */
-	uint64_t stamp;			  /* scratch: == compiler's stamp when it matches the identity at hand */
+	VEC(struct policy *) subjects;    /* policies of which this is spec.podSelector */
+	uint64_t stamp;                   /* scratch: == compiler's stamp when it matches the identity at hand */
 	char key[];
 };
 
@@ -66,34 +66,34 @@ struct selector_bucket {
 
 struct labelset {
 	UT_hash_handle hh; /* by key: space, labels, named ports */
-	unsigned refs;	   /* pods and identities */
+	unsigned refs;     /* pods and identities */
 	struct space *space;
-	const struct k8s_pod *pod; /* the first that had it: owner of labels and ports */
+	const struct k8s_pod *pod;        /* the first that had it: owner of labels and ports */
 	VEC(struct selector *) selectors; /* that match it */
 	VEC(struct identity *) identities;
 	struct ruleset *ruleset; /* NULL: not known, or not wanted */
-	uint64_t policy_gen;	 /* of the compiler, when ruleset was found */
-	uint64_t wanted;	 /* run in which a local pod had it */
+	uint64_t policy_gen;     /* of the compiler, when ruleset was found */
+	uint64_t wanted;         /* run in which a local pod had it */
 	bool has_named_ports;
 	size_t key_len;
 	char *key;
 };
 
-struct class {
+struct addr_class {
 	UT_hash_handle hh; /* by key: the prefix without padding */
-	unsigned refs;	   /* policies' peers and identities */
-	unsigned named;	   /* policies' peers alone: without any, no address belongs to it any more */
+	unsigned refs;     /* policies' peers and identities */
+	unsigned named;    /* policies' peers alone: without any, no address belongs to it any more */
 	struct weir_lpm_key key;
 	struct prefix prefix;
-	struct class *parent; /* the next wider one */
+	struct addr_class *parent; /* the next wider one */
 	VEC(struct identity *) identities;
 	struct identity *own; /* of outside addresses */
 };
 
 struct identity_key {
 	const struct labelset *labelset; /* pods */
-	const struct class *class;	 /* NULL: no prefix covers it */
-	uint64_t reserved; /* else: WEIR_ID_WORLD, _HOST, _REMOTE_NODE */
+	const struct addr_class *class;  /* NULL: no prefix covers it */
+	uint64_t reserved;               /* else: WEIR_ID_WORLD, _HOST, _REMOTE_NODE */
 };
 
 struct identity {
@@ -101,16 +101,16 @@ struct identity {
 	UT_hash_handle hh; /* by key */
 	struct identity_key key;
 	struct labelset *labelset;
-	struct class *class;
+	struct addr_class *class;
 	struct policy_identity pub; /* n_refs counts references */
 	struct arena arena;
 };
 
 struct policy_peer {
 	struct selector *selector; /* NULL: a block */
-	struct class *cidr;
+	struct addr_class *cidr;
 	size_t n_except;
-	struct class **except;
+	struct addr_class **except;
 };
 
 struct policy_rules {
@@ -176,7 +176,7 @@ struct ruleset_rule {
 	const struct policy_rules *rules;
 	unsigned policy;      /* index */
 	size_t spec, n_specs; /* ports that do not depend on the peer */
-	bool named;	      /* ports that do (egress) */
+	bool named;           /* ports that do (egress) */
 };
 
 struct port_spec { /* proto, port, prefixlen as in struct policy_entry */
@@ -186,14 +186,14 @@ struct port_spec { /* proto, port, prefixlen as in struct policy_entry */
 
 struct ruleset {
 	UT_hash_handle hh; /* by key: policies and resolved ports */
-	unsigned refs;	   /* label sets */
+	unsigned refs;     /* label sets */
 	size_t n_policies;
 	struct policy **policies;
 	VEC(struct ruleset_rule) rules[2];
 	VEC(struct port_spec) specs;
-	VEC(struct rule *) used;   /* rules that entries carry */
-	struct rule *deny[2];	   /* names only, not interned */
-	struct ruleset_pub *pub;   /* NULL until compiled */
+	VEC(struct rule *) used; /* rules that entries carry */
+	struct rule *deny[2];    /* names only, not interned */
+	struct ruleset_pub *pub; /* NULL until compiled */
 	uint32_t number;
 	uint32_t upto; /* identities with numbers below are in it */
 	size_t key_len;
@@ -205,17 +205,17 @@ struct policy_compiler {
 	struct selector *selectors;
 	struct selector_bucket *buckets;
 	struct labelset *labelsets;
-	struct class *classes;
+	struct addr_class *classes;
 	struct identity *identities;
 	struct rule *rules;
 	struct ruleset *rulesets;
 
 	VEC(struct policy *) policies; /* sorted by name */
-	VEC(struct pod *) pods;	       /* sorted by name */
+	VEC(struct pod *) pods;        /* sorted by name */
 	VEC(struct addr_entry) by_addr;
-	VEC(struct class *) by_prefix[2]; /* sorted: IPv4, IPv6 */
-	VEC(struct host) hosts;		  /* sorted by address, each once */
-	VEC(uint32_t) dead;		  /* identities that rule sets may still have entries for */
+	VEC(struct addr_class *) by_prefix[2]; /* sorted: IPv4, IPv6 */
+	VEC(struct host) hosts;                /* sorted by address, each once */
+	VEC(uint32_t) dead;                    /* identities that rule sets may still have entries for */
 	struct weir_addr *host_addrs;
 	size_t n_host_addrs;
 
@@ -223,9 +223,9 @@ struct policy_compiler {
 	uint32_t next_space, next_identity, next_rule, next_ruleset;
 	uint64_t run, stamp;
 	uint64_t class_gen, policy_gen; /* move when classes, policies changed */
-	bool classes_stale;		/* classes were named or unnamed since they were sorted */
-	uint64_t seen[K8S_KIND_COUNT]; /* + 1: the store's change counters that have been worked in */
-	const struct k8s_store *store; /* of the run at hand */
+	bool classes_stale;             /* classes were named or unnamed since they were sorted */
+	uint64_t seen[K8S_KIND_COUNT];  /* + 1: the store's change counters that have been worked in */
+	const struct k8s_store *store;  /* of the run at hand */
 	const char *node;
 	policy_is_local_t is_local;
 	void *userdata;
@@ -259,16 +259,16 @@ int labelset_get(struct policy_compiler *c, struct space *s, const struct k8s_po
 void labelset_unref(struct policy_compiler *c, struct labelset *l);
 
 /* class.c */
-int class_name(struct policy_compiler *c, const struct prefix *p, struct class **ret); /* by a policy */
-void class_unname(struct policy_compiler *c, struct class *k);
-void class_unref(struct policy_compiler *c, struct class *k);
+int class_name(struct policy_compiler *c, const struct prefix *p, struct addr_class **ret); /* by a policy */
+void class_unname(struct policy_compiler *c, struct addr_class *k);
+void class_unref(struct policy_compiler *c, struct addr_class *k);
 int classes_sync(struct policy_compiler *c); /* after policies: sort them, and give each its own identity */
-struct class *class_of(const struct policy_compiler *c, const struct weir_addr *a); /* NULL: none */
+struct addr_class *class_of(const struct policy_compiler *c, const struct weir_addr *a); /* NULL: none */
 /* The classes inside a prefix are neighbours in by_prefix[family]: from *ret_first, as many as returned. */
-size_t classes_inside(const struct policy_compiler *c, const struct class *k, size_t *ret_first);
+size_t classes_inside(const struct policy_compiler *c, const struct addr_class *k, size_t *ret_first);
 
 /* identity.c: identity_get returns a reference. */
-int identity_get(struct policy_compiler *c, struct labelset *l, uint32_t reserved, struct class *k,
+int identity_get(struct policy_compiler *c, struct labelset *l, uint32_t reserved, struct addr_class *k,
 		 struct identity **ret);
 void identity_unref(struct identity *i);
 int identities_reserved(struct policy_compiler *c);
@@ -327,6 +327,16 @@ void rulesets_sweep(struct policy_compiler *c);
 void ruleset_unref(struct policy_compiler *c, struct ruleset *rs);
 /* compile.c: entries for identities with numbers from rs->upto on, and without those of c->dead. */
 int ruleset_compile(struct policy_compiler *c, struct ruleset *rs, struct err *reterr);
+/* publish.c. full: out replaces all entries; else they are added, and those of the dead left out. */
+struct entry_list {
+	size_t n, size;
+	struct policy_entry *v;
+};
+int ruleset_publish(struct policy_compiler *c, struct ruleset *rs, bool full, const struct entry_list out[2]);
+bool ruleset_has_dead(const struct policy_compiler *c, const struct policy_ruleset *rs);
+int policy_cmp_number(const void *a, const void *b);
+/* lookup.c: the first entry of (dir, identity), or the one behind. */
+size_t ruleset_entry_pos(const struct policy_ruleset *rs, unsigned dir, uint32_t identity);
 
 /* result.c */
 int result_build(struct policy_compiler *c, struct policy_result **ret);

@@ -2,8 +2,7 @@
 /* Questions to a result, answered as the datapath would. */
 #include "lib/policy/internal.h"
 
-/* First entry of (dir, identity) or behind it. */
-static size_t entry_pos(const struct policy_ruleset *rs, enum weir_dir dir, uint32_t identity)
+size_t ruleset_entry_pos(const struct policy_ruleset *rs, unsigned dir, uint32_t identity)
 {
 	size_t lo = 0, hi = rs->n_entries;
 
@@ -25,7 +24,7 @@ static const struct policy_entry *longest(const struct policy_ruleset *rs, enum 
 {
 	const struct policy_entry *best = NULL;
 
-	for (size_t i = entry_pos(rs, dir, identity); i < rs->n_entries; i++) {
+	for (size_t i = ruleset_entry_pos(rs, dir, identity); i < rs->n_entries; i++) {
 		const struct policy_entry *e = &rs->entries[i];
 		struct port_spec spec = { e->proto, e->prefixlen, e->port };
 

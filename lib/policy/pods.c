@@ -116,7 +116,8 @@ static int collect(struct policy_compiler *c, struct changes *ch, bool spaces_ch
 		if (!entries[i]->object)
 			continue;
 		while (r >= 0 && old < c->pods.n) {
-			int cmp = c->pods.v[old]->version == entries[i]->version ? 0 : compare(c->pods.v[old], entries[i]);
+			int cmp = c->pods.v[old]->version == entries[i]->version ? 0
+										 : compare(c->pods.v[old], entries[i]);
 
 			if (cmp > 0)
 				break;
@@ -198,7 +199,8 @@ static void sort_addrs(struct policy_compiler *c)
 	for (size_t i = 0; i < c->pods.n; i++)
 		for (size_t v = 0; c->pods.v[i]->labelset && v < 2; v++)
 			if (!addr_is_zero(&c->pods.v[i]->addr[v]))
-				c->by_addr.v[c->by_addr.n++] = (struct addr_entry){ c->pods.v[i]->addr[v], c->pods.v[i] };
+				c->by_addr.v[c->by_addr.n++] =
+				    (struct addr_entry){ c->pods.v[i]->addr[v], c->pods.v[i] };
 	if (c->by_addr.n)
 		qsort(c->by_addr.v, c->by_addr.n, sizeof(*c->by_addr.v), cmp_addr);
 }
@@ -223,7 +225,8 @@ static void commit(struct policy_compiler *c, struct changes *ch)
 
 int pods_sync(struct policy_compiler *c)
 {
-	uint64_t pods = k8s_store_changes(c->store, K8S_POD) + 1, spaces = k8s_store_changes(c->store, K8S_NAMESPACE) + 1;
+	uint64_t pods = k8s_store_changes(c->store, K8S_POD) + 1,
+		 spaces = k8s_store_changes(c->store, K8S_NAMESPACE) + 1;
 	struct changes ch = {};
 	int r;
 

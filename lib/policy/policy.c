@@ -36,7 +36,7 @@ void policy_compiler_free(struct policy_compiler *c)
 	pods_clear(c);
 	for (uint32_t n = 0; n < ARRAY_SIZE(c->reserved); n++)
 		identity_unref(c->reserved[n]);
-	HASH_ITER(hh, c->labelsets, l, next) {
+	HASH_ITER (hh, c->labelsets, l, next) {
 		ruleset_unref(c, l->ruleset);
 		l->ruleset = NULL;
 	}
@@ -100,7 +100,7 @@ int policy_compiler_run(struct policy_compiler *c, const struct k8s_store *store
 			policy_is_local_t is_local, void *userdata, const struct policy_result **ret_result,
 			struct err *reterr)
 {
-	struct policy_result *result;
+	struct policy_result *result = NULL;
 	int r;
 
 	c->store = store;

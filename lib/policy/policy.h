@@ -33,8 +33,8 @@ struct policy_rule {
 /* One entry of the policy map without its rule set: the key as in struct weir_policy_key. */
 struct policy_entry {
 	uint32_t identity; /* WEIR_ID_ANY: any peer */
-	uint8_t dir;	   /* enum weir_dir */
-	uint8_t proto;	   /* meaningless when prefixlen is WEIR_POLICY_PREFIX_ANY */
+	uint8_t dir;       /* enum weir_dir */
+	uint8_t proto;     /* meaningless when prefixlen is WEIR_POLICY_PREFIX_ANY */
 	uint8_t prefixlen; /* of struct weir_policy_key */
 	uint8_t pad;
 	uint16_t port; /* host order, low bits beyond prefixlen zero */
@@ -44,8 +44,9 @@ struct policy_entry {
 
 struct policy_ruleset {
 	uint32_t number; /* never 0 */
-	uint32_t flags;	 /* WEIR_EP_READY | WEIR_EP_ISOLATED_... | WEIR_EP_AUDIT_... */
-	uint32_t deny_rule[2]; /* by enum weir_dir: rule number (number | WEIR_RULE_DEFAULT_DENY), 0 when not isolated */
+	uint32_t flags;  /* WEIR_EP_READY | WEIR_EP_ISOLATED_... | WEIR_EP_AUDIT_... */
+	uint32_t
+	    deny_rule[2]; /* by enum weir_dir: rule number (number | WEIR_RULE_DEFAULT_DENY), 0 when not isolated */
 	size_t n_entries;
 	const struct policy_entry *entries; /* sorted, without duplicates of (dir, identity, proto, prefixlen, port) */
 };
@@ -55,16 +56,16 @@ enum policy_id_kind { POLICY_ID_RESERVED, POLICY_ID_POD, POLICY_ID_CIDR, POLICY_
 struct policy_identity {
 	uint32_t number;
 	enum policy_id_kind kind;
-	const char *ns;		   /* of pods */
+	const char *ns;            /* of pods */
 	const char *const *labels; /* as Hubble shows them: "k8s:app=a", "k8s:io.kubernetes.pod.namespace=x",
 				      "reserved:world", "cidr:10.0.0.0/8"; sorted, NULL at the end */
-	size_t n_refs;		   /* addresses that have it */
+	size_t n_refs;             /* addresses that have it */
 };
 
 struct policy_ipcache_entry {
 	struct prefix prefix;
 	uint32_t identity;
-	uint16_t flags; /* enum weir_ipcache_flags */
+	uint16_t flags;               /* enum weir_ipcache_flags */
 	const struct policy_pod *pod; /* NULL: not a pod's address */
 };
 
@@ -76,7 +77,8 @@ struct policy_pod {
 	const struct policy_ruleset *ruleset; /* NULL unless the pod is local (is_local of policy_compiler_run) */
 };
 
-/* Valid until the next run of the same compiler. Everything sorted: ipcache by prefix_cmp, the rest by number or name. */
+/* Valid until the next run of the same compiler. Everything sorted: ipcache by prefix_cmp, the rest by number or name.
+ */
 struct policy_result {
 	size_t n_identities, n_rulesets, n_rules, n_ipcache, n_pods;
 	const struct policy_identity *identities;
@@ -98,9 +100,9 @@ void policy_compiler_reserve(struct policy_compiler *c, uint32_t first_rule, uin
 int policy_compiler_set_host_addrs(struct policy_compiler *c, const struct weir_addr *addrs, size_t n);
 
 /*
- * Compile. node: name of this node: its addresses get WEIR_ID_HOST and WEIR_IPC_HOST; NULL in offline use. is_local says for
- * which pods a rule set is wanted (NULL: for all). -ENOMEM, or -E2BIG with the object that is to blame: the former
- * result stays valid then, and in force.
+ * Compile. node: name of this node: its addresses get WEIR_ID_HOST and WEIR_IPC_HOST; NULL in offline use. is_local
+ * says for which pods a rule set is wanted (NULL: for all). -ENOMEM, or -E2BIG with the object that is to blame: the
+ * former result stays valid then, and in force.
  */
 typedef bool (*policy_is_local_t)(void *userdata, const char *ns, const char *name);
 int policy_compiler_run(struct policy_compiler *c, const struct k8s_store *store, const char *node,
@@ -112,7 +114,8 @@ int policy_compiler_run(struct policy_compiler *c, const struct k8s_store *store
 bool policy_ruleset_lookup(const struct policy_ruleset *rs, enum weir_dir dir, uint32_t peer_identity, uint8_t proto,
 			   uint16_t port, uint32_t *ret_rule);
 const struct policy_ipcache_entry *policy_result_ipcache(const struct policy_result *r, const struct weir_addr *a);
-/* number and dir as in struct weir_event.rule[dir]: a default deny has one number for both directions. NULL: unknown. */
+/* number and dir as in struct weir_event.rule[dir]: a default deny has one number for both directions. NULL: unknown.
+ */
 const struct policy_rule *policy_result_rule(const struct policy_result *r, uint32_t number, enum weir_dir dir);
 
 #endif

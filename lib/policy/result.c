@@ -106,8 +106,8 @@ static void put_addr(const struct policy_compiler *c, struct result *r, const st
 }
 
 /*
- * Three sorted lists into one: pods' addresses first, then nodes', then prefixes, where they name the same address. Pods
- * win: who claims a pod's address for a node would lend it what nodes may do.
+ * Three sorted lists into one: pods' addresses first, then nodes', then prefixes, where they name the same address.
+ * Pods win: who claims a pod's address for a node would lend it what nodes may do.
  */
 static void list_ipcache(const struct policy_compiler *c, struct result *r, const struct prefix *prefixes,
 			 const struct identity *const *owners, size_t n_prefixes)

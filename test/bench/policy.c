@@ -29,7 +29,7 @@ static double heap_mib(void)
 	return mallinfo2().uordblks / 1048576.0 + mallinfo2().hblkhd / 1048576.0;
 }
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
 	fprintf(stderr, "policy bench: %s\n", what);
 	exit(1);
@@ -40,33 +40,38 @@ static void write_pod(FILE *f, unsigned i, const char *version)
 	unsigned ns = i / PODS_PER_NS, n = i % PODS_PER_NS, app = n % APPS;
 
 	fprintf(f,
-		"{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"pod-%u\",\"namespace\":\"ns-%u\",\"labels\":{"
+		"{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"pod-%u\",\"namespace\":\"ns-%u\","
+		"\"labels\":{"
 		"\"app\":\"app-%u\",\"tier\":\"tier-%u\",\"version\":\"%s\",\"pod-template-hash\":\"%x\"",
 		n, ns, app, app % 3, version, app * 7919 + ns);
 	if (i % 5 == 0)
 		fprintf(f, ",\"statefulset.kubernetes.io/pod-name\":\"pod-%u\"", n);
-	fprintf(f,
-		"}},\"spec\":{\"nodeName\":\"node-%u\",\"containers\":[{\"name\":\"c\",\"ports\":[{\"containerPort\":%u,"
-		"\"name\":\"http\"}]}]},\"status\":{\"podIP\":\"10.%u.%u.%u\"}}\n",
-		i % 50, app % 2 ? 80 : 8080, ns / 250, ns % 250, n + 1);
+	fprintf(
+	    f,
+	    "}},\"spec\":{\"nodeName\":\"node-%u\",\"containers\":[{\"name\":\"c\",\"ports\":[{\"containerPort\":%u,"
+	    "\"name\":\"http\"}]}]},\"status\":{\"podIP\":\"10.%u.%u.%u\"}}\n",
+	    i % 50, app % 2 ? 80 : 8080, ns / 250, ns % 250, n + 1);
 }
 
 static void write_policy(FILE *f, unsigned i, unsigned n_ns)
 {
 	unsigned ns = i % n_ns, app = i / n_ns % APPS;
 
-	fprintf(f,
-		"{\"apiVersion\":\"networking.k8s.io/v1\",\"kind\":\"NetworkPolicy\",\"metadata\":{\"name\":\"policy-%u\","
-		"\"namespace\":\"ns-%u\"},\"spec\":{\"podSelector\":{\"matchLabels\":{\"app\":\"app-%u\"}},"
-		"\"policyTypes\":[\"Ingress\",\"Egress\"],\"ingress\":["
-		"{\"from\":[{\"podSelector\":{\"matchLabels\":{\"app\":\"app-%u\"}}}],\"ports\":[{\"port\":\"http\"}]},"
-		"{\"from\":[{\"namespaceSelector\":{\"matchLabels\":{\"team\":\"t%u\"}},\"podSelector\":{\"matchLabels\":"
-		"{\"app\":\"app-%u\"}}}],\"ports\":[{\"port\":80},{\"port\":8000,\"endPort\":8999}]},"
-		"{\"from\":[{\"ipBlock\":{\"cidr\":\"172.%u.0.0/16\",\"except\":[\"172.%u.%u.0/24\"]}}],\"ports\":[{\"port\":443}]}],"
-		"\"egress\":[{\"ports\":[{\"port\":53,\"protocol\":\"UDP\"},{\"port\":53}]},"
-		"{\"to\":[{\"podSelector\":{\"matchExpressions\":[{\"key\":\"tier\",\"operator\":\"In\",\"values\":[\"tier-0\","
-		"\"tier-1\"]}]}}]}]}}\n",
-		i, ns, app, (app + 1) % APPS, ns % 10, (app + 2) % APPS, 16 + ns % 16, 16 + ns % 16, app);
+	fprintf(
+	    f,
+	    "{\"apiVersion\":\"networking.k8s.io/v1\",\"kind\":\"NetworkPolicy\",\"metadata\":{\"name\":\"policy-%u\","
+	    "\"namespace\":\"ns-%u\"},\"spec\":{\"podSelector\":{\"matchLabels\":{\"app\":\"app-%u\"}},"
+	    "\"policyTypes\":[\"Ingress\",\"Egress\"],\"ingress\":["
+	    "{\"from\":[{\"podSelector\":{\"matchLabels\":{\"app\":\"app-%u\"}}}],\"ports\":[{\"port\":\"http\"}]},"
+	    "{\"from\":[{\"namespaceSelector\":{\"matchLabels\":{\"team\":\"t%u\"}},\"podSelector\":{\"matchLabels\":"
+	    "{\"app\":\"app-%u\"}}}],\"ports\":[{\"port\":80},{\"port\":8000,\"endPort\":8999}]},"
+	    "{\"from\":[{\"ipBlock\":{\"cidr\":\"172.%u.0.0/16\",\"except\":[\"172.%u.%u.0/"
+	    "24\"]}}],\"ports\":[{\"port\":443}]}],"
+	    "\"egress\":[{\"ports\":[{\"port\":53,\"protocol\":\"UDP\"},{\"port\":53}]},"
+	    "{\"to\":[{\"podSelector\":{\"matchExpressions\":[{\"key\":\"tier\",\"operator\":\"In\",\"values\":[\"tier-"
+	    "0\","
+	    "\"tier-1\"]}]}}]}]}}\n",
+	    i, ns, app, (app + 1) % APPS, ns % 10, (app + 2) % APPS, 16 + ns % 16, 16 + ns % 16, app);
 }
 
 static void load(struct k8s_store *s, const char *source, const char *text, size_t len)
@@ -86,7 +91,8 @@ static void load_cluster(struct k8s_store *s, unsigned n_policies, unsigned n_po
 
 	for (unsigned i = 0; f && i < n_ns; i++)
 		fprintf(f,
-			"{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"ns-%u\",\"labels\":{\"team\":"
+			"{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"ns-%u\",\"labels\":{"
+			"\"team\":"
 			"\"t%u\"}}}\n",
 			i, i % 10);
 	for (unsigned i = 0; f && i < n_pods; i++)

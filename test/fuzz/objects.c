@@ -28,7 +28,8 @@ static void ask(const struct policy_result *r)
 	for (size_t p = 0; p < r->n_pods; p++)
 		for (size_t i = 0; i < r->n_ipcache; i++)
 			for (enum weir_dir dir = WEIR_EGRESS; dir <= WEIR_INGRESS; dir++) {
-				policy_ruleset_lookup(r->pods[p]->ruleset, dir, r->ipcache[i].identity, IPPROTO_TCP, 80, &rule);
+				policy_ruleset_lookup(r->pods[p]->ruleset, dir, r->ipcache[i].identity, IPPROTO_TCP, 80,
+						      &rule);
 				need(rule < WEIR_RULE_FIRST || policy_result_rule(r, rule, dir));
 			}
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Selectors and labels made from bytes, against the definition of the operators told a second time. The input: number of
- * labels, then key and value of each, one byte of letters each; then requirements: operator, key, values.
- * sources: lib/k8s/selector.c
+ * Selectors and labels made from bytes, against the definition of the operators told a second time. The input: number
+ * of labels, then key and value of each, one byte of letters each; then requirements: operator, key, values. sources:
+ * lib/k8s/selector.c
  */
 #include "lib/k8s/selector.h"
 

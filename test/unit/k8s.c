@@ -4,9 +4,8 @@
 #include "lib/k8s/store.h"
 #include "test/unit.h"
 
-#define POLICY(spec)                                                                                       \
-	"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: x}\nspec: " \
-	spec "\n"
+#define POLICY(spec) \
+	"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: x}\nspec: " spec "\n"
 #define POD "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: x, labels: {app: web}}\n"
 
 static struct k8s_store *store;
@@ -55,11 +54,13 @@ static void refused(const char *spec, const char *want)
 	_cleanup_free_ char *text = NULL;
 
 	begin();
-	ck_assert_int_gt(asprintf(&text, "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"
-					 "metadata: {name: p, namespace: x}\nspec: %s\n",
+	ck_assert_int_gt(asprintf(&text,
+				  "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"
+				  "metadata: {name: p, namespace: x}\nspec: %s\n",
 				  spec),
 			 0);
-	ck_assert_msg(load(text) == 1, "%zu errors in %s: %s", problems.n_errors, spec, problems.n ? problems.v[0].text : "");
+	ck_assert_msg(load(text) == 1, "%zu errors in %s: %s", problems.n_errors, spec,
+		      problems.n ? problems.v[0].text : "");
 	ck_assert_msg(strstr(problems.v[0].text, want), "\"%s\" has no \"%s\"", problems.v[0].text, want);
 	ck_assert(!policy() || policy()->broken);
 	end();
@@ -67,7 +68,8 @@ static void refused(const char *spec, const char *want)
 
 START_TEST(what_the_api_server_refuses)
 {
-	refused("{podSelector: {}, ingress: [{from: [{}]}]}", "f.yaml:4: NetworkPolicy x/p: spec.ingress[0].from[0]: must have");
+	refused("{podSelector: {}, ingress: [{from: [{}]}]}",
+		"f.yaml:4: NetworkPolicy x/p: spec.ingress[0].from[0]: must have");
 	refused("{ingress: [{from: [{podSelector: {}, ipBlock: {cidr: 10.0.0.0/8}}]}]}", "ipBlock stands alone");
 	refused("{ingress: [{from: [{ipBlock: {}}]}]}", "spec.ingress[0].from[0].ipBlock.cidr: is missing");
 	refused("{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0}}]}]}", "\"10.0.0.0\" is not a CIDR");
@@ -91,7 +93,8 @@ START_TEST(what_the_api_server_refuses)
 	refused("{podSelector: {matchExpressions: [{key: a, operator: Gt, values: ['1']}]}}", "\"Gt\" is none of");
 	refused("{podSelector: {matchExpressions: [{key: a, operator: in, values: ['1']}]}}", "\"in\" is none of");
 	refused("{podSelector: {matchExpressions: [{key: a, operator: In}]}}", "values: must be given");
-	refused("{podSelector: {matchExpressions: [{key: a, operator: Exists, values: [b]}]}}", "must not be given with Exists");
+	refused("{podSelector: {matchExpressions: [{key: a, operator: Exists, values: [b]}]}}",
+		"must not be given with Exists");
 	refused("{podSelector: {matchExpressions: [{operator: Exists}]}}", "key: is missing");
 	refused("{podSelector: {matchLabels: {a: 1}}}", "matchLabels.a: is an integer and must be a string (quote it)");
 	refused("{podSelector: {matchLabels: {a/b/c: x}}}", "not a valid label key");
@@ -107,8 +110,9 @@ static void accepted(const char *spec)
 	_cleanup_free_ char *text = NULL;
 
 	begin();
-	ck_assert_int_gt(asprintf(&text, "{\"apiVersion\": \"networking.k8s.io/v1\", \"kind\": \"NetworkPolicy\", "
-					 "\"metadata\": {\"name\": \"p\", \"namespace\": \"x\"}%s%s}",
+	ck_assert_int_gt(asprintf(&text,
+				  "{\"apiVersion\": \"networking.k8s.io/v1\", \"kind\": \"NetworkPolicy\", "
+				  "\"metadata\": {\"name\": \"p\", \"namespace\": \"x\"}%s%s}",
 				  *spec ? ", \"spec\": " : "", spec),
 			 0);
 	ck_assert_msg(load(text) == 0, "%s: %s", spec, problems.n ? problems.v[0].text : "");
@@ -127,11 +131,13 @@ START_TEST(what_the_api_server_takes)
 	accepted("{\"ingress\": [{\"from\": null, \"ports\": null}]}");
 	accepted("{\"ingress\": [{\"from\": [{\"podSelector\": null, \"namespaceSelector\": {}}]}]}");
 	accepted("{\"ingress\": [{\"ports\": [{}, null, {\"port\": null, \"protocol\": null}]}]}");
-	accepted("{\"ingress\": [{\"from\": [{\"ipBlock\": {\"cidr\": \"10.0.0.7/8\", \"except\": [\"010.1.0.0/016\"]}}]}]}");
+	accepted("{\"ingress\": [{\"from\": [{\"ipBlock\": {\"cidr\": \"10.0.0.7/8\", \"except\": "
+		 "[\"010.1.0.0/016\"]}}]}]}");
 	accepted("{\"ingress\": [{\"from\": [{\"ipBlock\": {\"cidr\": \"1.2.3.4/0\"}}]}]}");
 	accepted("{\"ingress\": [{\"from\": [{\"ipBlock\": {\"cidr\": \"::ffff:10.0.0.0/104\"}}]}]}");
 	accepted("{\"podSelector\": {\"matchLabels\": {\"a\": \"\"}, \"matchExpressions\": ["
-		 "{\"key\": \"a\", \"operator\": \"In\", \"values\": [\"\"]}, {\"key\": \"a\", \"operator\": \"DoesNotExist\"}]}}");
+		 "{\"key\": \"a\", \"operator\": \"In\", \"values\": [\"\"]}, {\"key\": \"a\", \"operator\": "
+		 "\"DoesNotExist\"}]}}");
 }
 END_TEST
 
@@ -167,7 +173,8 @@ START_TEST(yaml_scalars_as_kubectl_reads_them)
 	ck_assert(((const struct k8s_pod *)find(K8S_POD, "a"))->host_network);
 	ck_assert_uint_eq(load(POD "spec: {hostNetwork: 'true'}\n"), 1);
 	ck_assert_uint_eq(load("apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {a: no}}\n"), 1);
-	ck_assert_uint_eq(load("apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {a: 'no', b: !!str 1, c: 1.2.3}}\n"), 0);
+	ck_assert_uint_eq(
+	    load("apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {a: 'no', b: !!str 1, c: 1.2.3}}\n"), 0);
 	end();
 }
 END_TEST
@@ -199,7 +206,8 @@ START_TEST(hostile_texts)
 	begin();
 	ck_assert_uint_eq(load(deep), 1);
 	end();
-	syntax("a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\n"
+	syntax("a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c "
+	       "[*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\n"
 	       "d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\n",
 	       5, "beyond reason");
 }
@@ -208,11 +216,14 @@ END_TEST
 START_TEST(anchors_and_merge_keys)
 {
 	begin();
-	ck_assert_uint_eq(load("apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  namespace: x\n  labels: &l {app: web, t: '1'}\n"
-			       "---\napiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod, metadata: {name: b, namespace: "
-			       "x, labels: &m {k: v}}}\n- apiVersion: v1\n  kind: Pod\n  metadata: {namespace: x, name: c, labels: {<<: "
-			       "*m, z: '2'}}\n"),
-			  0);
+	ck_assert_uint_eq(
+	    load(
+		"apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  namespace: x\n  labels: &l {app: web, t: '1'}\n"
+		"---\napiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod, metadata: {name: b, namespace: "
+		"x, labels: &m {k: v}}}\n- apiVersion: v1\n  kind: Pod\n  metadata: {namespace: x, name: c, labels: "
+		"{<<: "
+		"*m, z: '2'}}\n"),
+	    0);
 	ck_assert_str_eq(k8s_labels_get(&((const struct k8s_object *)find(K8S_POD, "a"))->labels, "app"), "web");
 	ck_assert_str_eq(k8s_labels_get(&((const struct k8s_object *)find(K8S_POD, "c"))->labels, "k"), "v");
 	ck_assert_str_eq(k8s_labels_get(&((const struct k8s_object *)find(K8S_POD, "c"))->labels, "z"), "2");
@@ -223,9 +234,10 @@ END_TEST
 START_TEST(lists_and_other_kinds)
 {
 	begin();
-	ck_assert_uint_eq(load("apiVersion: v1\nkind: PodList\nitems:\n- metadata: {name: a, namespace: x}\n- metadata: {name: B, "
-			       "namespace: x}\n---\n---\napiVersion: v1\nkind: Service\nmetadata: {name: s}\n"),
-			  1);
+	ck_assert_uint_eq(
+	    load("apiVersion: v1\nkind: PodList\nitems:\n- metadata: {name: a, namespace: x}\n- metadata: {name: B, "
+		 "namespace: x}\n---\n---\napiVersion: v1\nkind: Service\nmetadata: {name: s}\n"),
+	    1);
 	ck_assert(strstr(problems.v[0].text, "f.yaml:5: items[1].metadata.name: \"B\" is not a valid name"));
 	ck_assert_int_eq(problems.v[1].severity, K8S_NOTICE);
 	ck_assert_ptr_nonnull(find(K8S_POD, "a"));
@@ -338,10 +350,12 @@ static void workload(const char *owner, const char *kind, const char *name)
 	const struct k8s_pod *p;
 
 	begin();
-	ck_assert_int_gt(asprintf(&text, "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: x, labels: {pod-template-hash: "
-					 "7d4b}, ownerReferences: [{controller: true, %s}]}\n",
-				  owner),
-			 0);
+	ck_assert_int_gt(
+	    asprintf(&text,
+		     "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: x, labels: {pod-template-hash: "
+		     "7d4b}, ownerReferences: [{controller: true, %s}]}\n",
+		     owner),
+	    0);
 	ck_assert_uint_eq(load(text), 0);
 	p = find(K8S_POD, "a");
 	ck_assert_str_eq(p->workload_kind, kind);
@@ -365,11 +379,13 @@ START_TEST(nodes_and_namespaces)
 	const struct k8s_object *ns;
 
 	begin();
-	ck_assert_uint_eq(load("apiVersion: v1\nkind: Node\nmetadata: {name: n1}\nstatus: {addresses: [{type: Hostname, address: n1}, "
-			       "{type: InternalIP, address: 192.168.0.1}, {type: ExternalIP, address: '2001:db8::1'}]}\n---\n"
-			       "apiVersion: v1\nkind: Namespace\nmetadata: {name: x, labels: {team: red, kubernetes.io/metadata.name: "
-			       "other}}\n"),
-			  0);
+	ck_assert_uint_eq(
+	    load(
+		"apiVersion: v1\nkind: Node\nmetadata: {name: n1}\nstatus: {addresses: [{type: Hostname, address: n1}, "
+		"{type: InternalIP, address: 192.168.0.1}, {type: ExternalIP, address: '2001:db8::1'}]}\n---\n"
+		"apiVersion: v1\nkind: Namespace\nmetadata: {name: x, labels: {team: red, kubernetes.io/metadata.name: "
+		"other}}\n"),
+	    0);
 	n = find(K8S_NODE, "n1");
 	ck_assert_uint_eq(n->n_addrs, 2);
 	ns = find(K8S_NAMESPACE, "x");
@@ -379,7 +395,7 @@ START_TEST(nodes_and_namespaces)
 }
 END_TEST
 
-UNIT_MAIN(k8s, what_the_api_server_refuses, what_the_api_server_takes, policy_types_default, yaml_scalars_as_kubectl_reads_them,
-	  hostile_texts, anchors_and_merge_keys, lists_and_other_kinds, a_file_replaces_what_came_from_it, broken_now_good_before,
-	  broken_policies_isolate, one_definition_counts, registered_addresses_go_before, workloads_as_hubble_names_them,
-	  nodes_and_namespaces)
+UNIT_MAIN(k8s, what_the_api_server_refuses, what_the_api_server_takes, policy_types_default,
+	  yaml_scalars_as_kubectl_reads_them, hostile_texts, anchors_and_merge_keys, lists_and_other_kinds,
+	  a_file_replaces_what_came_from_it, broken_now_good_before, broken_policies_isolate, one_definition_counts,
+	  registered_addresses_go_before, workloads_as_hubble_names_them, nodes_and_namespaces)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The compiler over time: after each of many random edits its result must say what a new compiler says, and what the map
- * writer relies on must hold: a number keeps its meaning, and a rule set changes only by identities that come and go.
+ * The compiler over time: after each of many random edits its result must say what a new compiler says, and what the
+ * map writer relies on must hold: a number keeps its meaning, and a rule set changes only by identities that come and
+ * go.
  */
 #include <netinet/in.h>
 #include <stdarg.h>
@@ -26,8 +27,7 @@ static const char *one_of(unsigned n, const char *const *v)
 {
 	return v[pick(n)];
 }
-#define ONE_OF(...)                                                                          \
-	one_of(sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *), (const char *[]){ __VA_ARGS__ })
+#define ONE_OF(...) one_of(sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *), (const char *[]){ __VA_ARGS__ })
 
 static void load(struct k8s_store *s, const char *source, char *text)
 {
@@ -61,8 +61,10 @@ static void edit_pod(struct k8s_store *s)
 		return;
 	}
 	put(s, source,
-	    "{apiVersion: v1, kind: Pod, metadata: {name: p%u, namespace: s%u, labels: {app: %s, tier: %s}}, spec: {nodeName: %s, "
-	    "hostNetwork: %s, containers: [{ports: [{containerPort: %s, name: %s}]}]}, status: {phase: %s, podIP: 10.0.%u.%u, "
+	    "{apiVersion: v1, kind: Pod, metadata: {name: p%u, namespace: s%u, labels: {app: %s, tier: %s}}, spec: "
+	    "{nodeName: %s, "
+	    "hostNetwork: %s, containers: [{ports: [{containerPort: %s, name: %s}]}]}, status: {phase: %s, podIP: "
+	    "10.0.%u.%u, "
 	    "podIPs: [{ip: 10.0.%u.%u}, {ip: 'fd00::%u'}]}}",
 	    i, i % SPACES, ONE_OF("a", "b", "c"), ONE_OF("'1'", "''"), ONE_OF("node1", "node2"),
 	    ONE_OF("false", "false", "false", "true"), ONE_OF("80", "81"), ONE_OF("http", "dns"),
@@ -84,23 +86,26 @@ static void edit_space(struct k8s_store *s)
 
 static void edit_node(struct k8s_store *s)
 {
-	put(s, "node", "{apiVersion: v1, kind: Node, metadata: {name: node1}, status: {addresses: [{type: InternalIP, address: "
-		       "192.168.0.%u}]}}",
+	put(s, "node",
+	    "{apiVersion: v1, kind: Node, metadata: {name: node1}, status: {addresses: [{type: InternalIP, address: "
+	    "192.168.0.%u}]}}",
 	    pick(3));
 }
 
 static const char *peer(void)
 {
-	return ONE_OF("[]", "[{podSelector: {matchLabels: {app: a}}}]", "[{namespaceSelector: {matchLabels: {team: red}}}]",
-		      "[{namespaceSelector: {}, podSelector: {matchLabels: {tier: ''}}}]", "[{ipBlock: {cidr: 10.0.0.0/24}}]",
-		      "[{ipBlock: {cidr: 0.0.0.0/0, except: [10.0.1.0/24, 10.0.0.3/32]}}]", "[{ipBlock: {cidr: 'fd00::/16'}}]",
-		      "[{namespaceSelector: {matchExpressions: [{key: team, operator: NotIn, values: [red]}]}}]",
-		      "[{podSelector: {}}, {ipBlock: {cidr: 192.168.0.0/31}}]");
+	return ONE_OF(
+	    "[]", "[{podSelector: {matchLabels: {app: a}}}]", "[{namespaceSelector: {matchLabels: {team: red}}}]",
+	    "[{namespaceSelector: {}, podSelector: {matchLabels: {tier: ''}}}]", "[{ipBlock: {cidr: 10.0.0.0/24}}]",
+	    "[{ipBlock: {cidr: 0.0.0.0/0, except: [10.0.1.0/24, 10.0.0.3/32]}}]", "[{ipBlock: {cidr: 'fd00::/16'}}]",
+	    "[{namespaceSelector: {matchExpressions: [{key: team, operator: NotIn, values: [red]}]}}]",
+	    "[{podSelector: {}}, {ipBlock: {cidr: 192.168.0.0/31}}]");
 }
 
 static const char *ports(void)
 {
-	return ONE_OF("[]", "[{port: 80}]", "[{port: http}]", "[{port: dns}, {port: 80, endPort: 82}]", "[{protocol: UDP}]");
+	return ONE_OF("[]", "[{port: 80}]", "[{port: http}]", "[{port: dns}, {port: 80, endPort: 82}]",
+		      "[{protocol: UDP}]");
 }
 
 static void edit_policy(struct k8s_store *s)
@@ -114,17 +119,20 @@ static void edit_policy(struct k8s_store *s)
 		return;
 	}
 	put(s, source,
-	    "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: n%u, namespace: s%u, annotations: "
-	    "{weir.io/audit: '%s'}}, spec: {podSelector: %s, policyTypes: %s, ingress: [{from: %s, ports: %s}, {from: %s, ports: "
+	    "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: n%u, namespace: s%u, "
+	    "annotations: "
+	    "{weir.io/audit: '%s'}}, spec: {podSelector: %s, policyTypes: %s, ingress: [{from: %s, ports: %s}, {from: "
+	    "%s, ports: "
 	    "%s}], egress: [{to: %s, ports: %s}]}}",
-	    i, pick(SPACES), ONE_OF("false", "false", "true"), ONE_OF("{}", "{matchLabels: {app: a}}", "{matchLabels: {app: b}}"),
+	    i, pick(SPACES), ONE_OF("false", "false", "true"),
+	    ONE_OF("{}", "{matchLabels: {app: a}}", "{matchLabels: {app: b}}"),
 	    ONE_OF("[Ingress]", "[Egress]", "[Ingress, Egress]"), peer(), ports(), peer(), ports(), peer(), ports());
 }
 
 static void edit(struct k8s_store *s)
 {
-	static void (*const edits[])(struct k8s_store *) = { edit_pod, edit_pod, edit_pod, edit_pod, edit_policy, edit_policy,
-							     edit_space, edit_node };
+	static void (*const edits[])(struct k8s_store *) = { edit_pod,    edit_pod,    edit_pod,   edit_pod,
+							     edit_policy, edit_policy, edit_space, edit_node };
 
 	for (unsigned n = 1 + pick(3); n; n--)
 		edits[pick(ARRAY_SIZE(edits))](s);
@@ -156,17 +164,19 @@ static uint32_t identity_of(const struct policy_result *r, const struct weir_add
 	return policy_result_ipcache(r, a)->identity;
 }
 
-static void same_verdict(const struct policy_result *a, const struct policy_result *b, size_t pod, const struct weir_addr *peer_addr,
-			 uint8_t proto, uint16_t port)
+static void same_verdict(const struct policy_result *a, const struct policy_result *b, size_t pod,
+			 const struct weir_addr *peer_addr, uint8_t proto, uint16_t port)
 {
 	for (enum weir_dir dir = WEIR_EGRESS; dir <= WEIR_INGRESS; dir++) {
 		uint32_t rule_a, rule_b;
-		bool x = policy_ruleset_lookup(a->pods[pod]->ruleset, dir, identity_of(a, peer_addr), proto, port, &rule_a);
-		bool y = policy_ruleset_lookup(b->pods[pod]->ruleset, dir, identity_of(b, peer_addr), proto, port, &rule_b);
+		bool x =
+		    policy_ruleset_lookup(a->pods[pod]->ruleset, dir, identity_of(a, peer_addr), proto, port, &rule_a);
+		bool y =
+		    policy_ruleset_lookup(b->pods[pod]->ruleset, dir, identity_of(b, peer_addr), proto, port, &rule_b);
 		_cleanup_free_ char *p = names(a, rule_a, dir), *q = names(b, rule_b, dir);
 
-		ck_assert_msg(x == y, "%s/%s dir %d proto %u port %u: %d, from scratch %d", a->pods[pod]->ns, a->pods[pod]->name, dir,
-			      proto, port, x, y);
+		ck_assert_msg(x == y, "%s/%s dir %d proto %u port %u: %d, from scratch %d", a->pods[pod]->ns,
+			      a->pods[pod]->name, dir, proto, port, x, y);
 		ck_assert_str_eq(p, q);
 	}
 }
@@ -239,7 +249,7 @@ struct memory {
 	struct {
 		uint32_t number;
 		char *labels;
-	} *ids;
+	} * ids;
 };
 
 static char *label_text(const struct policy_identity *i)
@@ -301,8 +311,8 @@ static bool alive(const struct policy_result *r, uint32_t identity)
 }
 
 /* Entries of identities that are in both must be the same. */
-static void only_identities_changed(const struct memory *m, const struct policy_ruleset *old, const struct policy_result *r,
-				    const struct policy_ruleset *new)
+static void only_identities_changed(const struct memory *m, const struct policy_ruleset *old,
+				    const struct policy_result *r, const struct policy_ruleset *new)
 {
 	size_t i = 0, k = 0;
 
@@ -399,8 +409,10 @@ START_TEST(reserved_numbers_are_not_given_out)
 	const struct policy_result *r;
 
 	put(s, "f", "%s", "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: x}, status: {podIP: 10.0.0.1}}");
-	put(s, "g", "%s", "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: np, namespace: x}, spec: {ingress: "
-			  "[{}]}}");
+	put(s, "g", "%s",
+	    "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: np, namespace: x}, spec: "
+	    "{ingress: "
+	    "[{}]}}");
 	policy_compiler_reserve(c, 1000, 77);
 	r = run(c, s, NULL);
 	ck_assert_uint_eq(r->n_rulesets, 1);
@@ -419,10 +431,12 @@ START_TEST(addresses_of_this_node)
 	struct weir_addr own, pod, other;
 	const struct policy_result *r;
 
-	ck_assert(!addr_parse("192.168.7.7", &own) && !addr_parse("10.0.0.1", &pod) && !addr_parse("192.168.0.1", &other));
+	ck_assert(!addr_parse("192.168.7.7", &own) && !addr_parse("10.0.0.1", &pod) &&
+		  !addr_parse("192.168.0.1", &other));
 	put(s, "f", "%s", "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: x}, status: {podIP: 10.0.0.1}}");
-	put(s, "g", "%s", "{apiVersion: v1, kind: Node, metadata: {name: node2}, status: {addresses: [{type: InternalIP, address: "
-			  "192.168.0.1}, {type: InternalIP, address: 10.0.0.1}]}}");
+	put(s, "g", "%s",
+	    "{apiVersion: v1, kind: Node, metadata: {name: node2}, status: {addresses: [{type: InternalIP, address: "
+	    "192.168.0.1}, {type: InternalIP, address: 10.0.0.1}]}}");
 	ck_assert_int_eq(policy_compiler_set_host_addrs(c, &own, 1), 0);
 	r = run(c, s, NULL);
 	ck_assert_uint_eq(identity_of(r, &own), WEIR_ID_HOST);
@@ -432,8 +446,10 @@ START_TEST(addresses_of_this_node)
 	ck_assert_uint_ge(identity_of(r, &pod), WEIR_ID_FIRST); /* a node cannot take a pod's address */
 	ck_assert_ptr_nonnull(policy_result_ipcache(r, &pod)->pod);
 	/* With a prefix that a policy names around it, it is still the host, under another number. */
-	put(s, "h", "%s", "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: np, namespace: x}, spec: {ingress: "
-			  "[{from: [{ipBlock: {cidr: 192.168.0.0/16}}]}]}}");
+	put(s, "h", "%s",
+	    "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: np, namespace: x}, spec: "
+	    "{ingress: "
+	    "[{from: [{ipBlock: {cidr: 192.168.0.0/16}}]}]}}");
 	r = run(c, s, NULL);
 	ck_assert_uint_ge(identity_of(r, &own), WEIR_ID_FIRST);
 	ck_assert_uint_eq(policy_result_ipcache(r, &own)->flags, WEIR_IPC_HOST);
@@ -441,5 +457,5 @@ START_TEST(addresses_of_this_node)
 }
 END_TEST
 
-UNIT_MAIN(policy, edits_give_what_a_new_compiler_gives, nothing_changes_without_a_change, reserved_numbers_are_not_given_out,
-	  addresses_of_this_node)
+UNIT_MAIN(policy, edits_give_what_a_new_compiler_gives, nothing_changes_without_a_change,
+	  reserved_numbers_are_not_given_out, addresses_of_this_node)

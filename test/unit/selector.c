@@ -13,7 +13,11 @@ static bool holds(const char *key, enum k8s_operator op, size_t n, const char **
 	return k8s_selector_matches(&(struct k8s_selector){ 1, &r }, &object);
 }
 
-#define VALUES(...) (sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *)), (const char *[]){ __VA_ARGS__ }
+#define VALUES(...)                                                                  \
+	(sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *)), (const char *[]) \
+	{                                                                            \
+		__VA_ARGS__                                                          \
+	}
 
 START_TEST(operators_by_the_book)
 {
@@ -41,14 +45,15 @@ END_TEST
 START_TEST(texts_as_kubectl_takes_them)
 {
 	struct k8s_requirement r[] = {
-		{ "app", K8S_IN, VALUES("web") },    { "tier", K8S_IN, VALUES("a", "b") },
-		{ "x", K8S_NOT_IN, VALUES("y") },    { "z", K8S_NOT_IN, VALUES("1", "2") },
-		{ "e", K8S_EXISTS, 0, NULL }, { "n", K8S_DOES_NOT_EXIST, 0, NULL },
+		{ "app", K8S_IN, VALUES("web") }, { "tier", K8S_IN, VALUES("a", "b") },
+		{ "x", K8S_NOT_IN, VALUES("y") }, { "z", K8S_NOT_IN, VALUES("1", "2") },
+		{ "e", K8S_EXISTS, 0, NULL },     { "n", K8S_DOES_NOT_EXIST, 0, NULL },
 	};
 	static const char want[] = "app=web,tier in (a,b),x!=y,z notin (1,2),e,!n";
 	char buf[100], small[8];
 
-	ck_assert_uint_eq(k8s_selector_to_str(&(struct k8s_selector){ ARRAY_SIZE(r), r }, buf, sizeof(buf)), strlen(want));
+	ck_assert_uint_eq(k8s_selector_to_str(&(struct k8s_selector){ ARRAY_SIZE(r), r }, buf, sizeof(buf)),
+			  strlen(want));
 	ck_assert_str_eq(buf, want);
 	ck_assert_uint_eq(k8s_selector_to_str(&(struct k8s_selector){ ARRAY_SIZE(r), r }, small, sizeof(small)),
 			  strlen(want));
