@@ -114,11 +114,10 @@ static __always_inline int admit(struct __sk_buff *skb, struct packet *p, struct
 	return r ? drop(p, r) : act;
 }
 
-/* An established connection judged under this generation: everything that a fast path may ask. */
+/* A connection that is alive and was allowed under this generation: everything that a fast path may ask. */
 static __always_inline bool ct_plain(const struct weir_ct *ct, const struct packet *p)
 {
-	return ct->gen == p->gen && !(ct->state & (WEIR_CT_CLOSED | WEIR_CT_DENIED)) && !is_opening(p) &&
-	       !ct_idle(ct, p);
+	return ct->gen == p->gen && !(ct->state & WEIR_CT_DENIED) && !is_opening(p) && ct_live(ct, p);
 }
 
 /* What node this is: without it nothing passes. */
