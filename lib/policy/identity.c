@@ -147,6 +147,7 @@ void identities_sweep(struct policy_compiler *c)
 	struct identity *i, *next;
 
 	HASH_ITER (hh, c->identities, i, next) {
+		/* cppcheck-suppress uninitvar */
 		if (i->pub.n_refs)
 			continue;
 		c->dead.v[c->dead.n++] = i->pub.number; /* room since its birth */

@@ -37,6 +37,7 @@ void policy_compiler_free(struct policy_compiler *c)
 	for (uint32_t n = 0; n < ARRAY_SIZE(c->reserved); n++)
 		identity_unref(c->reserved[n]);
 	HASH_ITER (hh, c->labelsets, l, next) {
+		/* cppcheck-suppress uninitvar */
 		ruleset_unref(c, l->ruleset);
 		l->ruleset = NULL;
 	}

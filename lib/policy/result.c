@@ -97,12 +97,11 @@ static void put(struct result *r, const struct prefix *p, const struct identity 
 	r->ipcache[r->pub.n_ipcache++] = (struct policy_ipcache_entry){ *p, i->pub.number, flags, pod };
 }
 
-static void put_addr(const struct policy_compiler *c, struct result *r, const struct addr_entry *e)
+static void put_addr(struct result *r, const struct addr_entry *e)
 {
 	struct prefix p = prefix_of_addr(&e->addr);
 
 	put(r, &p, e->pod->identity[!addr_is_v4(&e->addr)], 0, e->pod->pub);
-	(void)c;
 }
 
 /*
@@ -127,7 +126,7 @@ static void list_ipcache(const struct policy_compiler *c, struct result *r, cons
 			put(r, &ph, c->hosts.v[h].identity, c->hosts.v[h].local ? WEIR_IPC_HOST : 0, NULL);
 			h++;
 		} else {
-			put_addr(c, r, &c->by_addr.v[a++]);
+			put_addr(r, &c->by_addr.v[a++]);
 		}
 	}
 	r->pub.ipcache = r->ipcache;
