@@ -48,7 +48,7 @@ struct packet {
 
 static uint8_t proto_number(const char *name)
 {
-	return streq(name, "UDP") ? IPPROTO_UDP : streq(name, "SCTP") ? IPPROTO_SCTP : IPPROTO_TCP;
+	return streq(name, "UDP") ? IPPROTO_UDP : streq(name, "SCTP") ? IPPROTO_SCTP : streq(name, "ICMP") ? IPPROTO_ICMP : IPPROTO_TCP;
 }
 
 static void put_ip(struct packet *p, const struct weir_addr *from, const struct weir_addr *to, uint8_t proto, size_t l4)
@@ -82,13 +82,20 @@ static struct packet first_packet(const struct weir_addr *from, const struct wei
 				  const uint8_t *mac)
 {
 	struct packet p = {};
-	size_t l4 = proto == IPPROTO_TCP ? 20 : proto == IPPROTO_UDP ? 8 : 12;
+	bool echo = proto == IPPROTO_ICMP, v6 = !addr_is_v4(from);
+	size_t l4 = proto == IPPROTO_TCP ? 20 : proto == IPPROTO_SCTP ? 12 : 8;
 	uint8_t *h;
 
-	put_ip(&p, from, to, proto, l4);
+	put_ip(&p, from, to, echo && v6 ? IPPROTO_ICMPV6 : proto, l4);
 	memcpy(p.b + 6, mac, 6);
 	h = p.b + p.len - l4;
 	next_port = next_port == 65535 ? 1024 : next_port + 1;
+	if (echo) { /* a request with that identifier */
+		h[0] = v6 ? 128 : 8;
+		h[4] = next_port >> 8;
+		h[5] = next_port;
+		return p;
+	}
 	h[0] = next_port >> 8;
 	h[1] = next_port;
 	h[2] = port >> 8;
@@ -102,16 +109,30 @@ static struct packet first_packet(const struct weir_addr *from, const struct wei
 	return p;
 }
 
-static bool passes(const char *prog, uint32_t ifindex, const struct packet *p)
+static uint32_t run(const char *prog, uint32_t ifindex, uint32_t ingress_ifindex, const struct packet *p)
 {
-	struct __sk_buff ctx = { .ifindex = ifindex };
+	struct __sk_buff ctx = { .ifindex = ifindex, .ingress_ifindex = ingress_ifindex };
 	uint8_t out[256];
 	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = p->b, .data_size_in = p->len, .data_out = out, .data_size_out = sizeof(out),
 		    .ctx_in = &ctx, .ctx_size_in = sizeof(ctx));
 
 	if (bpf_prog_test_run_opts(datapath_prog_fd(dp, prog), &o) < 0)
 		die("test run", strerror(errno));
-	return o.retval != TC_ACT_SHOT;
+	return o.retval;
+}
+
+/* To the pod's own interface. What from_net leaves to the stack comes out of it there. */
+static bool arrives(uint32_t ifindex, bool from_own_node, const struct packet *p)
+{
+	if (from_own_node)
+		return run("to_pod", ifindex, 0, p) != TC_ACT_SHOT;
+	switch (run("from_net", ifindexes[0], ifindexes[0], p)) {
+	case TC_ACT_SHOT:
+		return false;
+	case TC_ACT_OK:
+		return run("to_pod", ifindex, ifindexes[0], p) != TC_ACT_SHOT;
+	}
+	return true;
 }
 
 /* ---- worlds */
@@ -190,6 +211,7 @@ static bool same_addr(const struct weir_addr *have, const struct weir_addr *a)
 	return !addr_is_zero(a) && !addr_cmp(&have[addr_is_v4(a) ? 0 : 1], a);
 }
 
+/* Pods on the host's network say where their node is, too. */
 static bool find_pod_by_addr(const struct world *w, const struct weir_addr *a, struct end *end)
 {
 	const struct k8s_entry *const *pods;
@@ -198,13 +220,14 @@ static bool find_pod_by_addr(const struct world *w, const struct weir_addr *a, s
 	for (size_t i = 0; i < n; i++) {
 		const struct k8s_pod *pod = (const struct k8s_pod *)pods[i]->object;
 
-		if (!pod->host_network && !pod->finished && same_addr(k8s_entry_pod_addr(pods[i]), a)) {
-			end->pod = pods[i];
-			end->node = node_of(pod);
-			return true;
-		}
+		if (pod->finished || !same_addr(k8s_entry_pod_addr(pods[i]), a) || (end->node && pod->terminating))
+			continue;
+		end->pod = pod->host_network ? NULL : pods[i];
+		end->node = node_of(pod);
+		if (!pod->terminating)
+			break;
 	}
-	return false;
+	return end->node != NULL;
 }
 
 static void set_addr(struct end *end, const struct weir_addr *a)
@@ -281,7 +304,7 @@ static bool probe(struct world *w, const struct end *from, const struct end *to,
 		switch_node(w, from->node);
 		ep = endpoints_find_pod(&w->eps, from->pod->ns, from->pod->name);
 		p = first_packet(&from->addr[f], &to->addr[f], proto, port, ep->attachment->mac);
-		allowed = passes("from_pod", ep->attachment->ifindex, &p);
+		allowed = run("from_pod", ep->attachment->ifindex, ep->attachment->ifindex, &p) != TC_ACT_SHOT;
 	}
 	if (to->pod && from->pod != to->pod && !(from->pod && streq(from->node, to->node))) {
 		bool own_node = !from->pod && from->node && streq(from->node, to->node);
@@ -290,7 +313,7 @@ static bool probe(struct world *w, const struct end *from, const struct end *to,
 		switch_node(w, to->node);
 		ep = endpoints_find_pod(&w->eps, to->pod->ns, to->pod->name);
 		p = first_packet(&from->addr[f], &to->addr[f], proto, port, mac);
-		allowed = passes(own_node ? "to_pod" : "from_net", own_node ? ep->attachment->ifindex : ifindexes[0], &p) && allowed;
+		allowed = arrives(ep->attachment->ifindex, own_node, &p) && allowed;
 	}
 	return allowed;
 }
