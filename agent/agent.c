@@ -357,9 +357,16 @@ static int read_everything(struct agent *a, struct err *reterr)
 	return r;
 }
 
-static int start_serving(struct agent *a, struct err *reterr)
+/* Before the records are read: who is added in between waits in the socket, and is not missed. */
+static int listen_for_pods(struct agent *a, struct err *reterr)
 {
 	const struct cni_handler handler = { a, on_cni_add, on_cni_del, on_cni_state, on_cni_not_ready };
+
+	return cni_server_new(a->event, a->config.run_dir, &handler, &a->cni, reterr);
+}
+
+static int start_serving(struct agent *a, struct err *reterr)
+{
 	const struct api_config ac = {
 		.run_dir = a->config.run_dir,
 		.listen = a->config.listen,
@@ -373,10 +380,7 @@ static int start_serving(struct agent *a, struct err *reterr)
 		return r;
 	if (sd_event_add_io(a->event, &a->drain, flow_reader_fd(a->reader), EPOLLIN, on_events, a) < 0)
 		return err_oom(reterr);
-	r = api_server_new(a->event, &ac, &a->api, reterr);
-	if (r >= 0)
-		r = cni_server_new(a->event, a->config.run_dir, &handler, &a->cni, reterr);
-	return r;
+	return api_server_new(a->event, &ac, &a->api, reterr);
 }
 
 int agent_start(struct agent *a, struct err *reterr)
@@ -390,6 +394,8 @@ int agent_start(struct agent *a, struct err *reterr)
 		r = make_parts(a, reterr);
 	if (r >= 0)
 		r = nat_init(&a->nat, &a->config, reterr);
+	if (r >= 0)
+		r = listen_for_pods(a, reterr);
 	if (r >= 0)
 		r = start_datapath(a, reterr);
 	if (r >= 0)

@@ -89,7 +89,7 @@ static uint32_t ticks_per_sec(void)
 
 static uint32_t ring_bytes(const struct datapath_options *o)
 {
-	return o->ring_bytes ?: 8 << 20;
+	return o->ring_bytes ?: 2 << 20;
 }
 
 static int open_objects(struct datapath *dp, const struct datapath_options *o, struct err *reterr)
@@ -119,7 +119,7 @@ static uint32_t map_size(const struct datapath_options *o, const char *name)
 		{ WEIR_MAP_IPCACHE, o->ipcache, 65536 },
 		{ WEIR_MAP_FRAG, o->frag, 4096 },
 		{ WEIR_MAP_DENY, o->deny, 4096 },
-		{ WEIR_MAP_EVENTS, o->ring_bytes, 8 << 20 },
+		{ WEIR_MAP_EVENTS, o->ring_bytes, 2 << 20 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)

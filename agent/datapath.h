@@ -23,7 +23,7 @@ struct datapath_options {
 	uint32_t ipcache;    /* 65536 */
 	uint32_t frag;       /* 4096 */
 	uint32_t deny;       /* 4096 */
-	uint32_t ring_bytes; /* 8 MiB; a power of two */
+	uint32_t ring_bytes; /* 2 MiB; a power of two */
 	bool fake_clock;     /* the time is weir_node.fake_now */
 };
 

@@ -56,6 +56,8 @@ ask() { # FROM: this sender's rows, one after the other
 
 play() { # FOLDER
 	local pod ip asking=() servers=() p
+	rm -f "$TMP/n/objects/o.json" # or the last good version of a policy would stand in for a broken one
+	sleep 0.2
 	cp "$1/objects.json" "$TMP/n/objects/o.json.tmp" && mv "$TMP/n/objects/o.json.tmp" "$TMP/n/objects/o.json"
 	sleep 0.3
 	while read -r pod ip; do
@@ -71,7 +73,7 @@ play() { # FOLDER
 	while read -r pod ip; do pod_del n "$pod" || echo "cannot delete $pod"; done <"$1/pods"
 }
 
-node_up n '["0.0.0.0/1","fd00::/8"]'
+node_up n '["0.0.0.0/1","fc00::/7"]'
 agent_start n || { not_ok "the agent starts"; done_testing; }
 for case in "$TMP"/case*; do
 	play "$case" >"$TMP/wrong" 2>&1
