@@ -108,22 +108,21 @@ static int listen_unix(struct api_server *s, struct err *reterr)
 	return 0;
 }
 
-/* "127.0.0.1:4244", "[::1]:4244" */
-static int resolve(const char *listen, struct addrinfo **ret_ai, struct err *reterr)
+/* "127.0.0.1:4244", "[::1]:4244"; NULL for others. */
+static struct addrinfo *resolve(const char *listen)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 				  .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV };
 	const char *colon = strrchr(listen, ':');
+	struct addrinfo *ai = NULL;
 	char host[64];
 	size_t len = colon ? (size_t)(colon - listen) : sizeof(host);
 	bool brackets = len >= 2 && listen[0] == '[' && listen[len - 1] == ']';
 
-	if (len >= sizeof(host))
-		return err_set(reterr, -EINVAL, "\"%s\" is not ADDRESS:PORT", listen);
+	if (len >= sizeof(host) || !colon[1])
+		return NULL;
 	snprintf(host, sizeof(host), "%.*s", (int)(brackets ? len - 2 : len), listen + brackets);
-	if (!*host || getaddrinfo(host, colon + 1, &hints, ret_ai) != 0)
-		return err_set(reterr, -EINVAL, "\"%s\" is not ADDRESS:PORT", listen);
-	return 0;
+	return *host && getaddrinfo(host, colon + 1, &hints, &ai) == 0 ? ai : NULL;
 }
 
 static bool is_loopback(const struct sockaddr *sa)
@@ -136,11 +135,11 @@ static bool is_loopback(const struct sockaddr *sa)
 static int listen_tcp(struct api_server *s, struct err *reterr)
 {
 	_cleanup_close_ int fd = -1;
-	struct addrinfo *ai = NULL;
-	int r = resolve(s->config.listen, &ai, reterr);
+	struct addrinfo *ai = resolve(s->config.listen);
+	int r = 0;
 
-	if (r < 0)
-		return r;
+	if (!ai)
+		return err_set(reterr, -EINVAL, "\"%s\" is not ADDRESS:PORT", s->config.listen);
 	if (!is_loopback(ai->ai_addr)) {
 		freeaddrinfo(ai);
 		return err_set(reterr, -EPERM, "%s: flows go out in plain text, so only on a loopback address",
