@@ -94,6 +94,7 @@ static void put(struct result *r, const struct prefix *p, const struct identity 
 
 	if (last && !prefix_cmp(&last->prefix, p)) /* the first claim on an address stands */
 		return;
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): allocate() failed else */
 	r->ipcache[r->pub.n_ipcache++] = (struct policy_ipcache_entry){ *p, i->pub.number, flags, pod };
 }
 
