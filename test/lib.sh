@@ -44,7 +44,8 @@ agent_start() {
 	PIDS+=("$AGENT_PID")
 	disown "$AGENT_PID"
 	for ((i = 0; i < 100; i++)); do
-		"$BUILD/weir" status --server "unix://$TMP/$node/run/hubble.sock" >/dev/null 2>&1 && return 0
+		# It answers, if only to say that something is wrong with its objects.
+		[ -n "$("$BUILD/weir" status -o json --server "unix://$TMP/$node/run/hubble.sock" 2>/dev/null)" ] && return 0
 		kill -0 "$AGENT_PID" 2>/dev/null || break
 		sleep 0.1
 	done
