@@ -183,7 +183,12 @@ static __noinline __maybe_unused int ct_rejudge(const struct packet *p, struct w
 	return 0;
 }
 
-static __noinline __maybe_unused int ct_create(struct packet *p, const struct conn *c, __u32 len)
+/*
+ * old: what the key has, over by now or opened the other way. It is overwritten in place, because taking an element from
+ * the LRU lists and giving one back costs more than the rest of opening a connection. A late packet of the old connection
+ * that another CPU has in hand may see half of each: both were allowed between these addresses and ports.
+ */
+static __noinline __maybe_unused int ct_create(struct packet *p, const struct conn *c, struct weir_ct *old, __u32 len)
 {
 	struct weir_ct ct = {
 		.gen = p->gen,
@@ -203,6 +208,10 @@ static __noinline __maybe_unused int ct_create(struct packet *p, const struct co
 	ct.tcp_flags[0] = side ? 0 : p->tcp_flags & TCP_TOLD;
 	ct.tcp_flags[1] = side ? p->tcp_flags & TCP_TOLD : 0;
 	ct_judged(&ct, c, side);
+	if (old) {
+		*old = ct;
+		return 0;
+	}
 	if (p->proto == IPPROTO_TCP)
 		r = bpf_map_update_elem(&weir_ct_tcp, &p->key, &ct, BPF_ANY);
 	else

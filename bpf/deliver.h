@@ -91,7 +91,7 @@ static __noinline int opening(struct __sk_buff *skb, struct packet *p, struct we
 	} else if (is_retransmission(p, ct)) {
 		ct_account(skb, p, ct);
 	} else {
-		r = ct_create(p, &c, skb->len);
+		r = ct_create(p, &c, ct, skb->len);
 		if (r)
 			return drop(p, r);
 		event_emit(p, NULL, WEIR_EV_NEW, c.audit ? WEIR_AUDIT : WEIR_FORWARDED, 0);
