@@ -120,15 +120,19 @@ struct endpoint *endpoints_find(const struct endpoints *eps, const char *key)
 	return ep;
 }
 
+/* Asked for every pod of the cluster in every pass: no printf here. */
 struct endpoint *endpoints_find_pod(const struct endpoints *eps, const char *ns, const char *name)
 {
+	size_t n = strlen(ns), len = n + 1 + strlen(name);
 	char pod[320]; /* a DNS label and a DNS subdomain at most */
 	struct endpoint *ep;
-	int n = snprintf(pod, sizeof(pod), "%s/%s", ns, name);
 
-	if (n < 0 || (size_t)n >= sizeof(pod))
+	if (!eps->by_pod || len > sizeof(pod))
 		return NULL;
-	HASH_FIND(hh_pod, eps->by_pod, pod, (size_t)n, ep);
+	memcpy(pod, ns, n);
+	pod[n] = '/';
+	memcpy(pod + n + 1, name, len - n - 1);
+	HASH_FIND(hh_pod, eps->by_pod, pod, len, ep);
 	return ep;
 }
 

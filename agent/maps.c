@@ -5,6 +5,8 @@
 
 #include "agent/shadow.h"
 
+#define PREFETCH 8 /* entries ahead: thousands of addresses do not stay in the processor's caches between passes */
+
 /* An address range with its identity in force, for what a new or vanishing entry must say on the other side. */
 struct range {
 	struct prefix prefix;
@@ -18,6 +20,8 @@ struct ranges {
 struct maps {
 	struct maps_fds fd;
 	struct weir_node node;
+	size_t marked; /* entries of the ipcache that this pass wants */
+	uint32_t max_slot; /* highest slot in use */
 	uint32_t pass, applied; /* the latest pass; the latest that came into force, 0 = none of this agent */
 	struct shadow ipcache, policy;
 	struct weir_ep ep[WEIR_EP_MAX];
@@ -99,6 +103,7 @@ int maps_new(const struct maps_fds *fds, struct maps **ret_m, struct err *reterr
 	m->first_ruleset = 1;
 	for (size_t i = 0; shadow_next(&m->policy, &i, &key, &val);)
 		m->first_ruleset = MAX(m->first_ruleset, ((const struct weir_policy_key *)key)->ruleset + 1);
+	m->max_slot = WEIR_EP_MAX - 1; /* until the first pass has looked */
 	for (uint32_t slot = 1; slot < WEIR_EP_MAX; slot++)
 		for (int side = 0; side < WEIR_SIDES; side++)
 			m->first_ruleset = MAX(m->first_ruleset, m->ep[slot].side[side].ruleset + 1);
@@ -296,6 +301,7 @@ static int write_address(struct maps *m, const struct prefix *p, uint32_t identi
 	val.identity[!next] = old ? old->identity[!next] : covering(&m->ranges, p);
 	if (!old || old->slot != slot || old->flags != flags || val.identity[!next] != identity)
 		*changed = true;
+	m->marked++;
 	if (old && !memcmp(old, &val, sizeof(val))) {
 		shadow_mark(&m->ipcache, old, m->pass);
 		return 0;
@@ -331,6 +337,8 @@ static int write_vanishing(struct maps *m, const struct ranges *ranges, bool *ch
 	const void *key;
 	void *val;
 
+	if (m->marked == m->ipcache.n) /* none */
+		return 0;
 	for (size_t i = 0; shadow_next(&m->ipcache, &i, &key, &val);) {
 		const struct weir_lpm_key *k = key;
 		struct prefix p = { k->addr, k->prefixlen };
@@ -389,7 +397,12 @@ static int write_ipcache(struct maps *m, const struct policy_result *result, con
 		const struct policy_ipcache_entry *e = &result->ipcache[i];
 		const struct local_addr *l = NULL;
 
-		if (e->prefix.len == 128)
+		if (i + PREFETCH < result->n_ipcache) {
+			struct weir_lpm_key soon = lpm_key(&result->ipcache[i + PREFETCH].prefix);
+
+			shadow_prefetch(&m->ipcache, &soon);
+		}
+		if (e->pod && e->pod->ruleset) /* local */
 			l = bsearch(&e->prefix.addr, local, n_local, sizeof(*local), local_cmp);
 		r = write_address(m, &e->prefix, e->identity, l ? l->slot : 0, e->flags, changed);
 	}
@@ -471,17 +484,21 @@ static int write_endpoint(struct maps *m, const struct endpoint *ep, const struc
 	if (!same && bpf_map_update_elem(m->fd.ep_if, &a->ifindex, &ep->slot, BPF_ANY) < 0)
 		return -errno;
 	*old = v;
+	m->max_slot = MAX(m->max_slot, ep->slot);
 	return 0;
 }
 
 static int free_slots(struct maps *m, const struct endpoints *eps, bool *changed)
 {
 	static const struct weir_ep none;
+	uint32_t top = 0;
 
-	for (uint32_t slot = 1; slot < WEIR_EP_MAX; slot++) {
+	for (uint32_t slot = 1; slot <= m->max_slot; slot++) {
 		struct weir_ep *old = &m->ep[slot];
 		const struct endpoint *ep = eps->slots[slot];
 
+		if (old->ifindex)
+			top = slot;
 		if (!old->ifindex || (ep && ep->attachment->ifindex == old->ifindex))
 			continue;
 		*changed = true;
@@ -491,6 +508,7 @@ static int free_slots(struct maps *m, const struct endpoints *eps, bool *changed
 			return -errno;
 		*old = none;
 	}
+	m->max_slot = top;
 	return 0;
 }
 
@@ -534,6 +552,7 @@ int maps_apply(struct maps *m, const struct policy_result *result, struct endpoi
 	int r;
 
 	m->pass++;
+	m->marked = 0;
 	r = wanted_ranges(result, &ranges);
 	if (r >= 0)
 		r = write_rulesets(m, result, &changed);

@@ -207,7 +207,7 @@ int objects_new(sd_event *event, const char *dir, struct k8s_store *store, void 
 	if (fd < 0 || inotify_add_watch(fd, dir, IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR) < 0)
 		return err_set(reterr, -errno, "cannot watch the objects folder %s: %m", dir);
 	if (sd_event_add_io(event, &o->io, fd, EPOLLIN, on_inotify, o) < 0 ||
-	    sd_event_add_time_relative(event, &o->timer, CLOCK_MONOTONIC, 0, 0, on_timer, o) < 0)
+	    sd_event_add_time_relative(event, &o->timer, CLOCK_MONOTONIC, 0, 1000 /* us; 0 is 250 ms */, on_timer, o) < 0)
 		return err_oom(reterr);
 	sd_event_source_set_io_fd_own(o->io, true);
 	TAKE_FD(fd);

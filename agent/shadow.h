@@ -19,6 +19,8 @@ void shadow_done(struct shadow *s);
 
 /* NULL: not there. The value may be changed through the pointer, which the next shadow_set may move. */
 void *shadow_get(const struct shadow *s, const void *key);
+/* A look-up of this key will follow soon. */
+void shadow_prefetch(const struct shadow *s, const void *key);
 /* -ENOMEM. An entry that is there gets the new value and mark. */
 int shadow_set(struct shadow *s, const void *key, const void *val, uint32_t mark);
 void shadow_mark(const struct shadow *s, void *val, uint32_t mark);

@@ -112,6 +112,7 @@ int identity_get(struct policy_compiler *c, struct labelset *l, uint32_t reserve
 		if (r < 0)
 			return r;
 	}
+	i->some_unused = &c->identities_unused;
 	i->pub.n_refs++;
 	*ret = i;
 	return 0;
@@ -120,8 +121,8 @@ int identity_get(struct policy_compiler *c, struct labelset *l, uint32_t reserve
 /* It stays known, number and all, until the sweep: an address may move to it within the same run. */
 void identity_unref(struct identity *i)
 {
-	if (i)
-		i->pub.n_refs--;
+	if (i && !--i->pub.n_refs)
+		*i->some_unused = true;
 }
 
 int identities_reserved(struct policy_compiler *c)
@@ -146,6 +147,9 @@ void identities_sweep(struct policy_compiler *c)
 {
 	struct identity *i, *next;
 
+	if (!c->identities_unused)
+		return;
+	c->identities_unused = false;
 	HASH_ITER (hh, c->identities, i, next) {
 		/* cppcheck-suppress uninitvar */
 		if (i->pub.n_refs)

@@ -104,6 +104,7 @@ struct identity {
 	struct addr_class *class;
 	struct policy_identity pub; /* n_refs counts references */
 	struct arena arena;
+	bool *some_unused; /* of the compiler: set when the last reference goes */
 };
 
 struct policy_peer {
@@ -139,7 +140,7 @@ struct pod {
 	bool registered; /* addr was registered by the CNI */
 	struct identity *identity[2];
 	uint64_t class_gen; /* of the compiler, when identity was found */
-	bool local;
+	bool local, asked; /* what is_local says; whether it was asked */
 	struct policy_pod *pub; /* in the result under construction */
 };
 
@@ -227,6 +228,7 @@ struct policy_compiler {
 	uint64_t seen[K8S_KIND_COUNT];  /* + 1: the store's change counters that have been worked in */
 	const struct k8s_store *store;  /* of the run at hand */
 	const char *node;
+	bool identities_unused; /* some have no references: the sweep has work */
 	policy_is_local_t is_local;
 	void *userdata;
 

@@ -276,7 +276,9 @@ int pods_identify(struct policy_compiler *c)
 			continue;
 		if (p->class_gen != c->class_gen && identify(c, p) < 0)
 			return -ENOMEM;
-		p->local = !c->is_local || c->is_local(c->userdata, p->pod->o.ns, p->pod->o.name);
+		if (!p->asked)
+			p->local = !c->is_local || c->is_local(c->userdata, p->pod->o.ns, p->pod->o.name);
+		p->asked = true;
 		if (p->local)
 			p->labelset->wanted = c->run;
 	}

@@ -228,16 +228,22 @@ static int assign(struct policy_compiler *c, struct labelset *l)
 	return 0;
 }
 
+/* Those that are wanted first: a pod that was relabelled finds the rule set that its former label set still holds. */
 int rulesets_assign(struct policy_compiler *c)
 {
+	bool unwanted = false;
+
 	for (struct labelset *l = c->labelsets; l; l = l->hh.next) {
-		if (l->wanted != c->run) {
-			ruleset_unref(c, l->ruleset);
-			l->ruleset = NULL;
-		} else if (!l->ruleset || l->policy_gen != c->policy_gen) {
-			if (assign(c, l) < 0)
-				return -ENOMEM;
-		}
+		if (l->wanted != c->run)
+			unwanted |= l->ruleset != NULL;
+		else if ((!l->ruleset || l->policy_gen != c->policy_gen) && assign(c, l) < 0)
+			return -ENOMEM;
+	}
+	for (struct labelset *l = c->labelsets; unwanted && l; l = l->hh.next) {
+		if (l->wanted == c->run)
+			continue;
+		ruleset_unref(c, l->ruleset);
+		l->ruleset = NULL;
 	}
 	return 0;
 }
