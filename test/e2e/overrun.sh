@@ -17,7 +17,9 @@ echo '{"eventsBytes":65536}' >"$TMP/n/agent.json"
 agent_start n || { not_ok "the agent starts"; done_testing; }
 server=$(pod_add n a/server) && pod_add n a/client >/dev/null || { not_ok "pods are added"; done_testing; }
 sleep 0.3
+kill -STOP "$AGENT_PID" # the reader could be fast enough
 check "200,000 datagrams are sent" test "$(in_pod a/client "$PROBE" burst "$server" 9 200000)" = 200000
+kill -CONT "$AGENT_PID"
 sleep 2
 status=$(weir n status -o json)
 generated=$(jq -r '.events_generated | tonumber' <<<"$status")
