@@ -20,7 +20,7 @@ sleep 0.3
 kill -STOP "$AGENT_PID" # the reader could be fast enough
 check "200,000 datagrams are sent" test "$(in_pod a/client "$PROBE" burst "$server" 9 200000)" = 200000
 kill -CONT "$AGENT_PID"
-sleep 2
+sleep 3
 status=$(weir n status -o json)
 generated=$(jq -r '.events_generated | tonumber' <<<"$status")
 lost=$(jq -r '(.events_lost // 0) | tonumber' <<<"$status")
@@ -29,5 +29,10 @@ echo "# generated $generated, seen $seen, lost $lost"
 check "every drop made an event" test "$generated" -ge 200000
 check "the ring was overrun" test "$lost" -gt 0
 check "seen + lost == generated" test $((seen + lost)) = "$generated"
-check "followers are told of the loss" grep -qE 'EVENTS LOST: .*[1-9]' <(weir n observe --all)
+for ((i = 0; i < 30; i++)); do # losses are gathered for a second
+	weir n observe --all >"$TMP/observed"
+	grep -q 'EVENTS LOST' "$TMP/observed" && break
+	sleep 0.2
+done
+check "followers are told of the loss" grep -qE 'EVENTS LOST: .*[1-9]' "$TMP/observed"
 done_testing
