@@ -19,7 +19,7 @@ PKGS_BUILD := gcc musl-tools clang llvm make git pkg-config libc6-dev linux-libc
 PKGS_TEST := check iproute2 iputils-ping nftables procps jq curl socat netcat-openbsd python3 python3-hpack containernetworking-plugins \
 	libclang-rt-14-dev xz-utils
 PKGS_CHECK := clang-tidy cppcheck shellcheck check
-PKGS_BENCH := wrk nginx-light iperf3 iptables ipset ethtool
+PKGS_BENCH := wrk nginx-light iptables ethtool
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 CFLAGS ?= -O2 -g

@@ -34,6 +34,20 @@ node_up() {
 	EOF
 }
 
+# world_up NODE: a namespace "world" behind the node's uplink up0: 192.0.2.1 and .2, 2001:db8:2::1 and ::2. It has no route to pods.
+world_up() {
+	netns_add "$ID-world"
+	ip link add up0 netns "$ID-$1" type veth peer name eth0 netns "$ID-world"
+	in_node "$1" ip addr add 192.0.2.1/24 dev up0
+	in_node "$1" ip -6 addr add 2001:db8:2::1/64 dev up0 nodad
+	in_node "$1" ip link set up0 up
+	in_node "$1" ip route add default via 192.0.2.2
+	in_node "$1" ip -6 route add default via 2001:db8:2::2
+	in_pod world ip addr add 192.0.2.2/24 dev eth0
+	in_pod world ip -6 addr add 2001:db8:2::2/64 dev eth0 nodad
+	in_pod world ip link set eth0 up
+}
+
 # agent_start NODE [OPTION...]: returns when the agent is ready; AGENT_PID is its pid.
 agent_start() {
 	local node=$1 i; shift

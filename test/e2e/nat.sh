@@ -7,17 +7,8 @@ AGENT=$BUILD/san/weir-agent
 PROBE=$BUILD/test/tool/probe
 
 node_up n '["10.24.0.0/24","fd00:24::/64"]'
-netns_add "$ID-world"
-ip link add up0 netns "$ID-n" type veth peer name eth0 netns "$ID-world"
-in_node n ip addr add 192.0.2.1/24 dev up0
-in_node n ip -6 addr add 2001:db8:2::1/64 dev up0 nodad
-in_node n ip link set up0 up
-in_node n ip route add default via 192.0.2.2
-in_node n ip -6 route add default via 2001:db8:2::2
-in_pod world ip addr add 192.0.2.2/24 dev eth0
+world_up n
 in_pod world ip addr add 192.0.2.66/24 dev eth0
-in_pod world ip -6 addr add 2001:db8:2::2/64 dev eth0 nodad
-in_pod world ip link set eth0 up
 { namespace_manifest a; pod_manifest a/client '{"app":"client"}'; pod_manifest a/server '{"app":"server"}'; } >"$TMP/n/objects/o.json"
 echo '{"xdp":true,"denyPrefixes":["192.0.2.66/32"]}' >"$TMP/n/agent.json"
 agent_start n || { not_ok "the agent starts"; done_testing; }

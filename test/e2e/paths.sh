@@ -16,17 +16,7 @@ eventually_not() { local i; for ((i = 0; i < 30; i++)); do "$@" || return 0; sle
 objects() { cat >"$TMP/n/objects/$1.tmp" && mv "$TMP/n/objects/$1.tmp" "$TMP/n/objects/$1"; }
 
 node_up n '["10.20.0.0/24","fd00:20::/64"]'
-# The world: a namespace behind an uplink, which routes the pods' addresses to the node.
-netns_add "$ID-world"
-ip link add up0 netns "$ID-n" type veth peer name eth0 netns "$ID-world"
-in_node n ip addr add 192.0.2.1/24 dev up0
-in_node n ip -6 addr add 2001:db8:2::1/64 dev up0 nodad
-in_node n ip link set up0 up
-in_node n ip route add default via 192.0.2.2
-in_node n ip -6 route add default via 2001:db8:2::2
-in_pod world ip addr add 192.0.2.2/24 dev eth0
-in_pod world ip -6 addr add 2001:db8:2::2/64 dev eth0 nodad
-in_pod world ip link set eth0 up
+world_up n
 in_pod world ip route add 10.20.0.0/24 via 192.0.2.1
 in_pod world ip -6 route add fd00:20::/64 via 2001:db8:2::1
 echo '{"masquerade":false}' >"$TMP/n/agent.json"
