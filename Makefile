@@ -173,7 +173,7 @@ demo: deps-test ## wire real pods, enforce real policies, print the flows
 
 bench: deps-bench ## the benchmark table; ROWS=regex for some rows
 	$(Q)$(MAKE) --no-print-directory programs $(TOOLS) $(B)/test/bench/packet $(B)/test/bench/policy
-	$(Q)test/bench/run $(ROWS)
+	$(Q)test/bench/run $(if $(ROWS),'$(ROWS)')
 
 check: deps-check ## static checks: both compilers, clang-tidy, cppcheck, shellcheck
 	$(Q)$(MAKE) --no-print-directory programs
