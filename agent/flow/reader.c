@@ -211,8 +211,3 @@ size_t flow_reader_take(struct flow_reader *r, struct weir_event *events, size_t
 		kick(r->wake_reader);
 	return n;
 }
-
-uint64_t flow_reader_seen(const struct flow_reader *r)
-{
-	return atomic_load(&r->head);
-}

@@ -19,7 +19,4 @@ DEFINE_CLEANUP(struct flow_reader *, flow_reader_stop);
 int flow_reader_fd(const struct flow_reader *r);
 /* Up to max events, in the ring's order. */
 size_t flow_reader_take(struct flow_reader *r, struct weir_event *events, size_t max);
-/* Events read from the ring so far. */
-uint64_t flow_reader_seen(const struct flow_reader *r);
-
 #endif

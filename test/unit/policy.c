@@ -381,6 +381,37 @@ START_TEST(edits_give_what_a_new_compiler_gives)
 }
 END_TEST
 
+static bool as_told(void *userdata, const char *ns, const char *name)
+{
+	(void)ns, (void)name;
+	return *(const bool *)userdata;
+}
+
+/* Who is local is asked once for each version of a pod, so that a registration must make one. */
+START_TEST(a_registration_asks_again_who_is_local)
+{
+	static const char text[] = "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"namespace\":\"a\",\"name\":\"p\"},"
+				   "\"spec\":{\"containers\":[]}}";
+	_cleanup_(k8s_store_freep) struct k8s_store *s = k8s_store_new();
+	_cleanup_(policy_compiler_freep) struct policy_compiler *c = policy_compiler_new();
+	struct weir_addr addr[2] = { addr_from_v4(0x0100000a) };
+	struct k8s_problems problems = {};
+	const struct policy_result *r;
+	bool local = false;
+
+	ck_assert_int_eq(k8s_store_load_file(s, "f", text, sizeof(text) - 1, &problems), 0);
+	k8s_problems_done(&problems);
+	for (int turn = 0; turn < 4; turn++, local = !local) {
+		static const struct weir_addr none[2];
+
+		ck_assert_int_eq(k8s_store_set_pod_address(s, "a", "p", local ? addr : none), 0);
+		ck_assert_int_eq(policy_compiler_run(c, s, "node1", as_told, &local, &r, NULL), 0);
+		ck_assert_uint_eq(r->n_pods, 1);
+		ck_assert(!r->pods[0]->ruleset == !local);
+	}
+}
+END_TEST
+
 START_TEST(nothing_changes_without_a_change)
 {
 	_cleanup_(k8s_store_freep) struct k8s_store *s = k8s_store_new();
@@ -457,5 +488,5 @@ START_TEST(addresses_of_this_node)
 }
 END_TEST
 
-UNIT_MAIN(policy, edits_give_what_a_new_compiler_gives, nothing_changes_without_a_change,
+UNIT_MAIN(policy, a_registration_asks_again_who_is_local, edits_give_what_a_new_compiler_gives, nothing_changes_without_a_change,
 	  reserved_numbers_are_not_given_out, addresses_of_this_node)
