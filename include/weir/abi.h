@@ -11,7 +11,7 @@
 
 #include <linux/types.h>
 
-#define WEIR_ABI_VERSION 1
+#define WEIR_ABI_VERSION 2
 
 /* Names of maps, also their pin names below <bpf-dir>/maps/. Programs are pinned as <bpf-dir>/progs/<name>.
  * At most 15 bytes: the kernel's limit. Links (of uplinks; pods have filters, see lib/tc_attach.h) are pinned as
@@ -27,6 +27,9 @@
 #define WEIR_MAP_DENY "weir_deny"
 #define WEIR_MAP_STATS "weir_stats"
 #define WEIR_MAP_EVENTS "weir_events"
+#define WEIR_MAP_L7_RING "weir_l7_ring"
+#define WEIR_MAP_L7_TURN "weir_l7_turn"
+#define WEIR_MAP_L7_WANT "weir_l7_want"
 /* And weir_denied, which is the programs' own: see bpf/denied.h. */
 
 /* An IPv6 address, or an IPv4 address as ::ffff:a.b.c.d. One form for both families everywhere. */
@@ -63,6 +66,8 @@ enum weir_ep_side_flags {
 	WEIR_EP_ISOLATED_EGRESS = 1 << 2,
 	WEIR_EP_AUDIT_INGRESS = 1 << 3, /* isolated by audit policies alone: a miss is reported AUDIT and passes */
 	WEIR_EP_AUDIT_EGRESS = 1 << 4,
+	WEIR_EP_L7_OFF = 1 << 5,     /* annotation weir.io/l7: "off": new connections of this pod are not captured */
+	WEIR_EP_L7_HEADERS = 1 << 6, /* "headers": captured, excerpts say WEIR_L7F_HEADERS */
 };
 
 struct weir_ep_side {
@@ -183,7 +188,7 @@ struct weir_ct {
 	__u32 state;	  /* enum weir_ct_state */
 	__u16 slot[2];	  /* endpoint slot of side 0, of side 1; 0 = not a pod of this node */
 	__u8 tcp_flags[2]; /* of SYN, FIN, RST those seen from side 0, from side 1 */
-	__u8 l7;	   /* reserved for the payload capture, 0 */
+	__u8 l7;	   /* enum weir_l7: what its payload is */
 	__u8 pad;
 	__u32 created;	   /* ticks */
 	__u32 identity[2]; /* of side 0, of side 1 */
@@ -251,6 +256,9 @@ enum weir_stat {
 	WEIR_STAT_EVENTS_LOST,	/* the ring was full */
 	WEIR_STAT_FORWARDED,	/* packets let through for which no connection entry is kept */
 	WEIR_STAT_CT_FULL,	/* connection entries that could not be written */
+	WEIR_STAT_L7,		/* excerpts generated: == put into the ring + WEIR_STAT_L7_LOST, exactly */
+	WEIR_STAT_L7_LOST,	/* the ring was full */
+	WEIR_STAT_L7_BYTES,	/* payload bytes copied into the ring */
 	WEIR_STAT_DROP = 16,	/* + enum weir_drop: packets dropped for that reason */
 	WEIR_STAT_COUNT = WEIR_STAT_DROP + 48,
 };
@@ -306,6 +314,73 @@ struct weir_event {
 	__u64 bytes[2];
 };
 
+/* ---- payload: ring buffer WEIR_MAP_L7_RING, records of struct weir_l7_excerpt and `len` bytes after it ---- */
+
+/* In weir_ct.l7. Decided by the first payload of either side; stays. */
+enum weir_l7 {
+	WEIR_L7_UNDECIDED = 0,
+	WEIR_L7_IGNORED, /* costs nothing any more */
+	WEIR_L7_HTTP1,
+	WEIR_L7_HTTP2, /* the client's preface was seen */
+	WEIR_L7_TLS,   /* until the ClientHello was copied (at most WEIR_L7_HELLO_MAX bytes of the client), then IGNORED */
+	WEIR_L7_DNS,   /* port 53, UDP and TCP */
+	WEIR_L7_MASK = 0x0f,
+	WEIR_L7_HEADERS = 0x10, /* flag beside it: one of the pods wants its headers read, not its bodies */
+};
+#define WEIR_L7_HELLO_MAX 4096
+
+enum weir_l7_flags {
+	WEIR_L7F_REPLY = 1 << 0,   /* sent by the responder of the connection (struct weir_ct's initiator is the other) */
+	WEIR_L7F_FIRST = 1 << 1,   /* this packet decided the protocol: the connection is seen from its first payload on */
+	WEIR_L7F_FIN = 1 << 2,	   /* the sender sends nothing after seq + total */
+	WEIR_L7F_RST = 1 << 3,
+	WEIR_L7F_HEADERS = 1 << 4, /* WEIR_L7_HEADERS */
+};
+
+/*
+ * Payload of one packet, or a part of it: a large packet makes several records. What of the packet was not copied (budget, skipped)
+ * shows as a hole in the sequence numbers; the record that ends a packet says with seq and total how far the sender is.
+ * len 0: nothing copied, but something to know: FIN, RST.
+ */
+struct weir_l7_excerpt {
+	__u64 ts; /* CLOCK_MONOTONIC, ns */
+	struct weir_addr saddr, daddr; /* of the packet */
+	__be16 sport, dport;
+	__u32 seq;   /* TCP: of the first byte copied (host order); UDP: 0 */
+	__u32 len;   /* bytes that follow this header */
+	__u32 total; /* TCP payload from seq to the end of the packet; >= len */
+	__u32 identity[2]; /* of sender and receiver */
+	__u8 proto;  /* IPPROTO_TCP, IPPROTO_UDP */
+	__u8 l7;     /* enum weir_l7, without flags */
+	__u8 flags;  /* enum weir_l7_flags */
+	__u8 v6;
+	__u32 pad;
+};
+/* Sizes of a whole record, header included: the least that fits. Bytes after `len` are not set. */
+#define WEIR_L7_SMALL 512
+#define WEIR_L7_MEDIUM 2048
+#define WEIR_L7_LARGE 16384
+
+/*
+ * LRU hash WEIR_MAP_L7_TURN, key struct weir_ct_key, the programs' own. Each time that the talk turns (payload of one side after
+ * payload of the other) the sender may be copied for cfg_l7_budget bytes: enough for most messages, and no endless body.
+ */
+struct weir_l7_turn {
+	__u32 until[2]; /* sequence number up to which side i is copied */
+	__u8 talking;	/* side that sent payload last; 0xff: none yet */
+	__u8 pad[3];
+};
+
+/*
+ * LRU hash WEIR_MAP_L7_WANT, key struct weir_ct_key, written by the agent. Of side i: nothing before skip[i] is copied (bytes that
+ * follow are, up to skip[i] + cfg_l7_budget, whether the turn's budget is used up or not); with has_want[i], everything up to want[i] is.
+ */
+struct weir_l7_want {
+	__u32 skip[2];
+	__u32 want[2];
+	__u8 has_skip[2], has_want[2]; /* 0: the field means nothing */
+};
+
 /* Settings fixed when the programs are loaded: `const volatile` variables in .rodata, see bpf/config.h. */
 
 #ifdef __cplusplus
@@ -325,5 +400,8 @@ WEIR_ASSERT(sizeof(struct weir_ct_key) == 40, "ct_key");
 WEIR_ASSERT(sizeof(struct weir_ct) == 80, "ct");
 WEIR_ASSERT(sizeof(struct weir_frag_key) == 40, "frag_key");
 WEIR_ASSERT(sizeof(struct weir_event) == 96, "event");
+WEIR_ASSERT(sizeof(struct weir_l7_excerpt) == 72, "l7_excerpt");
+WEIR_ASSERT(sizeof(struct weir_l7_turn) == 12, "l7_turn");
+WEIR_ASSERT(sizeof(struct weir_l7_want) == 20, "l7_want");
 WEIR_ASSERT(WEIR_STAT_DROP + WEIR_DROP_COUNT <= WEIR_STAT_COUNT, "stats");
 #endif
