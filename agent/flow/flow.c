@@ -48,6 +48,7 @@ void flow_clear(struct flow *f)
 	flow_peer_unref(TAKE_PTR(f->dst));
 	flow_rule_unref(TAKE_PTR(f->rule[WEIR_EGRESS]));
 	flow_rule_unref(TAKE_PTR(f->rule[WEIR_INGRESS]));
+	l7_record_unref(TAKE_PTR(f->l7));
 }
 
 /* A version 8 UUID (RFC 9562: "custom"): 60 bits of the instance, 62 of the sequence number. */

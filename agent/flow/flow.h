@@ -7,6 +7,7 @@
 #ifndef WEIR_FLOW_H
 #define WEIR_FLOW_H
 
+#include "agent/l7/record.h"
 #include "lib/macro.h"
 #include "weir/abi.h"
 
@@ -50,6 +51,7 @@ struct flow {
 	uint64_t seq;     /* number in the store, from 1; set by it. With the node's boot it makes the uuid */
 	struct flow_peer *src, *dst; /* never NULL in the store */
 	struct flow_rule *rule[2];   /* by enum weir_dir; NULL: not judged here or unknown */
+	struct l7_record *l7;        /* of WEIR_EV_L7; else NULL */
 };
 
 /* Drops the flow's references. */

@@ -270,6 +270,7 @@ enum weir_event_type {
 	WEIR_EV_ACTIVE,	 /* at most one each five seconds while packets flow */
 	WEIR_EV_END,	 /* both FINs or a RST; with totals */
 	WEIR_EV_DROP,
+	WEIR_EV_L7, /* made by the agent of what it read in payload; never in the ring */
 };
 
 enum weir_verdict {
