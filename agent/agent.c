@@ -370,6 +370,8 @@ static int start_serving(struct agent *a, struct err *reterr)
 	const struct api_config ac = {
 		.run_dir = a->config.run_dir,
 		.listen = a->config.listen,
+		.tls = { a->config.tls_cert, a->config.tls_key, a->config.tls_client_ca },
+		.plaintext = a->config.listen_plaintext,
 		.node = { .name = a->config.node_name },
 		.store = a->flows,
 		.backend = agent_backend(a),

@@ -18,6 +18,7 @@ struct config {
 	char *run_dir, *state_dir, *bpf_dir;
 	char *node_name;
 	char *listen; /* ADDR:PORT for the flow API besides the Unix socket, or NULL */
+	char *tls_cert, *tls_key, *tls_client_ca; /* for listen */
 	char *log_level, *log_format;
 	bool cleanup; /* --cleanup: remove everything from the kernel and exit */
 
@@ -25,6 +26,7 @@ struct config {
 	char **uplinks; /* NULL-terminated; NULL: the devices of the default routes */
 	bool xdp;
 	bool masquerade;
+	bool listen_plaintext; /* on any address, without TLS */
 	struct prefix_list masquerade_exclude; /* destinations that see the pod's own address */
 	struct prefix_list deny;	       /* dropped on uplinks before anything else */
 	uint32_t flows_max;		       /* flows kept in memory */

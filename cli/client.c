@@ -1,21 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/client.h"
 
+#include <fcntl.h>
 #include <netdb.h>
 #include <nghttp2/nghttp2.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
 
 #include "lib/grpc.h"
+#include "lib/tls.h"
 
+#define HANDSHAKE_MS 10000
 #define WINDOW (1 << 20)
 #define MESSAGE_MAX (16 << 20)
 #define ASK_TIMEOUT_SEC 12 /* hubble's */
 
 struct client {
 	int fd;
+	struct tls *tls; /* NULL: plain text */
 	nghttp2_session *session;
 	char *authority;
 	/* the call that runs */
@@ -31,11 +36,11 @@ struct client {
 	char message[512];
 };
 
-const char *client_server(const char *option)
+const char *client_server(const struct client_address *a)
 {
 	const char *env = getenv("WEIR_SERVER");
 
-	return option ? option : env && *env ? env : CLIENT_SERVER_DEFAULT;
+	return a->server ? a->server : env && *env ? env : CLIENT_SERVER_DEFAULT;
 }
 
 void client_close(struct client *c)
@@ -46,6 +51,7 @@ void client_close(struct client *c)
 	grpc_reader_clear(&c->reader);
 	free(c->out);
 	free(c->authority);
+	tls_free(c->tls);
 	close_fd(c->fd);
 	free(c);
 }
@@ -64,6 +70,16 @@ static int connect_unix(const char *path, struct err *reterr)
 	return TAKE_FD(fd);
 }
 
+/* "[::1]:4244" → "::1", "host:4244" → "host". */
+static char *host_of(const char *server)
+{
+	const char *colon = strrchr(server, ':');
+
+	return server[0] == '[' && colon > server && colon[-1] == ']'
+		   ? strndup(server + 1, (size_t)(colon - server) - 2)
+		   : strndup(server, (size_t)(colon - server));
+}
+
 static int connect_tcp(const char *server, struct err *reterr)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list = NULL;
@@ -74,8 +90,7 @@ static int connect_tcp(const char *server, struct err *reterr)
 
 	if (!colon || colon == server || !colon[1])
 		return err_set(reterr, -EINVAL, "\"%s\" is neither unix:///PATH nor HOST:PORT", server);
-	host = server[0] == '[' && colon[-1] == ']' ? strndup(server + 1, (size_t)(colon - server) - 2)
-						    : strndup(server, (size_t)(colon - server));
+	host = host_of(server);
 	if (!host)
 		return err_oom(reterr);
 	r = getaddrinfo(host, colon + 1, &hints, &list);
@@ -178,15 +193,48 @@ static int session_new(struct client *c)
 	return 0;
 }
 
-int client_connect(const char *server, struct client **ret_client, struct err *reterr)
+static int shake_hands(struct client *c, const char *server, struct err *reterr)
+{
+	int r;
+
+	while ((r = tls_handshake(c->tls, reterr)) == 0) {
+		struct pollfd p = { .fd = c->fd, .events = tls_events(c->tls) == EPOLLOUT ? POLLOUT : POLLIN };
+
+		if (poll(&p, 1, HANDSHAKE_MS) == 0)
+			return err_set(reterr, -ETIMEDOUT, "%s does not answer in TLS", server);
+	}
+	return r < 0 ? err_prefix(reterr, r, "%s", server) : 0;
+}
+
+static int begin_tls(struct client *c, const struct client_address *a, const char *server, struct err *reterr)
+{
+	const struct tls_files files = { a->tls_cert, a->tls_key, a->tls_ca };
+	_cleanup_(tls_context_freep) struct tls_context *ctx = NULL;
+	_cleanup_free_ char *host = a->tls_name ? strdup(a->tls_name) : host_of(server);
+	int r;
+
+	if (!host)
+		return err_oom(reterr);
+	r = tls_client_new(&files, a->tls_insecure, &ctx, reterr);
+	if (r < 0)
+		return r;
+	if (fcntl(c->fd, F_SETFL, O_NONBLOCK) < 0 || tls_connect(ctx, c->fd, host, &c->tls) < 0)
+		return err_oom(reterr);
+	return shake_hands(c, server, reterr);
+}
+
+int client_connect(const struct client_address *a, struct client **ret_client, struct err *reterr)
 {
 	_cleanup_(client_closep) struct client *c = calloc(1, sizeof(*c));
+	const char *server = client_server(a);
+	bool tls = a->tls || str_prefix(server, "tls://");
+	int r = 0;
 
 	if (!c)
 		return err_oom(reterr);
 	c->fd = -1;
 	if (str_prefix(server, "tls://"))
-		return err_set(reterr, -EOPNOTSUPP, "%s: TLS is not supported", server);
+		server += strlen("tls://");
 	if (str_prefix(server, "unix:"))
 		c->fd = connect_unix(server + (str_prefix(server, "unix://") ? 7 : 5), reterr);
 	else
@@ -196,6 +244,10 @@ int client_connect(const char *server, struct client **ret_client, struct err *r
 	c->authority = strdup(str_prefix(server, "unix:") ? "localhost" : server);
 	if (!c->authority || session_new(c) < 0)
 		return err_oom(reterr);
+	if (tls)
+		r = begin_tls(c, a, server, reterr);
+	if (r < 0)
+		return r;
 	*ret_client = TAKE_PTR(c);
 	return 0;
 }
@@ -208,7 +260,7 @@ static int submit(struct client *c, const struct client_call *call)
 	}
 	char timeout[16];
 	nghttp2_nv nv[] = { NV(":method", "POST"),
-			    NV(":scheme", "http"),
+			    NV(":scheme", c->tls ? "https" : "http"),
 			    NV(":path", call->path),
 			    NV(":authority", c->authority),
 			    NV("te", "trailers"),
@@ -234,6 +286,35 @@ static int submit(struct client *c, const struct client_call *call)
 #undef NV
 }
 
+/* Bytes, or a negative errno. Waits for room. */
+static ssize_t put(struct client *c, const void *buf, size_t len)
+{
+	ssize_t n;
+
+	if (!c->tls) {
+		n = send(c->fd, buf, len, MSG_NOSIGNAL);
+		return n < 0 ? -errno : n;
+	}
+	while ((n = tls_send(c->tls, buf, len)) == -EAGAIN) {
+		struct pollfd p = { .fd = c->fd, .events = tls_events(c->tls) == EPOLLOUT ? POLLOUT : POLLIN };
+
+		if (poll(&p, 1, -1) < 0)
+			return -errno;
+	}
+	return n;
+}
+
+/* Bytes, 0 at the end, or a negative errno. */
+static ssize_t get(struct client *c, void *buf, size_t len)
+{
+	ssize_t n;
+
+	if (c->tls)
+		return tls_recv(c->tls, buf, len);
+	n = recv(c->fd, buf, len, 0);
+	return n < 0 ? -errno : n;
+}
+
 static int send_all(struct client *c)
 {
 	const uint8_t *data;
@@ -241,10 +322,10 @@ static int send_all(struct client *c)
 
 	while ((n = nghttp2_session_mem_send(c->session, &data)) > 0)
 		for (ssize_t pos = 0; pos < n;) {
-			ssize_t w = send(c->fd, data + pos, (size_t)(n - pos), MSG_NOSIGNAL);
+			ssize_t w = put(c, data + pos, (size_t)(n - pos));
 
-			if (w < 0 && errno != EINTR)
-				return -errno;
+			if (w < 0 && w != -EINTR)
+				return (int)w;
 			pos += MAX(w, 0);
 		}
 	return n < 0 ? -EPROTO : 0;
@@ -262,7 +343,7 @@ static int64_t now_ms(void)
 static int receive(struct client *c, int64_t deadline)
 {
 	struct pollfd p = { .fd = c->fd, .events = POLLIN };
-	static uint8_t buf[65536];
+	static uint8_t buf[65536]; /* more than a TLS record: nothing stays behind where poll does not see it */
 	ssize_t n;
 	int r = poll(&p, 1, deadline ? (int)MAX(deadline - now_ms(), 0) : -1);
 
@@ -270,9 +351,9 @@ static int receive(struct client *c, int64_t deadline)
 		return errno == EINTR ? 0 : -errno;
 	if (r == 0)
 		return -ETIMEDOUT;
-	n = recv(c->fd, buf, sizeof(buf), 0);
+	n = get(c, buf, sizeof(buf));
 	if (n < 0)
-		return errno == EINTR ? 0 : -errno;
+		return n == -EINTR || n == -EAGAIN ? 0 : (int)n;
 	if (n == 0)
 		return -ECONNRESET;
 	return nghttp2_session_mem_recv(c->session, buf, (size_t)n) < 0 ? -EPROTO : 0;

@@ -8,12 +8,33 @@
 #include "lib/err.h"
 
 #define CLIENT_SERVER_DEFAULT "unix:///run/weir/hubble.sock"
-/* What --server says, else WEIR_SERVER, else the default. */
-const char *client_server(const char *option);
+/* Where the server is and how to talk to it: one struct that every command with CLIENT_OPTIONS has in its arguments. */
+struct client_address {
+	const char *server; /* as given; NULL: WEIR_SERVER, else the default */
+	bool tls, tls_insecure;
+	const char *tls_ca, *tls_cert, *tls_key, *tls_name;
+};
+const char *client_server(const struct client_address *a);
+
+#define CLIENT_OPTION(type, option, arg, help, set, field)               \
+	{                                                                \
+		option, 0, arg, help, set, offsetof(type, address.field) \
+	}
+/* Rows for a table of struct cli_option; hubble's spelling. */
+#define CLIENT_OPTIONS(type)                                                                                           \
+	CLIENT_OPTION(type, "server", "ADDRESS", "unix:///PATH, HOST:PORT, tls://HOST:PORT (also WEIR_SERVER)",        \
+		      cli_set_str, server),                                                                            \
+	    CLIENT_OPTION(type, "tls", NULL, "talk TLS", cli_set_bool, tls),                                           \
+	    CLIENT_OPTION(type, "tls-allow-insecure", NULL, "take any certificate", cli_set_bool, tls_insecure),       \
+	    CLIENT_OPTION(type, "tls-ca-cert-files", "FILE", "who may have signed the server's", cli_set_str, tls_ca), \
+	    CLIENT_OPTION(type, "tls-client-cert-file", "FILE", "our certificate", cli_set_str, tls_cert),             \
+	    CLIENT_OPTION(type, "tls-client-key-file", "FILE", "its key", cli_set_str, tls_key),                       \
+	    CLIENT_OPTION(type, "tls-server-name", "NAME", "whom the server's certificate must name", cli_set_str,     \
+			  tls_name)
 
 struct client;
-/* "unix:///path", "unix:path", "host:port". */
-int client_connect(const char *server, struct client **ret_client, struct err *reterr);
+/* "unix:///path", "unix:path", "host:port", "tls://host:port". */
+int client_connect(const struct client_address *a, struct client **ret_client, struct err *reterr);
 void client_close(struct client *c);
 DEFINE_CLEANUP(struct client *, client_close);
 

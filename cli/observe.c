@@ -14,7 +14,8 @@
 
 struct observe_args {
 	struct filter_args filter; /* first: the setters of the filters have it as their args */
-	const char *server, *output, *since, *until, *time_format, *color;
+	struct client_address address;
+	const char *output, *since, *until, *time_format, *color;
 	uint64_t last, first;
 	bool all, follow, node_names, policy_names, numeric, ip_translation, raw_filters;
 };
@@ -28,7 +29,7 @@ static const struct cli_option own_options[] = {
 	{ "all", 0, NULL, "all flows that the server has", cli_set_bool, ARG(all) },
 	{ "since", 0, "TIME", "from then on: 5m, 2026-01-02T15:04:05Z", cli_set_str, ARG(since) },
 	{ "until", 0, "TIME", "until then", cli_set_str, ARG(until) },
-	{ "server", 0, "ADDRESS", "unix:///PATH or HOST:PORT (also WEIR_SERVER)", cli_set_str, ARG(server) },
+	CLIENT_OPTIONS(struct observe_args),
 	{ "output", 'o', "FORMAT", "compact, dict, json, jsonpb, table", cli_set_str, ARG(output) },
 	{ "print-node-name", 0, NULL, "print the node's name", cli_set_bool, ARG(node_names) },
 	{ "print-policy-names", 0, NULL, "print the policies that decided (on; =false)", cli_set_bool,
@@ -158,7 +159,7 @@ static int on_idle(_unused_ void *userdata)
 	return fflush(stdout) == EOF ? -EPIPE : 0;
 }
 
-static int stream(const char *server, const Observer__GetFlowsRequest *req, struct printer *p)
+static int stream(const struct client_address *address, const Observer__GetFlowsRequest *req, struct printer *p)
 {
 	_cleanup_(client_closep) struct client *client = NULL;
 	struct client_call call = { .path = "/observer.Observer/GetFlows",
@@ -168,7 +169,7 @@ static int stream(const char *server, const Observer__GetFlowsRequest *req, stru
 				    .idle = on_idle,
 				    .userdata = p };
 	struct err e = { 0 };
-	int r = client_connect(server, &client, &e);
+	int r = client_connect(address, &client, &e);
 
 	if (r == 0)
 		r = client_call(client, &call, &e);
@@ -196,7 +197,7 @@ static int observe(const struct cli_usage *usage, struct observe_args *a)
 		print_filters("allowlist", req->whitelist, req->n_whitelist);
 		print_filters("denylist", req->blacklist, req->n_blacklist);
 	} else {
-		r = stream(client_server(a->server), req, &p);
+		r = stream(&a->address, req, &p);
 	}
 	observer__get_flows_request__free_unpacked(req, NULL);
 	return r;

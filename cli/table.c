@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/table.h"
 
-#include "cli/client.h"
 #include "cli/flow_text.h"
 #include "lib/pbjson.h"
 
@@ -66,11 +65,11 @@ int ask_and_print(const struct cli_usage *usage, int argc, char **argv, const ch
 		return cli_wrong(usage, "takes no argument: \"%s\"", argv[0]);
 	if (!streq(a.output, "text") && !streq(a.output, "json"))
 		return cli_wrong(usage, "--output is text or json, not \"%s\"", a.output);
-	r = client_connect(client_server(a.server), &client, &e);
+	r = client_connect(&a.address, &client, &e);
 	if (r == 0)
 		r = client_ask(client, path, request, response, &msg, &e);
 	if (r < 0)
-		return complain(client_server(a.server), r, &e);
+		return complain(client_server(&a.address), r, &e);
 	r = 0;
 	if (streq(a.output, "json")) {
 		pbjson_write(stdout, msg);

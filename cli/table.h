@@ -6,6 +6,7 @@
 #include <protobuf-c/protobuf-c.h>
 
 #include "cli/cli.h"
+#include "cli/client.h"
 
 struct table {
 	size_t columns, n;
@@ -19,12 +20,11 @@ void table_print(struct table *t, FILE *f);
 
 /* What all commands that ask the agent take. */
 struct ask_args {
-	const char *server, *output; /* text, json */
+	struct client_address address;
+	const char *output; /* text, json */
 };
 #define ASK_OPTIONS                                                                                   \
-	{ "server",    0,                                                                             \
-	  "ADDRESS",   "unix:///PATH or HOST:PORT (also WEIR_SERVER)",                                \
-	  cli_set_str, offsetof(struct ask_args, server) },                                           \
+	CLIENT_OPTIONS(struct ask_args),                                                              \
 	{                                                                                             \
 		"output", 'o', "FORMAT", "text, json", cli_set_str, offsetof(struct ask_args, output) \
 	}

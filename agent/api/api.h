@@ -11,6 +11,7 @@
 #include "agent/flow/store.h"
 #include "lib/err.h"
 #include "lib/proto/weir.pb-c.h"
+#include "lib/tls.h"
 
 /*
  * What the agent tells about itself. Each fills a message that has been initialised: strings and arrays by malloc
@@ -26,6 +27,8 @@ struct api_backend {
 struct api_config {
 	const char *run_dir;
 	const char *listen;       /* "127.0.0.1:4244", "[::1]:4244"; NULL: Unix socket only */
+	struct tls_files tls;     /* for listen; cert NULL: plain text, which only loopback addresses may have … */
+	bool plaintext;           /* … unless this is set */
 	struct flow_node node;    /* name must outlive the server; instance 0: a random one */
 	struct flow_store *store; /* must outlive the server */
 	struct api_backend backend;

@@ -3,7 +3,9 @@
 #include <sys/socket.h>
 
 #include "agent/api/server.h"
+#include "lib/log.h"
 
+#define HANDSHAKE_US 10000000
 #define ROUNDS_MAX 4 /* buffers written for one connection before others have their turn */
 
 void api_conn_free(struct api_conn *c)
@@ -21,19 +23,42 @@ void api_conn_free(struct api_conn *c)
 		api_call_free(c->calls);
 	nghttp2_session_del(c->session);
 	sd_event_source_disable_unref(c->io);
+	sd_event_source_disable_unref(c->deadline);
+	tls_free(c->tls);
 	close_fd(c->fd);
 	free(c->rest);
 	free(c);
+}
+
+/* Bytes, 0 at the end of the stream (receiving), or a negative errno: -EAGAIN when it would block. */
+static ssize_t conn_send(struct api_conn *c, const void *buf, size_t len)
+{
+	ssize_t n;
+
+	if (c->tls)
+		return tls_send(c->tls, buf, len);
+	n = send(c->fd, buf, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	return n < 0 ? -errno : n;
+}
+
+static ssize_t conn_recv(struct api_conn *c, void *buf, size_t len)
+{
+	ssize_t n;
+
+	if (c->tls)
+		return tls_recv(c->tls, buf, len);
+	n = recv(c->fd, buf, len, MSG_DONTWAIT);
+	return n < 0 ? -errno : n;
 }
 
 /* > 0: all of rest is written, 0: the socket is full, negative errno: it is broken. */
 static int write_rest(struct api_conn *c)
 {
 	while (c->rest_pos < c->rest_len) {
-		ssize_t n = send(c->fd, c->rest + c->rest_pos, c->rest_len - c->rest_pos, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = conn_send(c, c->rest + c->rest_pos, c->rest_len - c->rest_pos);
 
 		if (n < 0)
-			return errno == EAGAIN ? 0 : -errno;
+			return n == -EAGAIN ? 0 : (int)n;
 		c->rest_pos += (size_t)n;
 	}
 	free(TAKE_PTR(c->rest));
@@ -71,9 +96,9 @@ static int write_some(struct api_conn *c)
 
 		if (len <= 0)
 			return len < 0 ? (int)len : 1;
-		n = send(c->fd, c->server->scratch, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (n < 0 && errno != EAGAIN)
-			return -errno;
+		n = conn_send(c, c->server->scratch, (size_t)len);
+		if (n < 0 && n != -EAGAIN)
+			return (int)n;
 		n = MAX(n, 0);
 		if (n == len)
 			continue;
@@ -89,7 +114,7 @@ static int write_some(struct api_conn *c)
 
 void api_conn_flush(struct api_conn *c)
 {
-	int r = write_some(c);
+	int r = c->deadline ? 1 : write_some(c); /* nothing before the handshake */
 
 	if (r < 0 || (r > 0 && !nghttp2_session_want_read(c->session) && !nghttp2_session_want_write(c->session))) {
 		api_conn_free(c);
@@ -112,15 +137,40 @@ void api_conn_wake(struct api_conn *c)
 		api_conn_flush(c);
 }
 
-static int on_io(_unused_ sd_event_source *source, int fd, uint32_t revents, void *userdata)
+/* True: the connection can be used. False: later, or never (c is gone then). */
+static bool shake_hands(struct api_conn *c)
+{
+	struct err e = {};
+	int r = tls_handshake(c->tls, &e);
+
+	if (r < 0) {
+		log_info("a client of the flow API was turned away: %s", e.msg);
+		api_conn_free(c);
+	} else if (r == 0) {
+		sd_event_source_set_io_events(c->io, tls_events(c->tls));
+	} else {
+		c->deadline = sd_event_source_disable_unref(c->deadline);
+	}
+	return r > 0;
+}
+
+static int on_deadline(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
+{
+	api_conn_free(userdata);
+	return 0;
+}
+
+static int on_io(_unused_ sd_event_source *source, _unused_ int fd, uint32_t revents, void *userdata)
 {
 	struct api_conn *c = userdata;
-	uint8_t buf[16384];
+	uint8_t buf[16384]; /* no TLS record is longer: nothing stays behind where epoll does not see it */
 	ssize_t n;
 
+	if (c->deadline && !shake_hands(c))
+		return 0;
 	if (revents & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
-		n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
-		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+		n = conn_recv(c, buf, sizeof(buf));
+		if (n == 0 || (n < 0 && n != -EAGAIN && n != -EINTR)) {
 			api_conn_free(c);
 			return 0;
 		}
@@ -240,7 +290,15 @@ static int session_new(struct api_conn *c)
 	return nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, settings, ARRAY_SIZE(settings)) < 0 ? -ENOMEM : 0;
 }
 
-int api_conn_new(struct api_server *s, int fd)
+static int begin_tls(struct api_conn *c, struct tls_context *tls)
+{
+	if (tls_accept(tls, c->fd, &c->tls) < 0)
+		return -ENOMEM;
+	return sd_event_add_time_relative(c->server->event, &c->deadline, CLOCK_MONOTONIC, HANDSHAKE_US, 0, on_deadline,
+					  c);
+}
+
+int api_conn_new(struct api_server *s, int fd, struct tls_context *tls)
 {
 	struct api_conn *c = calloc(1, sizeof(*c));
 
@@ -255,7 +313,8 @@ int api_conn_new(struct api_server *s, int fd)
 		c->next->prev = c;
 	s->conns = c;
 	s->n_conns++;
-	if (session_new(c) < 0 || sd_event_add_io(s->event, &c->io, fd, EPOLLIN | EPOLLOUT, on_io, c) < 0) {
+	if (session_new(c) < 0 || (tls && begin_tls(c, tls) < 0) ||
+	    sd_event_add_io(s->event, &c->io, fd, tls ? EPOLLIN : EPOLLIN | EPOLLOUT, on_io, c) < 0) {
 		api_conn_free(c);
 		return -ENOMEM;
 	}

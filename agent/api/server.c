@@ -82,7 +82,7 @@ static int on_accept(_unused_ sd_event_source *source, int fd, _unused_ uint32_t
 		return 0;
 	}
 	setsockopt(conn, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int)); /* of no effect on a Unix socket */
-	api_conn_new(s, conn);
+	api_conn_new(s, conn, fd == s->listener[1].fd ? s->tls : NULL);
 	return 0;
 }
 
@@ -140,10 +140,12 @@ static int listen_tcp(struct api_server *s, struct err *reterr)
 
 	if (!ai)
 		return err_set(reterr, -EINVAL, "\"%s\" is not ADDRESS:PORT", s->config.listen);
-	if (!is_loopback(ai->ai_addr)) {
+	if (!s->config.tls.cert && !s->config.plaintext && !is_loopback(ai->ai_addr)) {
 		freeaddrinfo(ai);
-		return err_set(reterr, -EPERM, "%s: flows go out in plain text, so only on a loopback address",
-			       s->config.listen);
+		return err_set(
+		    reterr, -EPERM,
+		    "%s: in plain text only on a loopback address; give tlsCert and tlsKey (or listenPlaintext)",
+		    s->config.listen);
 	}
 	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)) < 0 ||
@@ -186,7 +188,11 @@ int api_server_new(sd_event *event, const struct api_config *config, struct api_
 	s->scratch = malloc(API_SCRATCH);
 	if (!s->msg || !s->scratch)
 		return err_oom(reterr);
-	r = listen_unix(s, reterr);
+	r = config->listen && (config->tls.cert || config->tls.key || config->tls.ca)
+		? tls_server_new(&config->tls, &s->tls, reterr)
+		: 0;
+	if (r == 0)
+		r = listen_unix(s, reterr);
 	if (r == 0 && config->listen)
 		r = listen_tcp(s, reterr);
 	if (r < 0)
@@ -226,6 +232,7 @@ void api_server_free(struct api_server *s)
 	}
 	sd_event_source_disable_unref(s->wake);
 	sd_event_source_disable_unref(s->second);
+	tls_context_free(s->tls);
 	flow_msg_free(s->msg);
 	free(s->scratch);
 	free(s->path);

@@ -25,8 +25,9 @@ struct api_server {
 	struct api_listener {
 		int fd;
 		sd_event_source *source;
-	} listener[2]; /* Unix, TCP */
-	char *path;    /* of the Unix socket */
+	} listener[2];           /* Unix, TCP */
+	char *path;              /* of the Unix socket */
+	struct tls_context *tls; /* of the TCP listener; NULL: plain text */
 	struct api_conn *conns;
 	size_t n_conns;
 	uint64_t started_ns; /* CLOCK_MONOTONIC */
@@ -44,6 +45,8 @@ struct api_conn {
 	struct api_conn *prev, *next;
 	int fd;
 	sd_event_source *io;
+	struct tls *tls;           /* NULL: plain text */
+	sd_event_source *deadline; /* for the TLS handshake; NULL: it is over */
 	nghttp2_session *session;
 	struct api_call *calls;
 	uint8_t *rest; /* what the socket did not take yet */
@@ -52,8 +55,8 @@ struct api_conn {
 	unsigned resets;
 };
 
-/* Takes fd. */
-int api_conn_new(struct api_server *s, int fd);
+/* Takes fd. tls: NULL for plain text. */
+int api_conn_new(struct api_server *s, int fd, struct tls_context *tls);
 void api_conn_free(struct api_conn *c);
 /* Let its waiting calls go on and write. May free c. */
 void api_conn_wake(struct api_conn *c);

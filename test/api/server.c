@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The agent's API server over a store of known flows, for the tests: server RUN-DIR [ADDR:PORT [CAPACITY]].
+ * The agent's API server over a store of known flows, for the tests: server RUN-DIR [ADDR:PORT [CAPACITY [CERT KEY [CA]]]].
  * Lines on stdin: "add N" stores N flows more, "lose N" notes a loss of the ring; each is answered by "done". EOF ends.
  */
 #include <arpa/inet.h>
@@ -221,6 +221,8 @@ int main(int argc, char **argv)
 
 	config.run_dir = argv[1];
 	config.listen = argc > 2 && *argv[2] ? argv[2] : NULL;
+	if (argc > 5)
+		config.tls = (struct tls_files){ argv[4], argv[5], argc > 6 ? argv[6] : NULL };
 	if (sd_event_new(&s.event) < 0 || flow_store_new(argc > 3 ? (size_t)atol(argv[3]) : 65535, &store) < 0)
 		return 1;
 	s.store = config.store = store;
