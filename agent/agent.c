@@ -8,10 +8,10 @@
 
 #include "lib/fs.h"
 
-#define SWEEP_US 200000	  /* after a pass; no program runs that long */
-#define RETRY_US 1000000  /* a pass that could not be brought into force */
+#define SWEEP_US 200000  /* after a pass; no program runs that long */
+#define RETRY_US 1000000 /* a pass that could not be brought into force */
 #define COLLECT_EVERY 10 /* seconds between two looks for connections that are over */
-#define DRAIN_BATCH 512	  /* events between two looks at everything else */
+#define DRAIN_BATCH 512  /* events between two looks at everything else */
 
 static uint64_t now_us(void)
 {
@@ -32,6 +32,43 @@ static uint64_t now_real_ns(void)
 void agent_mark_dirty(struct agent *a)
 {
 	sd_event_source_set_enabled(a->pass, SD_EVENT_ONESHOT);
+}
+
+/* ---- events of its own ---- */
+
+static void tell_endpoint(struct agent *a, Flow__AgentEventType type, const struct endpoint *ep)
+{
+	struct agent_event ev = { .type = type, .number = ep->slot };
+
+	if (ep->pod) {
+		snprintf(ev.namespace, sizeof(ev.namespace), "%s", ep->attachment->pod_namespace);
+		snprintf(ev.pod, sizeof(ev.pod), "%s", ep->attachment->pod_name);
+	}
+	agent_events_add(&a->events, &ev);
+}
+
+/* A pass that fails is tried again and again: told once. */
+static void tell_problem(struct agent *a, const char *problem)
+{
+	struct agent_event ev = { .type = FLOW__AGENT_EVENT_TYPE__ENDPOINT_REGENERATE_FAILURE };
+
+	if (!*problem || streq(problem, a->problem))
+		return;
+	snprintf(ev.error, sizeof(ev.error), "%.*s", (int)sizeof(ev.error) - 1, problem);
+	agent_events_add(&a->events, &ev);
+}
+
+/* After a pass that brought something into force. */
+static void tell_pass(struct agent *a)
+{
+	uint32_t generation = maps_generation(a->maps);
+
+	if (generation == a->told_generation)
+		return;
+	a->told_generation = generation;
+	agent_events_add(&a->events, &(struct agent_event){ .type = FLOW__AGENT_EVENT_TYPE__POLICY_UPDATED,
+							    .number = generation,
+							    .rules = (int64_t)a->result->n_rules });
 }
 
 /* ---- the pass ---- */
@@ -76,7 +113,9 @@ static int on_pass(_unused_ sd_event_source *source, void *userdata)
 
 	if (r < 0 || unfit)
 		log_error("%s", r < 0 ? e.msg : unfit);
+	tell_problem(a, r < 0 ? e.msg : unfit ?: "");
 	snprintf(a->problem, sizeof(a->problem), "%s", r < 0 ? e.msg : unfit ?: "");
+	tell_pass(a);
 	arm(a->sweep, r < 0 ? RETRY_US : SWEEP_US);
 	if (a->cni)
 		cni_server_settle(a->cni, r < 0 ? e.msg : NULL);
@@ -151,6 +190,7 @@ static int on_cni_add(void *userdata, struct attachment **at, int *ret_code, str
 	if (ep->pod)
 		k8s_store_set_pod_address(a->store, ep->attachment->pod_namespace, ep->attachment->pod_name,
 					  ep->attachment->addr);
+	tell_endpoint(a, FLOW__AGENT_EVENT_TYPE__ENDPOINT_CREATED, ep);
 	agent_mark_dirty(a);
 	return 1;
 }
@@ -168,6 +208,7 @@ static void on_cni_del(void *userdata, const char *key)
 		ns = strdup(ep->attachment->pod_namespace);
 		name = strdup(ep->attachment->pod_name);
 	}
+	tell_endpoint(a, FLOW__AGENT_EVENT_TYPE__ENDPOINT_DELETED, ep);
 	endpoints_remove(&a->endpoints, key);
 	if (ns && name) { /* a newer sandbox of the same pod keeps its address */
 		other = endpoints_find_pod(&a->endpoints, ns, name);
@@ -265,7 +306,8 @@ static int lock_run_dir(struct agent *a, struct err *reterr)
 	if (r >= 0)
 		r = fs_mkdir_p(a->config.state_dir, 0700);
 	if (r < 0)
-		return err_set(reterr, r, "cannot make %s or %s: %s", a->config.run_dir, a->config.state_dir, strerror(-r));
+		return err_set(reterr, r, "cannot make %s or %s: %s", a->config.run_dir, a->config.state_dir,
+			       strerror(-r));
 	if (asprintf(&path, "%s/agent.lock", a->config.run_dir) < 0)
 		return err_oom(reterr);
 	a->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -374,6 +416,7 @@ static int start_serving(struct agent *a, struct err *reterr)
 		.plaintext = a->config.listen_plaintext,
 		.node = { .name = a->config.node_name },
 		.store = a->flows,
+		.events = &a->events,
 		.backend = agent_backend(a),
 	};
 	int r = flow_reader_start(datapath_map_fd(a->datapath, WEIR_MAP_EVENTS), &a->reader, reterr);
@@ -408,6 +451,8 @@ int agent_start(struct agent *a, struct err *reterr)
 		return r;
 	sd_event_source_set_enabled(a->pass, SD_EVENT_OFF); /* that was it */
 	arm(a->sweep, SWEEP_US);
+	agent_events_add(&a->events, &(struct agent_event){ .type = FLOW__AGENT_EVENT_TYPE__AGENT_STARTED });
+	tell_pass(a);
 	if (datapath_stats(a->datapath, stats, NULL) >= 0)
 		a->lost_reported = stats[WEIR_STAT_EVENTS_LOST]; /* an earlier agent told of those */
 	return start_serving(a, reterr);
@@ -441,6 +486,7 @@ void agent_done(struct agent *a)
 		policy_compiler_free(a->compiler);
 	if (a->store)
 		k8s_store_free(a->store);
+	agent_events_done(&a->events);
 	endpoints_done(&a->endpoints);
 	node_done(&a->node);
 	nat_done(&a->nat);

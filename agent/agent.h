@@ -41,12 +41,14 @@ struct agent {
 	struct flow_reader *reader;
 	struct flow_store *flows;
 	struct api_server *api;
+	struct agent_events events;
 	sd_event_source *pass, *sweep, *drain, *second;
 	uint64_t started_ns;	  /* CLOCK_MONOTONIC */
 	uint64_t compile_us, apply_us; /* of the latest pass */
 	bool uplink_attached[NODE_UPLINKS_MAX]; /* as node.uplinks */
 	struct weir_gc conns;	  /* of the latest look at the connections */
 	unsigned seconds;	  /* ticks of the one-second timer */
+	uint32_t told_generation; /* of the latest POLICY_UPDATED event */
 	uint64_t lost_reported;	  /* lost events that the flow store has been told of */
 	char problem[1024];  /* why the latest pass could not be brought into force; empty: it was */
 };

@@ -68,8 +68,10 @@ int cli_dispatch(const char *parent, const struct cli_command *table, int argc, 
 
 int cmd_endpoint(int argc, char **argv);
 int cmd_identity(int argc, char **argv);
+int cmd_list(int argc, char **argv);
 int cmd_observe(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_status(int argc, char **argv);
+int cmd_watch(int argc, char **argv);
 
 #endif

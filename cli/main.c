@@ -22,6 +22,8 @@ static const struct cli_command commands[] = {
 	{ "status", "tell how the agent is", cmd_status },
 	{ "endpoint", "list the pods of the node", cmd_endpoint },
 	{ "identity", "list the identities in use", cmd_identity },
+	{ "list", "list nodes and namespaces", cmd_list },
+	{ "watch", "print news of nodes and of the agent", cmd_watch },
 	{ "policy", "check, try and explain NetworkPolicies", cmd_policy },
 	{ "version", "print the version", cmd_version },
 	{ 0 },

@@ -59,7 +59,7 @@ static int on_timeout(_unused_ sd_event_source *source, _unused_ uint64_t usec, 
 static const struct api_method *find_method(const char *path, size_t len)
 {
 	static const struct api_method *const services[] = { api_observer_methods, api_health_methods,
-							     api_agent_methods };
+							     api_agent_methods, api_peer_methods };
 
 	for (size_t i = 0; i < ARRAY_SIZE(services); i++)
 		for (const struct api_method *m = services[i]; m->path; m++)

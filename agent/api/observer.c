@@ -109,9 +109,19 @@ static void get_namespaces(struct api_call *call, _unused_ const ProtobufCMessag
 		protobuf_c_message_free_unpacked(&msg->base, NULL);
 }
 
+static void get_debug_events(struct api_call *call, _unused_ const ProtobufCMessage *request)
+{
+	api_call_error(call, GRPC_UNIMPLEMENTED,
+		       "Weir's datapath has no debug events; see GetFlows and GetAgentEvents");
+}
+
 const struct api_method api_observer_methods[] = {
 	{ "/observer.Observer/GetFlows", &observer__get_flows_request__descriptor, api_get_flows, api_get_flows_pull,
 	  api_get_flows_stop },
+	{ "/observer.Observer/GetAgentEvents", &observer__get_agent_events_request__descriptor, api_get_agent_events,
+	  api_get_agent_events_pull, api_get_agent_events_stop },
+	{ "/observer.Observer/GetDebugEvents", &observer__get_debug_events_request__descriptor, get_debug_events, NULL,
+	  NULL },
 	{ "/observer.Observer/ServerStatus", &observer__server_status_request__descriptor, server_status, NULL, NULL },
 	{ "/observer.Observer/GetNodes", &observer__get_nodes_request__descriptor, get_nodes, NULL, NULL },
 	{ "/observer.Observer/GetNamespaces", &observer__get_namespaces_request__descriptor, get_namespaces, NULL,

@@ -20,7 +20,7 @@ uint64_t api_now(clockid_t clock)
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
-/* At every flow's cost: one branch in the store while the source is already on. */
+/* A flow or an event of the agent. At every flow's cost: one branch in the store while the source is already on. */
 static void on_store(void *userdata)
 {
 	api_server_wake(userdata);
@@ -200,6 +200,8 @@ int api_server_new(sd_event *event, const struct api_config *config, struct api_
 	r = add_sources(s); /* the first wake arms the store */
 	if (r < 0)
 		return err_set(reterr, r, "cannot add to the event loop: %s", strerror(-r));
+	config->events->wake = on_store;
+	config->events->userdata = s;
 	*ret_server = TAKE_PTR(s);
 	return 0;
 }
@@ -218,6 +220,7 @@ void api_server_free(struct api_server *s)
 	if (!s)
 		return;
 	flow_store_arm(s->config.store, NULL, NULL);
+	s->config.events->wake = NULL;
 	for (struct api_conn *c = s->conns, *next; c; c = next) {
 		next = c->next;
 		say_goodbye(c);

@@ -106,6 +106,9 @@ void api_call_error(struct api_call *call, enum grpc_status status, const char *
 void api_get_flows(struct api_call *call, const ProtobufCMessage *request);
 void api_get_flows_pull(struct api_call *call);
 void api_get_flows_stop(struct api_call *call);
-extern const struct api_method api_observer_methods[], api_health_methods[], api_agent_methods[];
+void api_get_agent_events(struct api_call *call, const ProtobufCMessage *request);
+void api_get_agent_events_pull(struct api_call *call);
+void api_get_agent_events_stop(struct api_call *call);
+extern const struct api_method api_observer_methods[], api_peer_methods[], api_health_methods[], api_agent_methods[];
 
 #endif

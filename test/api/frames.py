@@ -121,7 +121,7 @@ def wrong_messages(path):
     check("half a message: INTERNAL", "13", status(c.call(FLOWS, message(b"\x08\x01")[:-1])))
     check("two messages: INTERNAL", "13", status(c.call(FLOWS, message(b"") + message(b""))))
     check("unknown method: UNIMPLEMENTED", "12", status(c.call("/observer.Observer/Nothing", message(b""))))
-    check("agent events: UNIMPLEMENTED", "12", status(c.call("/observer.Observer/GetAgentEvents", message(b""))))
+    check("debug events: UNIMPLEMENTED", "12", status(c.call("/observer.Observer/GetDebugEvents", message(b""))))
     check("GET: 405", "405", c.call(FLOWS, b"", method="GET")[0].get(":status"))
     check("text/html: 415", "415", c.call(FLOWS, b"", ctype="text/html")[0].get(":status"))
     check("no content type: 415", "415", c.call(FLOWS, b"", ctype=None)[0].get(":status"))

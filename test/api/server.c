@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The agent's API server over a store of known flows, for the tests: server RUN-DIR [ADDR:PORT [CAPACITY [CERT KEY [CA]]]].
- * Lines on stdin: "add N" stores N flows more, "lose N" notes a loss of the ring; each is answered by "done". EOF ends.
+ * The agent's API server over a store of known flows, for the tests: server RUN-DIR [ADDR:PORT [CAPACITY [CERT KEY
+ * [CA]]]]. Lines on stdin: "add N" stores N flows more, "lose N" notes a loss of the ring, "generation N" an event of
+ * the agent; each is answered by "done". EOF ends.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -16,6 +17,7 @@
 struct state {
 	sd_event *event;
 	struct flow_store *store;
+	struct agent_events *events;
 	struct flow_peer *client, *server, *world, *evil;
 	struct flow_rule *allow, *deny, *audit;
 };
@@ -151,6 +153,10 @@ static int on_stdin(_unused_ sd_event_source *source, int fd, _unused_ uint32_t 
 		add_many(s, n);
 	else if (sscanf(line, "lose %u", &n) == 1)
 		flow_store_note_loss(s->store, FLOW_LOSS_RING, n, 0, now_ns());
+	else if (sscanf(line, "generation %u", &n) == 1)
+		agent_events_add(
+		    s->events,
+		    &(struct agent_event){ .type = FLOW__AGENT_EVENT_TYPE__POLICY_UPDATED, .number = n, .rules = 7 });
 	puts("done");
 	fflush(stdout);
 	return 0;
@@ -211,7 +217,9 @@ static void free_names(struct state *s)
 
 int main(int argc, char **argv)
 {
+	struct agent_events events = { 0 };
 	struct api_config config = { .node = { "node-1", 0x123456789abcdef0 },
+				     .events = &events,
 				     .backend = { NULL, status, endpoints, identities } };
 	_cleanup_(flow_store_freep) struct flow_store *store = NULL;
 	_cleanup_(api_server_freep) struct api_server *server = NULL;
@@ -233,7 +241,15 @@ int main(int argc, char **argv)
 	s.allow = rule(false, 2, "allow-out");
 	s.deny = rule(true, 0, "deny-all");
 	s.audit = rule(true, 0, "audit-out");
+	s.events = &events;
 	add_fixture(&s);
+	agent_events_add(&events,
+			 &(struct agent_event){ .time_ns = T0, .type = FLOW__AGENT_EVENT_TYPE__AGENT_STARTED });
+	agent_events_add(&events, &(struct agent_event){ .time_ns = T0 + 1000000000,
+							 .type = FLOW__AGENT_EVENT_TYPE__ENDPOINT_CREATED,
+							 .number = 34,
+							 .namespace = "default",
+							 .pod = "evil\033[31m" });
 	r = api_server_new(s.event, &config, &server, &e);
 	if (r < 0) {
 		fprintf(stderr, "%s\n", e.msg);
@@ -243,6 +259,8 @@ int main(int argc, char **argv)
 		fflush(stdout);
 		r = sd_event_loop(s.event);
 	}
+	server = (api_server_free(server), NULL);
+	agent_events_done(&events);
 	free_names(&s);
 	sd_event_unref(s.event);
 	return r < 0;

@@ -104,6 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct flow_store *store;
 	static struct api_server *server;
+	static struct agent_events events;
 	static sd_event *event;
 	static char dir[] = "/tmp/weir-fuzz-XXXXXX";
 	struct err e;
@@ -111,6 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!server) {
 		struct api_config config = { .run_dir = mkdtemp(dir),
 					     .node = { "node-1", 1 },
+					     .events = &events,
 					     .backend = { NULL, status, endpoints, identities } };
 
 		if (sd_event_new(&event) < 0 || flow_store_new(100, &store) < 0)
