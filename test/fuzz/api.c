@@ -84,7 +84,7 @@ static void converse(struct api_server *server, const uint8_t *data, size_t size
 	static const char hello[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0";
 	int fd[2];
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd) < 0 || api_conn_new(server, fd[0]) < 0)
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd) < 0 || api_conn_new(server, fd[0], NULL) < 0)
 		abort();
 	(void)!write(fd[1], hello, sizeof(hello)); /* with the NUL: the ninth byte of the frame */
 	if (size && data[0] < 128)
