@@ -141,7 +141,7 @@ static int on_events(_unused_ sd_event_source *source, _unused_ int fd, _unused_
 {
 	static struct weir_event events[DRAIN_BATCH];
 	struct agent *a = userdata;
-	size_t n = flow_reader_take(a->reader, events, DRAIN_BATCH);
+	size_t n = feed_take(a->reader, events, DRAIN_BATCH);
 
 	for (size_t i = 0; i < n; i++) {
 		struct flow f;
@@ -423,7 +423,7 @@ static int start_serving(struct agent *a, struct err *reterr)
 
 	if (r < 0)
 		return r;
-	if (sd_event_add_io(a->event, &a->drain, flow_reader_fd(a->reader), EPOLLIN, on_events, a) < 0)
+	if (sd_event_add_io(a->event, &a->drain, feed_fd(a->reader), EPOLLIN, on_events, a) < 0)
 		return err_oom(reterr);
 	return api_server_new(a->event, &ac, &a->api, reterr);
 }
@@ -466,7 +466,7 @@ void agent_done(struct agent *a)
 		api_server_free(a->api);
 	sd_event_source_disable_unref(a->drain);
 	if (a->reader)
-		flow_reader_stop(a->reader);
+		feed_free(a->reader);
 	if (a->node_watch)
 		node_watch_free(a->node_watch);
 	if (a->objects)

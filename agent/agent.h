@@ -38,7 +38,7 @@ struct agent {
 	struct node_watch *node_watch;
 	struct cni_server *cni;
 	struct enrich *enrich;
-	struct flow_reader *reader;
+	struct feed *reader; /* of struct weir_event */
 	struct flow_store *flows;
 	struct api_server *api;
 	struct agent_events events;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Between reassembly and parsers. Parsers do no I/O, know no clock and no thread: bytes and times go in, records and wishes
- * come out. One parser object per connection; dir 0 = client → server, 1 = server → client.
+ * Between reassembly and parsers. Parsers do no I/O, know no clock and no thread: bytes and times go in, records and
+ * wishes come out. One parser object per connection; dir 0 = client → server, 1 = server → client.
  */
 #ifndef WEIR_L7_PROTO_H
 #define WEIR_L7_PROTO_H
@@ -10,25 +10,26 @@
 
 /* Set once for the process by the configuration ("l7" in agent.json); parsers only read it. */
 struct l7_settings {
-	bool headers_only;     /* bodies are not looked into */
-	bool record_query;     /* URL_QUERY */
-	bool record_session;   /* session ids in clear text, not hashed */
-	bool record_payload;   /* tool arguments and results, cut and redacted */
-	const char **redact;   /* key patterns (fnmatch, case-insensitive), NULL at the end */
+	bool headers_only;   /* bodies are not looked into */
+	bool record_query;   /* URL_QUERY */
+	bool record_session; /* session ids in clear text, not hashed */
+	bool record_payload; /* tool arguments and results, cut and redacted */
+	const char **redact; /* key patterns (fnmatch, case-insensitive), NULL at the end */
 };
 
 /* What a parser may call. The object belongs to the connection and outlives the parser. */
 struct l7_host {
 	struct l7_ends ends;
 	const struct l7_settings *settings;
-	bool midstream; /* the connection's beginning was not seen */
+	bool midstream;    /* the connection's beginning was not seen */
 	bool headers_only; /* of this connection: settings or the pod's annotation */
 	void *userdata;
 	/* A finished record; ownership goes with it. */
 	void (*emit)(struct l7_host *h, struct l7_record *r);
 	/*
-	 * The next `bytes` bytes of this direction, counted from the end of what was delivered, are of no interest: they need not be
-	 * copied, and come as l7_proto.gap(). bytes 0 takes it back: everything from now on is wanted (a long stream that the
+	 * The next `bytes` bytes of this direction, counted from the end of what was delivered, are of no interest:
+	 * they need not be copied, and come as l7_proto.gap(); what was copied already, and the last of them (it tells
+	 * when), come as data(). bytes 0 takes it back: everything from now on is wanted (a long stream that the
 	 * kernel's budget would cut off).
 	 */
 	void (*skip)(struct l7_host *h, int dir, uint64_t bytes);
@@ -42,12 +43,16 @@ struct l7_proto {
 	/* NULL: out of memory; the connection is ignored. */
 	void *(*new)(struct l7_host *h);
 	void (*free)(void *p);
-	/* The next bytes in order. ns: CLOCK_MONOTONIC when they passed. The parser keeps what it needs: data is gone afterwards. */
+	/* The next bytes in order. ns: CLOCK_MONOTONIC when they passed. The parser keeps what it needs: data is gone
+	 * afterwards. */
 	void (*data)(void *p, int dir, const uint8_t *data, size_t len, uint64_t ns);
 	/* len bytes in order that are not there: lost, beyond the budget, or skipped on request. */
 	void (*gap)(void *p, int dir, uint64_t len, uint64_t ns);
-	/* This direction is over. reset: by RST or because the connection was given up. Both directions end before free(). */
+	/* This direction is over. reset: by RST or because the connection was given up. Both directions end before
+	 * free(). */
 	void (*end)(void *p, int dir, bool reset, uint64_t ns);
+	/* A message waits for its end or its answer: being idle is no reason to drop the connection. NULL: never. */
+	bool (*pending)(const void *p);
 	/* Every second or so: requests older than a minute without an answer may be given up. May be NULL. */
 	void (*tick)(void *p, uint64_t ns);
 	/* Bytes of memory that this parser holds now, itself included; for the limits. */

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A thread that empties one of the kernel's rings, and a bounded queue from it to the main loop. */
+#ifndef WEIR_FEED_H
+#define WEIR_FEED_H
+
+#include "agent/ring.h"
+
+struct feed;
+
+struct feed_params {
+	int ring_fd;
+	size_t elem; /* bytes of one element of the queue */
+	/* While the queue is full the ring is not read: what is lost is lost in one place, where the datapath counts
+	 * it. */
+	bool hold;
+	void *userdata;
+	/* On the thread: one record of the ring; gone afterwards. */
+	void (*record)(struct feed *f, const struct ring *ring, const struct ring_record *rec, void *userdata);
+	/* On the thread: whenever a batch has been read, and some times a second when there is nothing to read. May be
+	 * NULL. */
+	void (*pause)(struct feed *f, void *userdata);
+};
+
+int feed_start(const struct feed_params *p, struct feed **ret_f, struct err *reterr);
+/* Ends the thread; what was the thread's is the caller's again. */
+void feed_end(struct feed *f);
+/* Ends it, too; what is still in the queue is gone. */
+void feed_free(struct feed *f);
+DEFINE_CLEANUP(struct feed *, feed_free);
+
+/* On the thread, or after its end. False: the queue is full. */
+bool feed_push(struct feed *f, const void *elem);
+
+/* Readable when there is something in the queue. */
+int feed_fd(const struct feed *f);
+/* Up to max elements, in their order. */
+size_t feed_take(struct feed *f, void *elems, size_t max);
+
+#endif
