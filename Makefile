@@ -31,7 +31,7 @@ BPF_CFLAGS := -std=gnu17 -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-
 
 pkgs = $(shell pkg-config --libs $(1) 2>/dev/null)
 LIB_LIBS = $(call pkgs,jansson yaml-0.1 libnghttp2 libprotobuf-c openssl)
-AGENT_LIBS = $(LIB_LIBS) $(call pkgs,libbpf libsystemd libcap-ng libnftables) -lpthread
+AGENT_LIBS = $(LIB_LIBS) $(call pkgs,libbpf libsystemd libcap-ng libnftables zlib) -lpthread
 # weir-cni is static and starts for every pod. glibc's start-up asks the processor for its caches, which a virtual
 # machine traps (33 times, 15 us each where this was measured); musl's does not.
 CNI_CC := $(or $(shell command -v musl-gcc),$(CC))

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -373,6 +374,9 @@ static int make_parts(struct agent *a, struct err *reterr)
 	a->enrich = a->store ? enrich_new(a->store, &a->endpoints) : NULL;
 	if (!a->store || !a->compiler || !a->enrich || flow_store_new(a->config.flows_max, &a->flows) < 0)
 		return err_oom(reterr);
+	a->flow_node.name = a->config.node_name;
+	if (getrandom(&a->flow_node.instance, sizeof(a->flow_node.instance), 0) < 0)
+		return err_set(reterr, -errno, "cannot get a random number: %m");
 	if (sd_event_add_defer(a->event, &a->pass, on_pass, a) < 0 ||
 	    sd_event_add_time_relative(a->event, &a->sweep, CLOCK_MONOTONIC, 0, 0, on_sweep, a) < 0 ||
 	    sd_event_add_time_relative(a->event, &a->second, CLOCK_MONOTONIC, 1000000, 0, on_second, a) < 0)
@@ -414,7 +418,7 @@ static int start_serving(struct agent *a, struct err *reterr)
 		.listen = a->config.listen,
 		.tls = { a->config.tls_cert, a->config.tls_key, a->config.tls_client_ca },
 		.plaintext = a->config.listen_plaintext,
-		.node = { .name = a->config.node_name },
+		.node = a->flow_node,
 		.store = a->flows,
 		.events = &a->events,
 		.backend = agent_backend(a),
@@ -425,6 +429,9 @@ static int start_serving(struct agent *a, struct err *reterr)
 		return r;
 	if (sd_event_add_io(a->event, &a->drain, feed_fd(a->reader), EPOLLIN, on_events, a) < 0)
 		return err_oom(reterr);
+	if (a->config.flow_logs &&
+	    flow_logs_new(a->event, a->config.flow_logs, a->flows, &a->flow_node, &a->flow_logs, reterr) < 0)
+		return err_prefix(reterr, -EINVAL, "flowLogs");
 	return api_server_new(a->event, &ac, &a->api, reterr);
 }
 
@@ -471,6 +478,7 @@ void agent_done(struct agent *a)
 		node_watch_free(a->node_watch);
 	if (a->objects)
 		objects_free(a->objects);
+	flow_logs_free(a->flow_logs);
 	sd_event_source_disable_unref(a->pass);
 	sd_event_source_disable_unref(a->sweep);
 	sd_event_source_disable_unref(a->second);

@@ -14,6 +14,7 @@
 #include "agent/config.h"
 #include "agent/datapath.h"
 #include "agent/endpoint.h"
+#include "agent/export/flow_log.h"
 #include "agent/flow/enrich.h"
 #include "agent/flow/reader.h"
 #include "agent/flow/store.h"
@@ -42,6 +43,8 @@ struct agent {
 	struct flow_store *flows;
 	struct api_server *api;
 	struct agent_events events;
+	struct flow_node flow_node; /* what is the same for every flow */
+	struct flow_logs *flow_logs; /* NULL: none */
 	sd_event_source *pass, *sweep, *drain, *second;
 	uint64_t started_ns;	  /* CLOCK_MONOTONIC */
 	uint64_t compile_us, apply_us; /* of the latest pass */

@@ -2,12 +2,11 @@
 #include "agent/config.h"
 
 #include <getopt.h>
-#include <jansson.h>
 #include <sys/utsname.h>
 
 #define DEFAULT_CONFIG "/etc/weir/agent.json"
 
-enum kind { STRING, FLAG, U32, STRINGS, PREFIXES };
+enum kind { STRING, FLAG, U32, STRINGS, PREFIXES, LIST };
 
 /* One row a setting: its name in the file and, with `arg`, on the command line (camelCase there is dashes here). */
 static const struct setting {
@@ -37,6 +36,7 @@ static const struct setting {
 	{ "masqueradeExclude", NULL, NULL, NULL, PREFIXES, AT(masquerade_exclude) },
 	{ "denyPrefixes", NULL, NULL, NULL, PREFIXES, AT(deny) },
 	{ "flowsMax", NULL, NULL, NULL, U32, AT(flows_max) },
+	{ "flowLogs", NULL, NULL, NULL, LIST, AT(flow_logs) },
 	{ "ctTcpMax", NULL, NULL, NULL, U32, AT(ct_tcp_max) },
 	{ "ctAnyMax", NULL, NULL, NULL, U32, AT(ct_any_max) },
 	{ "policyMax", NULL, NULL, NULL, U32, AT(policy_max) },
@@ -142,8 +142,14 @@ static int set_json(struct config *c, const struct setting *s, json_t *v, struct
 		return 0;
 	case STRINGS:
 	case PREFIXES:
+	case LIST: /* what is in it is the business of who reads it */
 		if (!json_is_array(v))
 			return err_set(reterr, -EINVAL, "a list is expected");
+		if (s->kind == LIST) {
+			json_decref(*(json_t **)field);
+			*(json_t **)field = json_incref(v);
+			return 0;
+		}
 		return s->kind == STRINGS ? set_strings(field, v, reterr) : set_prefixes(field, v, reterr);
 	}
 	return -EINVAL;
@@ -285,6 +291,7 @@ void config_done(struct config *c)
 		if (settings[i].kind == STRING)
 			free(*(char **)((char *)c + settings[i].offset));
 	strings_free(c->uplinks);
+	json_decref(c->flow_logs);
 	free(c->masquerade_exclude.v);
 	free(c->deny.v);
 	*c = (struct config){};

@@ -6,12 +6,19 @@
 #ifndef WEIR_PBJSON_H
 #define WEIR_PBJSON_H
 
+#include <jansson.h>
 #include <protobuf-c/protobuf-c.h>
 
-#include "lib/macro.h"
+#include "lib/err.h"
 
 void pbjson_write(FILE *f, const ProtobufCMessage *msg);
 /* A JSON string with its quotes. */
 void pbjson_write_str(FILE *f, const char *s);
+
+/*
+ * The way back, for what people write: names as in the .proto files or in camelCase, no bytes, no wrapper types, no
+ * times. The caller frees *ret with protobuf_c_message_free_unpacked. -EINVAL: reterr names the field and what is wrong.
+ */
+int pbjson_read(const json_t *json, const ProtobufCMessageDescriptor *d, ProtobufCMessage **ret, struct err *reterr);
 
 #endif

@@ -30,7 +30,7 @@ struct api_config {
 	const char *listen;          /* "127.0.0.1:4244", "[::1]:4244"; NULL: Unix socket only */
 	struct tls_files tls;        /* for listen; cert NULL: plain text, which only loopback addresses may have … */
 	bool plaintext;              /* … unless this is set */
-	struct flow_node node;       /* name must outlive the server; instance 0: a random one */
+	struct flow_node node;       /* name must outlive the server */
 	struct flow_store *store;    /* must outlive the server */
 	struct agent_events *events; /* must outlive the server, which sets wake */
 	struct api_backend backend;

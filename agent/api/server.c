@@ -4,7 +4,6 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -181,8 +180,6 @@ int api_server_new(sd_event *event, const struct api_config *config, struct api_
 	s->config = *config;
 	s->event = sd_event_ref(event);
 	s->listener[0].fd = s->listener[1].fd = -1;
-	if (!s->config.node.instance && getrandom(&s->config.node.instance, sizeof(s->config.node.instance), 0) < 0)
-		return err_set(reterr, -errno, "cannot get a random number: %m");
 	s->started_ns = api_now(CLOCK_MONOTONIC);
 	s->msg = flow_msg_new();
 	s->scratch = malloc(API_SCRATCH);

@@ -114,6 +114,64 @@ START_TEST(a_flow_as_hubble_has_it)
 }
 END_TEST
 
+static char *round_trip(const char *text, struct err *e)
+{
+	ProtobufCMessage *msg = NULL;
+	json_t *root = json_loads(text, 0, NULL);
+	char *back = NULL;
+
+	ck_assert_ptr_nonnull(root);
+	if (pbjson_read(root, &flow__flow_filter__descriptor, &msg, e) == 0) {
+		back = json(msg);
+		protobuf_c_message_free_unpacked(msg, NULL);
+	}
+	json_decref(root);
+	return back;
+}
+
+static void check_round_trip(const char *text, const char *want)
+{
+	struct err e = {};
+	_cleanup_free_ char *got = round_trip(text, &e);
+
+	ck_assert_msg(got != NULL, "%s: %s", text, e.msg);
+	ck_assert_str_eq(got, want);
+}
+
+static void check_refused(const char *text, const char *why)
+{
+	struct err e = {};
+	_cleanup_free_ char *got = round_trip(text, &e);
+
+	ck_assert_ptr_null(got);
+	ck_assert_str_eq(e.msg, why);
+}
+
+START_TEST(filters_are_read_as_people_write_them)
+{
+	check_round_trip("{}", "{}");
+	check_round_trip("{\"sourcePod\":[\"default/\",\"a/b\"],\"verdict\":[\"DROPPED\",2]}",
+			 "{\"source_pod\":[\"default/\",\"a/b\"],\"verdict\":[\"DROPPED\",\"DROPPED\"]}");
+	check_round_trip("{\"source_ip_xlated\":[\"1.2.3.4\"],\"reply\":[true,false],\"sourceIdentity\":[\"7\",8]}",
+			 "{\"reply\":[true,false],\"source_identity\":[7,8],\"source_ip_xlated\":[\"1.2.3.4\"]}");
+	check_round_trip("{\"ip_trace_id\":[\"18446744073709551615\"]}",
+			 "{\"ip_trace_id\":[\"18446744073709551615\"]}");
+	check_round_trip("{\"event_type\":[{\"type\":5,\"matchSubType\":true}],\"tcp_flags\":[{\"SYN\":true}]}",
+			 "{\"event_type\":[{\"type\":5,\"match_sub_type\":true}],\"tcp_flags\":[{\"SYN\":true}]}");
+	check_refused("[]", "must be an object");
+	check_refused("{\"pod\":[\"x\"]}", "pod: unknown field");
+	check_refused("{\"source_pod\":\"x\"}", "source_pod: must be a list");
+	check_refused("{\"source_pod\":[\"x\",1]}", "source_pod: [1]: must be a string");
+	check_refused("{\"source_pod\":[\"x\"],\"sourcePod\":[\"y\"]}", "sourcePod: given twice");
+	check_refused("{\"verdict\":[\"LOST\"]}", "verdict: [0]: \"LOST\" is no Verdict");
+	check_refused("{\"source_identity\":[-1]}", "source_identity: [0]: -1 is out of range");
+	check_refused("{\"source_identity\":[\"4294967296\"]}",
+		      "source_identity: [0]: \"4294967296\" is not a number that fits");
+	check_refused("{\"event_type\":[{\"type\":2147483648}]}", "event_type: [0]: type: 2147483648 is out of range");
+	check_refused("{\"reply\":[1]}", "reply: [0]: must be true or false");
+}
+END_TEST
+
 static void check_summary(uint8_t proto, unsigned type, unsigned code, uint8_t tcp_flags, const char *want)
 {
 	struct weir_event ev = {
@@ -143,4 +201,4 @@ END_TEST
 
 UNIT_MAIN(pbjson, defaults_are_left_out_and_wide_numbers_are_strings, times_have_as_many_digits_as_they_need,
 	  text_is_escaped_and_bytes_are_base64, oneofs_show_the_one_that_is_set, a_flow_as_hubble_has_it,
-	  summaries_in_cilium_s_words)
+	  filters_are_read_as_people_write_them, summaries_in_cilium_s_words)
