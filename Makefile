@@ -185,14 +185,23 @@ fmt: ## clang-format in place
 fuzz: deps-test ## every fuzzer, FUZZ_SECONDS each (default 300)
 	$(Q)test/fuzz/run $(or $(FUZZ_SECONDS),300)
 
-install: programs ## into PREFIX and CNI_BIN_DIR (DESTDIR honoured)
+# weir(1) comes from the tables of its options, the others from --help and what docs/man adds.
+man: programs ## the manual pages, into build/man
+	$(Q).ci/packages help2man
+	$(Q)mkdir -p $(B)/man
+	$(Q)$(B)/weir man > $(B)/man/weir.1
+	$(Q)for p in weir-agent weir-cni; do help2man --no-info --no-discard-stderr --section=8 --include=docs/man/$$p.h2m --output=$(B)/man/$$p.8 $(B)/$$p; done
+
+install: programs man ## into PREFIX and CNI_BIN_DIR (DESTDIR honoured)
 	install -D -m 0755 $(B)/weir-agent $(DESTDIR)$(PREFIX)/sbin/weir-agent
 	install -D -m 0755 $(B)/weir $(DESTDIR)$(PREFIX)/bin/weir
 	install -D -m 0755 $(B)/weir-cni $(DESTDIR)$(CNI_BIN_DIR)/weir-cni
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man1 $(B)/man/weir.1
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 $(B)/man/weir-agent.8 $(B)/man/weir-cni.8
 	install -D -m 0644 manifests/weir-agent.service $(DESTDIR)$(PREFIX)/lib/systemd/system/weir-agent.service
 
 clean: ## remove build/
 	rm -rf $(B)
 
-.PHONY: help build programs demo test test-programs check fmt bench fuzz install clean
+.PHONY: help build man programs demo test test-programs check fmt bench fuzz install clean
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

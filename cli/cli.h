@@ -66,8 +66,18 @@ struct cli_command {
 };
 int cli_dispatch(const char *parent, const struct cli_command *table, int argc, char **argv);
 
+/*
+ * Call show for the usage of every command of the table, with the words that lead to it ("policy matrix"), and for each
+ * command that has commands, with usage NULL and its table.
+ */
+const struct cli_command *cli_commands(void); /* the commands of `weir` */
+typedef void (*cli_show_fn)(const char *path, const struct cli_usage *usage, const struct cli_command *table);
+void cli_walk(const struct cli_command *table, cli_show_fn show);
+
+int cmd_completion(int argc, char **argv);
 int cmd_endpoint(int argc, char **argv);
 int cmd_identity(int argc, char **argv);
+int cmd_man(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_observe(int argc, char **argv);
 int cmd_policy(int argc, char **argv);

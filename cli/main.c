@@ -17,6 +17,13 @@ static int cmd_version(int argc, char **argv)
 	return 0;
 }
 
+static const struct cli_command commands[];
+
+const struct cli_command *cli_commands(void)
+{
+	return commands;
+}
+
 static const struct cli_command commands[] = {
 	{ "observe", "print flows", cmd_observe },
 	{ "status", "tell how the agent is", cmd_status },
@@ -25,6 +32,8 @@ static const struct cli_command commands[] = {
 	{ "list", "list nodes and namespaces", cmd_list },
 	{ "watch", "print news of nodes and of the agent", cmd_watch },
 	{ "policy", "check, try and explain NetworkPolicies", cmd_policy },
+	{ "completion", "print a shell's completion script", cmd_completion },
+	{ "man", "print the manual page", cmd_man },
 	{ "version", "print the version", cmd_version },
 	{ 0 },
 };

@@ -56,6 +56,17 @@ int cli_set_u64(const struct cli_option *o, const char *value, void *args, struc
 	return 0;
 }
 
+/* Set during cli_walk: usages are shown to it, and no command runs. */
+static cli_show_fn walking;
+static char walk_path[64]; /* of the command that would run */
+
+void cli_walk(const struct cli_command *table, cli_show_fn show)
+{
+	walking = show;
+	cli_dispatch("", table, 1, (char *[]){ (char *)"weir", NULL });
+	walking = NULL;
+}
+
 static void print_help(const struct cli_usage *usage)
 {
 	printf("usage: weir %s\n\n%s\n\noptions:\n", usage->line, usage->about);
@@ -151,6 +162,10 @@ int cli_parse(const struct cli_usage *usage, int argc, char **argv, void *args)
 	bool options = true;
 	int n = 0, r;
 
+	if (walking) {
+		walking(walk_path, usage, NULL);
+		return CLI_HELP_SHOWN;
+	}
 	for (int i = 1; i < argc; i++) {
 		if (!options || argv[i][0] != '-' || !argv[i][1]) {
 			argv[n++] = argv[i];
@@ -181,6 +196,14 @@ int cli_dispatch(const char *parent, const struct cli_command *table, int argc, 
 	const char *name = argc > 1 ? argv[1] : NULL;
 	const char *sep = *parent ? " " : "";
 
+	if (walking) {
+		walking(parent, NULL, table);
+		for (const struct cli_command *c = table; c->name; c++) {
+			snprintf(walk_path, sizeof(walk_path), "%s%s%s", parent, sep, c->name);
+			c->run(1, (char *[]){ (char *)c->name, NULL });
+		}
+		return 0;
+	}
 	if (name && (streq(name, "help") || streq(name, "--help") || streq(name, "-h"))) {
 		print_commands(stdout, parent, table);
 		return 0;
