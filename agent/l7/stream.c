@@ -38,12 +38,10 @@ static void pass_data(struct stream *s, const uint8_t *data, uint32_t len, uint6
 	to->data(to->userdata, data, len, ns);
 }
 
-static void pass_gap(struct stream *s, uint64_t len, bool meant, uint64_t ns, const struct stream_sink *to)
+static void pass_gap(struct stream *s, uint32_t len, bool meant, uint64_t ns, const struct stream_sink *to)
 {
 	s->next += len;
 	s->pos += len;
-	if (seq_diff(s->sent, s->next) < 0)
-		s->sent = s->next;
 	to->gap(to->userdata, len, meant, ns);
 }
 
@@ -149,29 +147,43 @@ static void run(struct stream *s, uint64_t ns, const struct stream_sink *to)
 	}
 }
 
-static void give_up(struct stream *s, uint64_t ns, const struct stream_sink *to)
+/* Of the hole that is next, at most `max` bytes. */
+static void give_up(struct stream *s, uint32_t max, uint64_t ns, const struct stream_sink *to)
 {
-	pass_gap(s, hole_len(s), s->has_cut, ns, to);
+	pass_gap(s, MIN(hole_len(s), max), s->has_cut, ns, to);
 	run(s, ns, to);
 }
 
 void stream_expire(struct stream *s, uint64_t now_ns, const struct stream_sink *to)
 {
 	while (hole_len(s) && (s->held > STREAM_HELD_MAX || now_ns >= hole_since(s) + STREAM_WAIT_NS))
-		give_up(s, now_ns, to);
+		give_up(s, UINT32_MAX, now_ns, to);
 }
 
 void stream_settle(struct stream *s, uint64_t now_ns, const struct stream_sink *to)
 {
 	while (hole_len(s))
-		give_up(s, now_ns, to);
+		give_up(s, UINT32_MAX, now_ns, to);
 }
 
-void stream_skip(struct stream *s, uint64_t now_ns, const struct stream_sink *to)
+static void sent_to(struct stream *s, uint32_t seq, uint64_t ns)
 {
-	stream_settle(s, now_ns, to);
-	if (s->started && s->skip > s->pos)
-		pass_gap(s, s->skip - s->pos, true, now_ns, to);
+	if (seq_diff(seq, s->sent) > 0) {
+		s->sent = seq;
+		s->sent_ns = ns;
+	}
+}
+
+void stream_ack(struct stream *s, uint32_t ack, uint64_t now_ns, const struct stream_sink *to)
+{
+	if (s->has_fin && seq_diff(ack, s->fin) > 0)
+		ack = s->fin; /* the FIN counts as a byte */
+	if (!s->started || seq_diff(ack, s->next) > STREAM_FAR)
+		return;
+	sent_to(s, ack, now_ns);
+	run(s, now_ns, to);
+	while (hole_len(s) && seq_diff(ack, s->next) > 0)
+		give_up(s, ack - s->next, now_ns, to);
 }
 
 static void begin(struct stream *s, const struct stream_piece *p, const struct stream_sink *to)
@@ -183,6 +195,7 @@ static void begin(struct stream *s, const struct stream_piece *p, const struct s
 	if (seq_diff(p->seq, s->next) > STREAM_FAR) {
 		stream_settle(s, p->ns, to);
 		pass_gap(s, p->seq - s->next, s->has_cut, p->ns, to);
+		s->sent = s->next;
 	}
 }
 
@@ -190,10 +203,7 @@ static void learn(struct stream *s, const struct stream_piece *p)
 {
 	uint32_t end = p->seq + p->total;
 
-	if (seq_diff(end, s->sent) > 0) {
-		s->sent = end;
-		s->sent_ns = p->ns;
-	}
+	sent_to(s, end, p->ns);
 	if (p->fin && !s->has_fin) {
 		s->has_fin = true;
 		s->fin = end;

@@ -51,8 +51,8 @@ void stream_insert(struct stream *s, const struct stream_piece *p, const struct 
 void stream_expire(struct stream *s, uint64_t now_ns, const struct stream_sink *to);
 /* Nothing that is missing will come: passes on everything up to where the sender is known to be. */
 void stream_settle(struct stream *s, uint64_t now_ns, const struct stream_sink *to);
-/* What was to be skipped has gone by. */
-void stream_skip(struct stream *s, uint64_t now_ns, const struct stream_sink *to);
+/* The receiver has everything before `ack`: what of that is missing will not come. */
+void stream_ack(struct stream *s, uint32_t ack, uint64_t now_ns, const struct stream_sink *to);
 /* Everything up to the end has been passed on. */
 bool stream_ended(const struct stream *s);
 void stream_done(struct stream *s);

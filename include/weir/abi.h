@@ -336,6 +336,7 @@ enum weir_l7_flags {
 	WEIR_L7F_FIN = 1 << 2,	   /* the sender sends nothing after seq + total */
 	WEIR_L7F_RST = 1 << 3,
 	WEIR_L7F_HEADERS = 1 << 4, /* WEIR_L7_HEADERS */
+	WEIR_L7F_ACK = 1 << 5,	   /* `ack` is set */
 };
 
 /*
@@ -355,7 +356,7 @@ struct weir_l7_excerpt {
 	__u8 l7;     /* enum weir_l7, without flags */
 	__u8 flags;  /* enum weir_l7_flags */
 	__u8 v6;
-	__u32 pad;
+	__u32 ack; /* TCP, host order: the sender has received everything of the other direction before this */
 };
 /* Sizes of a whole record, header included: the least that fits. Bytes after `len` are not set. */
 #define WEIR_L7_SMALL 512

@@ -239,10 +239,39 @@ START_TEST(what_was_not_asked_for_does_not_hold_up)
 	stream_settle(&st, 1, &sink);
 	ck_assert_uint_eq(out.gaps, 2);
 	ck_assert_uint_eq(out.pos, 112);
-	st.skip = st.pos + 5000000000;
-	stream_skip(&st, 1, &sink);
-	ck_assert_uint_eq(out.pos, 112 + 5000000000);
-	ck_assert_uint_eq(st.next, isn + (uint32_t)out.pos);
+	stream_done(&st);
+}
+END_TEST
+
+START_TEST(what_the_receiver_has_is_not_waited_for)
+{
+	setup(0xfffffff0);
+	stream_ack(&st, isn + 5, 1, &sink); /* of what was not seen */
+	put(0, "ab");
+	stream_ack(&st, isn + 2, 1, &sink);
+	stream_ack(&st, isn + 1, 1, &sink);
+	ck_out("ab", 0, 0);
+	put(10, "kl");
+	stream_ack(&st, isn + 5, 1, &sink);
+	ck_assert_uint_eq(out.pos, 5);
+	ck_assert_uint_eq(out.gaps, 3);
+	put(5, "f");
+	stream_ack(&st, isn + 12, 1, &sink);
+	ck_assert_uint_eq(out.pos, 12);
+	ck_assert_uint_eq(out.gaps, 7);
+	put_cut(12, "mn", 100, 1);
+	stream_ack(&st, isn + 5000, 1, &sink); /* the rest, and packets of which nothing was copied */
+	ck_assert_uint_eq(out.pos, 5000);
+	ck_assert_uint_eq(out.meant, 5000 - 14);
+	st.skip = st.pos + 1000;
+	stream_ack(&st, isn + 6000, 1, &sink);
+	ck_assert_uint_eq(out.meant, 6000 - 14);
+	stream_ack(&st, isn + 6000 + STREAM_FAR + 1u, 1, &sink); /* nonsense */
+	ck_assert_uint_eq(out.pos, 6000);
+	put_fin(6000, "");
+	stream_ack(&st, isn + 6001, 1, &sink);
+	ck_assert_uint_eq(out.pos, 6000);
+	ck_assert_uint_eq(out.gaps, 7);
 	stream_done(&st);
 }
 END_TEST
@@ -398,4 +427,5 @@ END_TEST
 UNIT_MAIN(stream, order_is_restored_across_the_wrap, of_two_copies_the_first_counts, a_hole_waits_for_a_while,
 	  what_waits_is_bounded, a_large_packet_comes_in_pieces, what_was_not_copied_does_not_hold_up,
 	  the_rest_of_a_cut_packet_is_told_in_time, what_was_not_asked_for_does_not_hold_up,
-	  the_end_comes_behind_everything, a_leap_is_not_waited_for, any_order_gives_the_same_stream, nothing_invented)
+	  what_the_receiver_has_is_not_waited_for, the_end_comes_behind_everything, a_leap_is_not_waited_for,
+	  any_order_gives_the_same_stream, nothing_invented)
