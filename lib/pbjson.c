@@ -48,6 +48,17 @@ static void write_bytes(FILE *f, const ProtobufCBinaryData *b)
 	fputc('"', f);
 }
 
+/* As few digits as give the number back. */
+static void write_shortest(FILE *f, double v)
+{
+	char buf[32];
+
+	snprintf(buf, sizeof(buf), "%.15g", v);
+	if (strtod(buf, NULL) != v)
+		snprintf(buf, sizeof(buf), "%.17g", v);
+	fputs(buf, f);
+}
+
 static void write_double(FILE *f, double v)
 {
 	if (isnan(v))
@@ -57,7 +68,7 @@ static void write_double(FILE *f, double v)
 	else if (v == floor(v) && fabs(v) < 1e15)
 		fprintf(f, "%.0f", v);
 	else
-		fprintf(f, "%.17g", v);
+		write_shortest(f, v);
 }
 
 static void write_timestamp(FILE *f, const Google__Protobuf__Timestamp *t)

@@ -8,7 +8,7 @@ enum { SUB_TO_ENDPOINT = 0, SUB_TO_STACK = 3 };
 
 int flow_is_reply(const struct flow *f)
 {
-	if (f->ev.type == WEIR_EV_NEW)
+	if (f->ev.type == WEIR_EV_NEW || f->ev.type == WEIR_EV_L7)
 		return 0;
 	if (!(f->ev.flags & WEIR_EVF_KNOWN_DIR))
 		return -1;
@@ -61,6 +61,12 @@ static size_t new_faces(const struct flow *f, struct flow_face *faces)
 	return n;
 }
 
+/* Request and answer in one; seen by the pod that answers, if it is here. */
+static struct flow_face l7_face(const struct flow *f)
+{
+	return (struct flow_face){ FLOW_FACE_L7, 0, f->dst->ep_id ? DIR_INGRESS : DIR_EGRESS };
+}
+
 size_t flow_faces(const struct flow *f, struct flow_face *ret_faces)
 {
 	switch (f->ev.type) {
@@ -68,6 +74,9 @@ size_t flow_faces(const struct flow *f, struct flow_face *ret_faces)
 		return drop_faces(f, ret_faces);
 	case WEIR_EV_NEW:
 		return new_faces(f, ret_faces);
+	case WEIR_EV_L7:
+		ret_faces[0] = l7_face(f);
+		return 1;
 	default:
 		ret_faces[0] = trace_face(f);
 		return 1;

@@ -15,6 +15,7 @@ enum flow_face_type {
 	FLOW_FACE_DROP = 1,
 	FLOW_FACE_TRACE = 4,
 	FLOW_FACE_VERDICT = 5,
+	FLOW_FACE_L7 = 129,
 };
 
 struct flow_face {

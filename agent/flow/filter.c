@@ -64,8 +64,8 @@ static void filters_free(struct filter *f, size_t n)
 		for (size_t k = 0; k < f[i].n; k++) {
 			struct term *t = &f[i].terms[k];
 
-			for (size_t v = 0; filter_field_owns_selector(t->field) && v < t->n; v++)
-				selector_free(t->values[v].selector);
+			for (size_t v = 0; v < t->n; v++)
+				filter_field_clear(t->field, &t->values[v]);
 			free(t->values);
 		}
 		free(f[i].terms);

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <strings.h>
 
+#include "agent/flow/filter_l7.h"
 #include "lib/drop.h"
 
 static int parse_ip(const char *s, union filter_value *ret, struct err *reterr)
@@ -108,6 +109,7 @@ static bool match_port(const union filter_value *v, const struct filter_subject 
 	return has_ports(s->flow) && ntohs(s->destination ? ev->dport : ev->sport) == v->number;
 }
 
+#define NO_NUMBER UINT16_MAX /* a protocol of layer 7 */
 static const struct protocol {
 	const char *name;
 	uint16_t number, also;
@@ -116,8 +118,8 @@ static const struct protocol {
 	{ "sctp", IPPROTO_SCTP, IPPROTO_SCTP },   { "icmp", IPPROTO_ICMP, IPPROTO_ICMPV6 },
 	{ "icmpv4", IPPROTO_ICMP, IPPROTO_ICMP }, { "icmpv6", IPPROTO_ICMPV6, IPPROTO_ICMPV6 },
 	{ "igmp", IPPROTO_IGMP, IPPROTO_IGMP },   { "vrrp", 112, 112 },
-	{ "dns", UINT16_MAX, UINT16_MAX },        { "http", UINT16_MAX, UINT16_MAX },
-	{ "kafka", UINT16_MAX, UINT16_MAX },
+	{ "dns", NO_NUMBER, NO_NUMBER },          { "http", NO_NUMBER, NO_NUMBER },
+	{ "kafka", NO_NUMBER, NO_NUMBER },
 };
 
 static int parse_protocol(const char *s, union filter_value *ret, struct err *reterr)
@@ -134,6 +136,8 @@ static bool match_protocol(const union filter_value *v, const struct filter_subj
 {
 	const struct protocol *p = &protocols[v->number];
 
+	if (p->number == NO_NUMBER)
+		return match_l7_protocol(p->name, s);
 	return s->flow->ev.proto == p->number || s->flow->ev.proto == p->also;
 }
 
@@ -179,7 +183,7 @@ static bool match_tcp_flags(const union filter_value *v, const struct filter_sub
 	uint8_t want = (f->fin ? 1 : 0) | (f->syn ? 2 : 0) | (f->rst ? 4 : 0) | (f->psh ? 8 : 0) | (f->ack ? 16 : 0) |
 		       (f->urg ? 32 : 0) | (f->ece ? 64 : 0) | (f->cwr ? 128 : 0);
 
-	return s->flow->ev.proto == IPPROTO_TCP && !f->ns && (s->flow->ev.tcp_flags & want) == want;
+	return s->flow->ev.proto == IPPROTO_TCP && !s->flow->l7 && !f->ns && (s->flow->ev.tcp_flags & want) == want;
 }
 
 /* A glob over "node" or "cluster/node"; the cluster is called default. */
@@ -211,15 +215,6 @@ static bool match_encrypted(const union filter_value *v, _unused_ const struct f
 	return !v->number;
 }
 
-static int parse_http_status(const char *s, _unused_ union filter_value *ret, struct err *reterr)
-{
-	size_t digits = strspn(s, "0123456789");
-
-	if ((digits == 3 && !s[3]) || (digits >= 1 && digits <= 2 && streq(s + digits, "+")))
-		return 0;
-	return err_set(reterr, -EINVAL, "\"%s\" is not an HTTP status code or its first digits and \"+\"", s);
-}
-
 static const struct filter_field fields[] = {
 	{ 1, false, parse_ip, match_ip },
 	{ 3, true, parse_ip, match_ip },
@@ -241,26 +236,31 @@ static const struct filter_field fields[] = {
 	{ 33, false, NULL, match_drop_reason },
 	{ 35, false, NULL, NULL }, /* interface */
 	{ 6, false, NULL, match_event },
-	{ 9, false, parse_http_status, NULL },
+	{ 9, false, parse_http_status, match_http_status },
 	{ 12, false, parse_protocol, match_protocol },
 	{ 13, false, parse_port, match_port },
 	{ 14, true, parse_port, match_port },
 	{ 15, false, NULL, match_reply },
-	{ 18, false, NULL, NULL }, /* dns_query */
+	{ 18, false, parse_regex, match_dns_query },
 	{ 19, false, NULL, match_identity },
 	{ 20, true, NULL, match_identity },
-	{ 21, false, NULL, NULL }, /* http_method, _path, _url, _header */
-	{ 22, false, NULL, NULL },
-	{ 31, false, NULL, NULL },
-	{ 32, false, NULL, NULL },
+	{ 21, false, NULL, match_http_method },
+	{ 22, false, parse_regex, match_http_path },
+	{ 31, false, parse_regex, match_http_url },
+	{ 32, false, NULL, match_http_header },
 	{ 23, false, NULL, match_tcp_flags },
 	{ 24, false, NULL, match_node },
 	{ 36, false, parse_selector, match_node_labels },
 	{ 25, false, NULL, match_ip_version },
-	{ 28, false, NULL, NULL }, /* trace_id */
+	{ 28, false, NULL, match_trace_id },
 	{ 29, false, NULL, match_uuid },
 	{ 39, false, NULL, NULL }, /* ip_trace_id */
 	{ 40, false, NULL, match_encrypted },
+	{ 1001, false, parse_l7_kind, match_l7_kind },
+	{ 1002, false, NULL, match_l7_tool },
+	{ 1003, false, NULL, match_l7_mcp_method },
+	{ 1004, false, NULL, match_l7_agent },
+	{ 1005, false, parse_l7_outcome, match_l7_outcome },
 };
 
 const struct filter_field *filter_field(unsigned number)
@@ -271,7 +271,10 @@ const struct filter_field *filter_field(unsigned number)
 	return NULL;
 }
 
-bool filter_field_owns_selector(const struct filter_field *f)
+void filter_field_clear(const struct filter_field *f, union filter_value *v)
 {
-	return f->parse == parse_selector;
+	if (f->parse == parse_selector)
+		selector_free(v->selector);
+	else if (f->parse == parse_regex)
+		clear_regex(v);
 }

@@ -3,6 +3,8 @@
 #ifndef WEIR_FLOW_FILTER_FIELD_H
 #define WEIR_FLOW_FILTER_FIELD_H
 
+#include <regex.h>
+
 #include "agent/flow/face.h"
 #include "agent/flow/selector.h"
 #include "lib/addr.h"
@@ -29,6 +31,8 @@ union filter_value {
 	const Flow__Workload *workload;
 	const Flow__EventTypeFilter *event;
 	const Flow__TCPFlags *flags;
+	const Flow__HTTPHeader *header;
+	regex_t *regex;
 };
 
 /*
@@ -44,6 +48,7 @@ struct filter_field {
 
 /* NULL: not a field that lists values. */
 const struct filter_field *filter_field(unsigned number);
-bool filter_field_owns_selector(const struct filter_field *f); /* its values hold selectors, to be freed */
+/* Frees what parse made. */
+void filter_field_clear(const struct filter_field *f, union filter_value *v);
 
 #endif

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include "agent/flow/l7_text.h"
 #include "agent/flow/summary.h"
 #include "lib/addr.h"
 
@@ -88,9 +89,15 @@ static void tcp_summary(uint8_t flags, char *buf)
 	}
 }
 
-void flow_summary(const struct weir_event *ev, char *buf)
+void flow_summary(const struct flow *f, char *buf)
 {
+	const struct weir_event *ev = &f->ev;
+
 	*buf = '\0';
+	if (f->l7) {
+		l7_summary(f->l7, buf, FLOW_SUMMARY_MAX);
+		return;
+	}
 	switch (ev->proto) {
 	case IPPROTO_TCP:
 		tcp_summary(ev->tcp_flags, buf);

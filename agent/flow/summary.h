@@ -2,11 +2,13 @@
 #ifndef WEIR_FLOW_SUMMARY_H
 #define WEIR_FLOW_SUMMARY_H
 
-#include "lib/macro.h"
-#include "weir/abi.h"
+#include "agent/flow/flow.h"
 
-#define FLOW_SUMMARY_MAX 96
-/* "TCP Flags: SYN, ACK", "UDP", "ICMPv4 EchoRequest"; empty for protocols that Cilium has no words for. */
-void flow_summary(const struct weir_event *ev, char *buf);
+#define FLOW_SUMMARY_MAX 512
+/*
+ * "TCP Flags: SYN, ACK", "UDP", "ICMPv4 EchoRequest", of layer 7 what l7_summary says; empty for protocols that Cilium
+ * has no words for. Valid UTF-8.
+ */
+void flow_summary(const struct flow *f, char *buf);
 
 #endif

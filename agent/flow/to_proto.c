@@ -4,11 +4,11 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include "agent/flow/extensions.h"
+#include "agent/flow/l7_proto.h"
 #include "agent/flow/summary.h"
 #include "lib/addr.h"
 #include "lib/drop.h"
-
-#define TOTALS 5
 
 /* Every part that a message can have, linked together as a flow needs them. */
 struct flow_msg {
@@ -33,11 +33,8 @@ struct flow_msg {
 	Google__Protobuf__BoolValue is_reply;
 	Flow__LostEvent lost;
 	Google__Protobuf__Int32Value cpu;
-	Google__Protobuf__Any extensions;
-	Google__Protobuf__Struct totals;
-	Google__Protobuf__Struct__FieldsEntry total[TOTALS], *total_p[TOTALS];
-	Google__Protobuf__Value total_value[TOTALS];
-	uint8_t extensions_buf[320];
+	struct flow_ext extensions;
+	struct flow_l7_msg l7;
 	struct policies {
 		size_t cap;
 		Flow__Policy *policy, **list;
@@ -58,6 +55,7 @@ void flow_msg_free(struct flow_msg *m)
 		free(m->policies[i].policy);
 		free(m->policies[i].list);
 	}
+	flow_ext_clear(&m->extensions);
 	free(m);
 }
 
@@ -105,11 +103,13 @@ static Flow__IP *ip(struct flow_msg *m, const struct weir_event *ev)
 	return &m->ip;
 }
 
-static Flow__TCP *tcp(struct flow_msg *m, const struct weir_event *ev)
+/* An exchange of layer 7 is no packet: it has no flags. */
+static Flow__TCPFlags *tcp_flags(struct flow_msg *m, const struct weir_event *ev)
 {
 	Flow__TCPFlags *flags = &m->tcp_flags;
 
-	flow__tcp__init(&m->l4_of.tcp);
+	if (ev->type == WEIR_EV_L7)
+		return NULL;
 	flow__tcpflags__init(flags);
 	flags->fin = !!(ev->tcp_flags & 1);
 	flags->syn = !!(ev->tcp_flags & 2);
@@ -119,9 +119,15 @@ static Flow__TCP *tcp(struct flow_msg *m, const struct weir_event *ev)
 	flags->urg = !!(ev->tcp_flags & 32);
 	flags->ece = !!(ev->tcp_flags & 64);
 	flags->cwr = !!(ev->tcp_flags & 128);
+	return flags;
+}
+
+static Flow__TCP *tcp(struct flow_msg *m, const struct weir_event *ev)
+{
+	flow__tcp__init(&m->l4_of.tcp);
 	m->l4_of.tcp.source_port = ntohs(ev->sport);
 	m->l4_of.tcp.destination_port = ntohs(ev->dport);
-	m->l4_of.tcp.flags = flags;
+	m->l4_of.tcp.flags = tcp_flags(m, ev);
 	return &m->l4_of.tcp;
 }
 
@@ -230,38 +236,19 @@ static void put_trace(Flow__Flow *p, const struct flow *f, const struct flow_fac
 		p->trace_reason = flow_is_reply(f) == 1 ? FLOW__TRACE_REASON__REPLY : FLOW__TRACE_REASON__ESTABLISHED;
 }
 
-/* Totals of the connection. A google.protobuf.Struct, because clients refuse to print types that they do not know. */
-static Google__Protobuf__Any *extensions(struct flow_msg *m, const struct weir_event *ev)
+/* Totals of the connection. */
+static Google__Protobuf__Any *totals(struct flow_ext *e, const struct weir_event *ev)
 {
-	const struct {
-		const char *key;
-		double value;
-	} totals[TOTALS] = {
-		{ "duration_ms", ev->duration_ms },  { "initiator_packets", ev->packets[0] },
-		{ "initiator_bytes", ev->bytes[0] }, { "responder_packets", ev->packets[1] },
-		{ "responder_bytes", ev->bytes[1] },
-	};
-
-	google__protobuf__struct__init(&m->totals);
-	for (size_t i = 0; i < TOTALS; i++) {
-		google__protobuf__struct__fields_entry__init(&m->total[i]);
-		google__protobuf__value__init(&m->total_value[i]);
-		m->total[i].key = (char *)totals[i].key;
-		m->total[i].value = &m->total_value[i];
-		m->total_value[i].kind_case = GOOGLE__PROTOBUF__VALUE__KIND_NUMBER_VALUE;
-		m->total_value[i].number_value = totals[i].value;
-		m->total_p[i] = &m->total[i];
-	}
-	m->totals.n_fields = TOTALS;
-	m->totals.fields = m->total_p;
-	google__protobuf__any__init(&m->extensions);
-	m->extensions.type_url = "type.googleapis.com/google.protobuf.Struct";
-	m->extensions.value.data = m->extensions_buf;
-	m->extensions.value.len = google__protobuf__struct__pack(&m->totals, m->extensions_buf);
-	return &m->extensions;
+	flow_ext_begin(e);
+	flow_ext_number(e, "duration_ms", ev->duration_ms);
+	flow_ext_number(e, "initiator_packets", ev->packets[0]);
+	flow_ext_number(e, "initiator_bytes", (double)ev->bytes[0]);
+	flow_ext_number(e, "responder_packets", ev->packets[1]);
+	flow_ext_number(e, "responder_bytes", (double)ev->bytes[1]);
+	return flow_ext_end(e);
 }
 
-static void put_event(struct flow_msg *m, const struct flow *f, const struct flow_face *face)
+static bool put_event(struct flow_msg *m, const struct flow *f, const struct flow_face *face)
 {
 	Flow__Flow *p = &m->flow;
 
@@ -282,8 +269,10 @@ static void put_event(struct flow_msg *m, const struct flow *f, const struct flo
 		m->is_reply.value = p->reply = flow_is_reply(f);
 		p->is_reply = &m->is_reply;
 	}
-	if (f->ev.type == WEIR_EV_ACTIVE || f->ev.type == WEIR_EV_END)
-		p->extensions = extensions(m, &f->ev);
+	if (f->ev.type != WEIR_EV_ACTIVE && f->ev.type != WEIR_EV_END)
+		return true;
+	p->extensions = totals(&m->extensions, &f->ev);
+	return p->extensions;
 }
 
 static void open_response(struct flow_msg *m, const struct flow_node *node, uint64_t time_ns)
@@ -311,9 +300,10 @@ const Observer__GetFlowsResponse *flow_msg_fill(struct flow_msg *m, const struct
 	p->destination = endpoint(&m->dst, f->dst);
 	p->type = FLOW__FLOW_TYPE__L3_L4;
 	p->node_name = text(node->name);
-	flow_summary(&f->ev, m->summary);
+	flow_summary(f, m->summary);
 	p->summary = m->summary;
-	put_event(m, f, face);
+	if (!put_event(m, f, face) || (f->l7 && !flow_l7_fill(&m->l7, &m->extensions, f->l7, p)))
+		return NULL;
 	return decided_by(m, f, face) ? &m->response : NULL;
 }
 

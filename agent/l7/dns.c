@@ -146,7 +146,8 @@ static bool read_name(struct cursor *c, struct name *ret)
 	return true;
 }
 
-/* In the form of zone files: a point or backslash of a label is escaped, what is not printable is \DDD. */
+/* In the form of zone files: a point or backslash of a label is escaped; what is not printable, and the comma that joins
+ * names, is \DDD. */
 static size_t name_to_text(const struct name *name, char *buf)
 {
 	size_t n = 0;
@@ -157,7 +158,7 @@ static size_t name_to_text(const struct name *name, char *buf)
 
 			if (b == '.' || b == '\\')
 				n += (size_t)snprintf(buf + n, sizeof("\\."), "\\%c", b);
-			else if (b > ' ' && b < 0x7f)
+			else if (b > ' ' && b < 0x7f && b != ',')
 				buf[n++] = (char)b;
 			else
 				n += (size_t)snprintf(buf + n, sizeof("\\ddd"), "\\%03u", b);

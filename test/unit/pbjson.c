@@ -174,12 +174,13 @@ END_TEST
 
 static void check_summary(uint8_t proto, unsigned type, unsigned code, uint8_t tcp_flags, const char *want)
 {
-	struct weir_event ev = {
-		.proto = proto, .sport = htons((uint16_t)type), .dport = htons((uint16_t)code), .tcp_flags = tcp_flags
-	};
+	struct flow f = { .ev = { .proto = proto,
+				  .sport = htons((uint16_t)type),
+				  .dport = htons((uint16_t)code),
+				  .tcp_flags = tcp_flags } };
 	char buf[FLOW_SUMMARY_MAX];
 
-	flow_summary(&ev, buf);
+	flow_summary(&f, buf);
 	ck_assert_str_eq(buf, want);
 }
 
