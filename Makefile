@@ -15,7 +15,7 @@ say = $(if $(filter 0,$(V)),@printf '  %-8s %s\n' $(1) $(2))
 # Debian 12 packages: what building needs, what tests, demo and benchmarks run.
 PKGS_BUILD := gcc musl-tools clang llvm make git pkg-config libc6-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev bpftool \
 	libjansson-dev libyaml-dev libnghttp2-dev libprotobuf-c-dev libssl-dev \
-	protobuf-c-compiler libsystemd-dev uthash-dev libcap-ng-dev libnftables-dev
+	protobuf-c-compiler libsystemd-dev uthash-dev libcap-ng-dev libnftables-dev libcurl4-openssl-dev
 PKGS_TEST := check iproute2 iputils-ping nftables procps jq curl socat netcat-openbsd python3 python3-hpack containernetworking-plugins \
 	libclang-rt-14-dev xz-utils
 PKGS_CHECK := clang-tidy cppcheck shellcheck check
@@ -31,7 +31,7 @@ BPF_CFLAGS := -std=gnu17 -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-
 
 pkgs = $(shell pkg-config --libs $(1) 2>/dev/null)
 LIB_LIBS = $(call pkgs,jansson yaml-0.1 libnghttp2 libprotobuf-c openssl)
-AGENT_LIBS = $(LIB_LIBS) $(call pkgs,libbpf libsystemd libcap-ng libnftables zlib) -lpthread
+AGENT_LIBS = $(LIB_LIBS) $(call pkgs,libbpf libsystemd libcap-ng libnftables zlib libcurl) -lpthread
 # weir-cni is static and starts for every pod. glibc's start-up asks the processor for its caches, which a virtual
 # machine traps (33 times, 15 us each where this was measured); musl's does not.
 CNI_CC := $(or $(shell command -v musl-gcc),$(CC))

@@ -432,6 +432,8 @@ static int start_serving(struct agent *a, struct err *reterr)
 	if (a->config.flow_logs &&
 	    flow_logs_new(a->event, a->config.flow_logs, a->flows, &a->flow_node, &a->flow_logs, reterr) < 0)
 		return err_prefix(reterr, -EINVAL, "flowLogs");
+	if (a->config.otlp && otlp_new(a->event, a->config.otlp, a->flows, &a->flow_node, &a->otlp, reterr) < 0)
+		return err_prefix(reterr, -EINVAL, "otlp");
 	return api_server_new(a->event, &ac, &a->api, reterr);
 }
 
@@ -479,6 +481,7 @@ void agent_done(struct agent *a)
 	if (a->objects)
 		objects_free(a->objects);
 	flow_logs_free(a->flow_logs);
+	otlp_free(a->otlp);
 	sd_event_source_disable_unref(a->pass);
 	sd_event_source_disable_unref(a->sweep);
 	sd_event_source_disable_unref(a->second);

@@ -15,6 +15,7 @@
 #include "agent/datapath.h"
 #include "agent/endpoint.h"
 #include "agent/export/flow_log.h"
+#include "agent/export/otlp.h"
 #include "agent/flow/enrich.h"
 #include "agent/flow/reader.h"
 #include "agent/flow/store.h"
@@ -44,6 +45,7 @@ struct agent {
 	struct api_server *api;
 	struct agent_events events;
 	struct flow_node flow_node; /* what is the same for every flow */
+	struct otlp *otlp; /* NULL: no collector */
 	struct flow_logs *flow_logs; /* NULL: none */
 	sd_event_source *pass, *sweep, *drain, *second;
 	uint64_t started_ns;	  /* CLOCK_MONOTONIC */

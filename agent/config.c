@@ -6,7 +6,7 @@
 
 #define DEFAULT_CONFIG "/etc/weir/agent.json"
 
-enum kind { STRING, FLAG, U32, STRINGS, PREFIXES, LIST };
+enum kind { STRING, FLAG, U32, STRINGS, PREFIXES, LIST, OBJECT };
 
 /* One row a setting: its name in the file and, with `arg`, on the command line (camelCase there is dashes here). */
 static const struct setting {
@@ -37,6 +37,7 @@ static const struct setting {
 	{ "denyPrefixes", NULL, NULL, NULL, PREFIXES, AT(deny) },
 	{ "flowsMax", NULL, NULL, NULL, U32, AT(flows_max) },
 	{ "flowLogs", NULL, NULL, NULL, LIST, AT(flow_logs) },
+	{ "otlp", NULL, NULL, NULL, OBJECT, AT(otlp) },
 	{ "ctTcpMax", NULL, NULL, NULL, U32, AT(ct_tcp_max) },
 	{ "ctAnyMax", NULL, NULL, NULL, U32, AT(ct_any_max) },
 	{ "policyMax", NULL, NULL, NULL, U32, AT(policy_max) },
@@ -140,16 +141,17 @@ static int set_json(struct config *c, const struct setting *s, json_t *v, struct
 			return err_set(reterr, -EINVAL, "a positive number is expected");
 		*(uint32_t *)field = json_integer_value(v);
 		return 0;
+	case OBJECT: /* what is in these two is the business of who reads them */
+	case LIST:
+		if (s->kind == OBJECT ? !json_is_object(v) : !json_is_array(v))
+			return err_set(reterr, -EINVAL, s->kind == OBJECT ? "an object is expected" : "a list is expected");
+		json_decref(*(json_t **)field);
+		*(json_t **)field = json_incref(v);
+		return 0;
 	case STRINGS:
 	case PREFIXES:
-	case LIST: /* what is in it is the business of who reads it */
 		if (!json_is_array(v))
 			return err_set(reterr, -EINVAL, "a list is expected");
-		if (s->kind == LIST) {
-			json_decref(*(json_t **)field);
-			*(json_t **)field = json_incref(v);
-			return 0;
-		}
 		return s->kind == STRINGS ? set_strings(field, v, reterr) : set_prefixes(field, v, reterr);
 	}
 	return -EINVAL;
@@ -292,6 +294,7 @@ void config_done(struct config *c)
 			free(*(char **)((char *)c + settings[i].offset));
 	strings_free(c->uplinks);
 	json_decref(c->flow_logs);
+	json_decref(c->otlp);
 	free(c->masquerade_exclude.v);
 	free(c->deny.v);
 	*c = (struct config){};

@@ -31,6 +31,7 @@ struct config {
 	bool listen_plaintext; /* on any address, without TLS */
 	struct prefix_list masquerade_exclude; /* destinations that see the pod's own address */
 	struct prefix_list deny;	       /* dropped on uplinks before anything else */
+	json_t *otlp;			       /* for agent/export/otlp.h; NULL: no collector */
 	json_t *flow_logs;		       /* for agent/export/flow_log.h; NULL: none */
 	uint32_t flows_max;		       /* flows kept in memory */
 	uint32_t ct_tcp_max, ct_any_max, policy_max, ipcache_max, events_bytes;
