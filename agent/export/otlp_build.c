@@ -368,7 +368,7 @@ static void describe(const struct flow_peer *p, const struct weir_addr *addr, ch
 
 int otlp_add_log(Otlp__LogsRequest *req, const struct flow_node *node, const struct flow *f)
 {
-	char text[512], from[160], to[160], what[FLOW_SUMMARY_MAX];
+	char text[1024], from[160], to[160], what[FLOW_SUMMARY_MAX];
 	bool audit = f->ev.verdict == WEIR_AUDIT, caller;
 	Otlp__ScopeLogs *sl;
 	Otlp__LogRecord *log;
@@ -385,7 +385,7 @@ int otlp_add_log(Otlp__LogsRequest *req, const struct flow_node *node, const str
 				     : OTLP__SEVERITY_NUMBER__SEVERITY_NUMBER_WARN;
 	describe(f->src, &f->ev.saddr, from, sizeof(from));
 	describe(f->dst, &f->ev.daddr, to, sizeof(to));
-	flow_summary(&f->ev, what);
+	flow_summary(f, what);
 	snprintf(text, sizeof(text), "%s: %s -> %s:%u (%s)", audit ? "audited" : drop_text(f->ev.reason), from, to,
 		 ntohs(f->ev.dport), what);
 	log->body = pb_new(&otlp__any_value__descriptor);
