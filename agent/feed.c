@@ -7,10 +7,13 @@
 #include <stdatomic.h>
 #include <sys/eventfd.h>
 
+#include "agent/privileges.h"
+
 #define QUEUE_LEN 8192u /* a power of two */
 #define BATCH 1024      /* records between two pauses */
-#define BUSY_MS 20 /* the datapath does not wake the reader for single records: it looks, often while there are some \
-		    */
+#define BUSY_MS                                                                                              \
+	20 /* the datapath does not wake the reader for single records: it looks, often while there are some \
+	    */
 #define IDLE_MS 100
 
 struct feed {
@@ -98,6 +101,8 @@ static void *thread_main(void *userdata)
 {
 	struct feed *f = userdata;
 
+	if (privileges_drop_all(NULL) < 0)
+		abort(); /* it reads what pods send */
 	while (!atomic_load(&f->stop)) {
 		uint64_t before = atomic_load(&f->head), pos = *f->ring.consumer;
 		bool more;
@@ -114,11 +119,10 @@ static void *thread_main(void *userdata)
 	return NULL;
 }
 
-int feed_start(const struct feed_params *p, struct feed **ret_f, struct err *reterr)
+int feed_new(const struct feed_params *p, struct feed **ret_f, struct err *reterr)
 {
 	_cleanup_(feed_freep) struct feed *f = calloc(1, sizeof(*f) + QUEUE_LEN * p->elem);
-	sigset_t all, old;
-	int e;
+	int r;
 
 	if (!f)
 		return err_oom(reterr);
@@ -127,9 +131,18 @@ int feed_start(const struct feed_params *p, struct feed **ret_f, struct err *ret
 	f->wake_thread = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (f->wake_main < 0 || f->wake_thread < 0)
 		return err_set(reterr, -errno, "cannot read the ring: %m");
-	e = ring_map(&f->ring, p->ring_fd, reterr);
-	if (e < 0)
-		return e;
+	r = ring_map(&f->ring, p->ring_fd, reterr);
+	if (r < 0)
+		return r;
+	*ret_f = TAKE_PTR(f);
+	return 0;
+}
+
+int feed_start(struct feed *f, struct err *reterr)
+{
+	sigset_t all, old;
+	int e;
+
 	sigfillset(&all); /* signals belong to the main loop */
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	e = pthread_create(&f->thread, NULL, thread_main, f);
@@ -137,7 +150,6 @@ int feed_start(const struct feed_params *p, struct feed **ret_f, struct err *ret
 	if (e)
 		return err_set(reterr, -e, "cannot start the ring's reader: %s", strerror(e));
 	f->running = true;
-	*ret_f = TAKE_PTR(f);
 	return 0;
 }
 

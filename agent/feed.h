@@ -21,7 +21,8 @@ struct feed_params {
 	void (*pause)(struct feed *f, void *userdata);
 };
 
-int feed_start(const struct feed_params *p, struct feed **ret_f, struct err *reterr);
+int feed_new(const struct feed_params *p, struct feed **ret_f, struct err *reterr);
+int feed_start(struct feed *f, struct err *reterr);
 /* Ends the thread; what was the thread's is the caller's again. */
 void feed_end(struct feed *f);
 /* Ends it, too; what is still in the queue is gone. */

@@ -11,10 +11,19 @@
 #define CAP_BPF 39
 #endif
 
+static int apply(struct err *reterr)
+{
+	if (capng_apply(CAPNG_SELECT_CAPS) < 0)
+		return err_set(reterr, -EPERM, "cannot give up capabilities");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_set(reterr, -errno, "cannot set no_new_privs: %m");
+	return 0;
+}
+
 int privileges_drop(struct err *reterr)
 {
-	/* NET_ADMIN: nftables, attachments. BPF, PERFMON: maps and programs. SYS_ADMIN: what older kernels ask for a program
-	 * or map by id instead. */
+	/* NET_ADMIN: nftables, attachments. BPF, PERFMON: maps and programs. SYS_ADMIN: what older kernels ask for a
+	 * program or map by id instead. */
 	static const unsigned kept[] = { CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN };
 
 	capng_get_caps_process();
@@ -26,9 +35,11 @@ int privileges_drop(struct err *reterr)
 		if (!keep)
 			capng_update(CAPNG_DROP, CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_INHERITABLE, cap);
 	}
-	if (capng_apply(CAPNG_SELECT_CAPS) < 0)
-		return err_set(reterr, -EPERM, "cannot give up capabilities");
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return err_set(reterr, -errno, "cannot set no_new_privs: %m");
-	return 0;
+	return apply(reterr);
+}
+
+int privileges_drop_all(struct err *reterr)
+{
+	capng_clear(CAPNG_SELECT_CAPS);
+	return apply(reterr);
 }

@@ -4,7 +4,9 @@
 
 #include "lib/err.h"
 
-/* After start: keep only the capabilities that the loop needs, and never gain any again. */
+/* After start: keep only the capabilities that the loop needs, and never gain any again. Of the calling thread. */
 int privileges_drop(struct err *reterr);
+/* For a thread that reads what pods send: keep none. */
+int privileges_drop_all(struct err *reterr);
 
 #endif

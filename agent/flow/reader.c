@@ -17,6 +17,13 @@ int flow_reader_start(int ring_fd, struct feed **ret_f, struct err *reterr)
 		.hold = true,
 		.record = on_record,
 	};
+	_cleanup_(feed_freep) struct feed *f = NULL;
+	int r = feed_new(&p, &f, reterr);
 
-	return feed_start(&p, ret_f, reterr);
+	if (r >= 0)
+		r = feed_start(f, reterr);
+	if (r < 0)
+		return r;
+	*ret_f = TAKE_PTR(f);
+	return 0;
 }

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/l7/worker.h"
+
+#include <bpf/bpf.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <time.h>
+
+#include "agent/feed.h"
+#include "agent/l7/track.h"
+
+#define TICK_NS 1000000000ull
+
+struct l7_worker {
+	struct l7_worker_params params;
+	struct feed *feed; /* of struct l7_record * */
+	struct track *track;
+	uint64_t ticked_ns;
+	struct l7_worker_stats stats; /* the thread's own */
+	pthread_mutex_t lock;
+	struct l7_worker_stats shown; /* under the lock */
+	uint8_t payload[WEIR_L7_LARGE];
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+static const struct l7_proto *proto_of(enum weir_l7 l7, uint8_t ipproto)
+{
+	switch (l7) {
+	case WEIR_L7_HTTP1:
+		return &l7_http1;
+	case WEIR_L7_HTTP2:
+		return &l7_http2;
+	case WEIR_L7_TLS:
+		return &l7_tls;
+	case WEIR_L7_DNS:
+		return ipproto == IPPROTO_UDP ? &l7_dns_udp : &l7_dns_tcp;
+	default:
+		return NULL;
+	}
+}
+
+static void on_emit(void *userdata, struct l7_record *r)
+{
+	struct l7_worker *w = userdata;
+
+	if (feed_push(w->feed, &r)) {
+		w->stats.records[r->kind]++;
+	} else {
+		w->stats.records_lost++;
+		l7_record_unref(r);
+	}
+}
+
+/* Nothing depends on it but how much is copied. */
+static void on_wish(void *userdata, const struct weir_ct_key *key, const struct weir_l7_want *want)
+{
+	const struct l7_worker *w = userdata;
+
+	if (want)
+		bpf_map_update_elem(w->params.want_fd, key, want, BPF_ANY);
+	else
+		bpf_map_delete_elem(w->params.want_fd, key);
+}
+
+static void on_excerpt(_unused_ struct feed *f, const struct ring *ring, const struct ring_record *rec, void *userdata)
+{
+	struct l7_worker *w = userdata;
+	struct weir_l7_excerpt buf;
+	const struct weir_l7_excerpt *x;
+
+	if (rec->len < sizeof(*x))
+		return;
+	x = ring_read(ring, rec, 0, sizeof(*x), &buf);
+	if (x->len > rec->len - sizeof(*x) || x->len > sizeof(w->payload) || x->total < x->len)
+		return;
+	w->stats.excerpts++;
+	w->stats.bytes += x->len;
+	track_excerpt(w->track, x, ring_read(ring, rec, sizeof(*x), x->len, w->payload));
+}
+
+static void show_stats(struct l7_worker *w)
+{
+	struct track_stats t = track_stats(w->track);
+
+	w->stats.gaps = t.gaps;
+	w->stats.gap_bytes = t.gap_bytes;
+	w->stats.connections = t.connections;
+	w->stats.evicted = t.evicted;
+	w->stats.memory = t.memory;
+	pthread_mutex_lock(&w->lock);
+	w->shown = w->stats;
+	pthread_mutex_unlock(&w->lock);
+}
+
+static void on_pause(_unused_ struct feed *f, void *userdata)
+{
+	struct l7_worker *w = userdata;
+	uint64_t now = now_ns();
+
+	if (now - w->ticked_ns >= TICK_NS) {
+		w->ticked_ns = now;
+		track_tick(w->track, now);
+	}
+	show_stats(w);
+}
+
+/* Those of an earlier agent: nobody would take them back. */
+static void forget_wishes(int fd)
+{
+	struct weir_ct_key key;
+
+	while (bpf_map_get_next_key(fd, NULL, &key) == 0 && bpf_map_delete_elem(fd, &key) == 0)
+		;
+}
+
+void l7_worker_stop(struct l7_worker *w)
+{
+	struct l7_record *r;
+
+	if (w->feed)
+		feed_end(w->feed);
+	if (w->track)
+		track_free(w->track);
+	while (w->feed && feed_take(w->feed, &r, 1))
+		l7_record_unref(r);
+	if (w->feed)
+		feed_free(w->feed);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+}
+
+int l7_worker_start(const struct l7_worker_params *p, struct l7_worker **ret_w, struct err *reterr)
+{
+	_cleanup_(l7_worker_stopp) struct l7_worker *w = calloc(1, sizeof(*w));
+	struct track_params tracking;
+	int r;
+
+	if (!w)
+		return err_oom(reterr);
+	pthread_mutex_init(&w->lock, NULL);
+	w->params = *p;
+	tracking = (struct track_params){
+		.settings = &w->params.settings,
+		.memory_max = p->memory_max,
+		.connections_max = p->connections_max,
+		.userdata = w,
+		.proto = proto_of,
+		.emit = on_emit,
+		.wish = on_wish,
+	};
+	w->track = track_new(&tracking);
+	if (!w->track)
+		return err_oom(reterr);
+	r = feed_new(&(struct feed_params){ .ring_fd = p->ring_fd,
+					    .elem = sizeof(struct l7_record *),
+					    .userdata = w,
+					    .record = on_excerpt,
+					    .pause = on_pause },
+		     &w->feed, reterr);
+	if (r < 0)
+		return r;
+	forget_wishes(p->want_fd);
+	r = feed_start(w->feed, reterr);
+	if (r < 0)
+		return r;
+	*ret_w = TAKE_PTR(w);
+	return 0;
+}
+
+int l7_worker_fd(const struct l7_worker *w)
+{
+	return feed_fd(w->feed);
+}
+
+size_t l7_worker_take(struct l7_worker *w, struct l7_record **records, size_t max)
+{
+	return feed_take(w->feed, records, max);
+}
+
+void l7_worker_stats(struct l7_worker *w, struct l7_worker_stats *ret)
+{
+	pthread_mutex_lock(&w->lock);
+	*ret = w->shown;
+	pthread_mutex_unlock(&w->lock);
+}
