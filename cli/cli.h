@@ -74,6 +74,7 @@ const struct cli_command *cli_commands(void); /* the commands of `weir` */
 typedef void (*cli_show_fn)(const char *path, const struct cli_usage *usage, const struct cli_command *table);
 void cli_walk(const struct cli_command *table, cli_show_fn show);
 
+int cmd_agents(int argc, char **argv);
 int cmd_completion(int argc, char **argv);
 int cmd_endpoint(int argc, char **argv);
 int cmd_identity(int argc, char **argv);

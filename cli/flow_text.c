@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 
+#include "cli/l7_view.h"
 #include "cli/observe_filter.h"
 #include "lib/drop.h"
 
@@ -12,14 +13,30 @@
 #define GREEN "32"
 #define RED "31"
 
+/* Marks that make what follows read backwards: U+202A to U+202E, U+2066 to U+2069. 0: it is none. */
+static unsigned direction_mark(const char *s)
+{
+	unsigned char third = s[0] == '\xe2' && s[1] ? s[2] : 0;
+
+	if (third >= 0xaa && third <= 0xae && s[1] == '\x80')
+		return 0x2000 | (third & 0x3fu);
+	return third >= 0xa6 && third <= 0xa9 && s[1] == '\x81' ? 0x2040 | (third & 0x3fu) : 0;
+}
+
 const char *printable(const char *s, char *buf, size_t size)
 {
 	size_t n = 0;
 
 	for (; *s && n + 5 <= size; s++) {
 		unsigned char c = *s, next = s[1];
+		unsigned mark = direction_mark(s);
 
-		if (c == 0x1b)
+		if (mark && n + 7 > size)
+			break;
+		if (mark) {
+			n += (size_t)snprintf(buf + n, size - n, "\\u%04x", mark);
+			s += 2;
+		} else if (c == 0x1b)
 			n += (size_t)snprintf(buf + n, size - n, "^[");
 		else if (c == '\r' || c == '\n' || c == '\t')
 			n += (size_t)snprintf(buf + n, size - n, "\\%c", c == '\r' ? 'r' : c == '\n' ? 'n' : 't');
@@ -69,8 +86,8 @@ static void join_names(char *const *names, size_t n, char *buf, size_t size)
 		len += (size_t)snprintf(buf + len, size - len, "%s%s", i ? "," : "", names[i]);
 }
 
-/* namespace/pod, else service, else DNS names, else address; with the port when there is one. */
-static void put_host(const struct flow_style *p, const Flow__Flow *f, bool source, char *buf, size_t size)
+/* namespace/pod, else service, else DNS names, else address. */
+static void host_name(const struct flow_style *p, const Flow__Flow *f, bool source, char *buf, size_t size)
 {
 	const Flow__Endpoint *ep = source ? f->source : f->destination;
 	const Flow__Service *svc = source ? f->source_service : f->destination_service;
@@ -78,8 +95,7 @@ static void put_host(const struct flow_style *p, const Flow__Flow *f, bool sourc
 	const char *addr = f->ip         ? (source ? f->ip->source : f->ip->destination)
 			   : f->ethernet ? (source ? f->ethernet->source : f->ethernet->destination)
 					 : "";
-	char raw[FLOW_CELL], host[FLOW_CELL], number[12], port[32];
-	uint32_t n = port_of(f, source);
+	char raw[FLOW_CELL];
 
 	snprintf(raw, sizeof(raw), "%s", addr);
 	if (p->ip_translation && ep && *ep->pod_name)
@@ -88,7 +104,16 @@ static void put_host(const struct flow_style *p, const Flow__Flow *f, bool sourc
 		snprintf(raw, sizeof(raw), "%s%s%s", svc->namespace_, *svc->namespace_ ? "/" : "", svc->name);
 	else if (p->ip_translation && n_names)
 		join_names(source ? f->source_names : f->destination_names, n_names, raw, sizeof(raw));
-	printable(raw, host, sizeof(host));
+	printable(raw, buf, size);
+}
+
+/* With the port when there is one. */
+static void put_host(const struct flow_style *p, const Flow__Flow *f, bool source, char *buf, size_t size)
+{
+	char raw[FLOW_CELL], host[FLOW_CELL], number[12], port[32];
+	uint32_t n = port_of(f, source);
+
+	host_name(p, f, source, host, sizeof(host));
 	if (n) {
 		bool brackets = strchr(host, ':');
 
@@ -124,9 +149,11 @@ static const char *enum_name(const ProtobufCEnumDescriptor *d, int value, char *
 	return buf;
 }
 
-static void put_l7_type(const Flow__Layer7 *l7, char *buf, size_t size)
+static void put_l7_type(const Flow__Flow *f, const struct l7_view *v, char *buf, size_t size)
 {
-	const char *proto = l7->record_case == FLOW__LAYER7__RECORD_HTTP    ? "http"
+	const Flow__Layer7 *l7 = f->l7;
+	const char *proto = v->fields				     ? l7_view_str(v, "weir.kind")
+			    : l7->record_case == FLOW__LAYER7__RECORD_HTTP  ? "http"
 			    : l7->record_case == FLOW__LAYER7__RECORD_DNS   ? "dns"
 			    : l7->record_case == FLOW__LAYER7__RECORD_KAFKA ? "kafka"
 									    : "l7";
@@ -140,7 +167,7 @@ static void put_l7_type(const Flow__Layer7 *l7, char *buf, size_t size)
 	printable(raw, buf, size);
 }
 
-static void put_type(const Flow__Flow *f, char *buf, size_t size)
+static void put_type(const Flow__Flow *f, const struct l7_view *v, char *buf, size_t size)
 {
 	static const char *const match_types[] = { "none", "L3-Only",  "L3-L4",     "L4-Only",
 						   "all",  "L3-Proto", "Proto-Only" };
@@ -149,7 +176,7 @@ static void put_type(const Flow__Flow *f, char *buf, size_t size)
 	char direction[40];
 
 	if (f->l7) {
-		put_l7_type(f->l7, buf, size);
+		put_l7_type(f, v, buf, size);
 		return;
 	}
 	if (type == 5) {
@@ -252,15 +279,49 @@ static void put_summary(const Flow__Flow *f, char *buf, size_t size)
 	printable(raw, buf, size);
 }
 
+static const char *outcome_color(const char *outcome)
+{
+	return streq(outcome, "ok") || streq(outcome, "oneway") ? GREEN
+	       : streq(outcome, "error") || streq(outcome, "tool_error") ? RED
+									 : YELLOW;
+}
+
+/* "mcp tools/call execute_sql  tool_error  41ms", with what else is worth a glance behind it. */
+static void put_exchange(const struct flow_style *p, const Flow__Flow *f, const struct l7_view *v, struct flow_text *l)
+{
+	double ms = l7_view_flag(v, "weir.long_lived") ? -1 : l7_view_number(v, "weir.latency_ms", -1);
+	bool turned = l7_view_flag(v, "weir.from_server");
+	char raw[FLOW_CELL], kind[32], subject[FLOW_CELL], result[FLOW_CELL], painted[FLOW_CELL + 16],
+	    notes[FLOW_CELL], duration[L7_DURATION_MAX];
+
+	host_name(p, f, !turned, raw, sizeof(raw));
+	paint(p, CYAN, raw, l->caller, sizeof(l->caller));
+	host_name(p, f, turned, raw, sizeof(raw));
+	paint(p, CYAN, raw, l->callee, sizeof(l->callee));
+	printable(l7_view_str(v, "weir.kind"), kind, sizeof(kind));
+	printable(l7_view_str(v, "weir.subject"), subject, sizeof(subject));
+	printable(l7_view_str(v, "weir.result"), result, sizeof(result));
+	printable(l7_view_str(v, "weir.notes"), notes, sizeof(notes));
+	paint(p, outcome_color(l7_view_str(v, "weir.outcome")), result, painted, sizeof(painted));
+	snprintf(l->exchange, sizeof(l->exchange), "%s%s%s%s%s%s%s%s%s", kind, *subject ? " " : "", subject,
+		 *result ? "  " : "", *result ? painted : "", ms < 0 ? "" : "  ", ms < 0 ? "" : l7_duration(ms, duration),
+		 *notes ? "  " : "", notes);
+}
+
 void flow_text(const struct flow_style *p, const Flow__Flow *f, struct flow_text *l)
 {
+	struct l7_view v = { 0 };
+
+	if (l7_view_open(f, &v))
+		put_exchange(p, f, &v, l);
 	flow_time(p, f->time, l->time);
 	printable(f->node_name, l->node, sizeof(l->node));
 	put_host(p, f, true, l->source, sizeof(l->source));
 	put_host(p, f, false, l->destination, sizeof(l->destination));
 	put_identity(p, f->source, l->source_id, sizeof(l->source_id));
 	put_identity(p, f->destination, l->destination_id, sizeof(l->destination_id));
-	put_type(f, l->type, sizeof(l->type));
+	put_type(f, &v, l->type, sizeof(l->type));
+	l7_view_close(&v);
 	put_verdict(p, f, l->verdict, sizeof(l->verdict));
 	put_summary(f, l->summary, sizeof(l->summary));
 	l->arrow = !f->is_reply ? "<>" : f->is_reply->value ? "<-" : "->";

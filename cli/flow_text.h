@@ -20,6 +20,8 @@ struct flow_text {
 	    verdict[2048], summary[FLOW_CELL];
 	char source_id[64], destination_id[64];
 	const char *arrow; /* NULL: no flow but a loss */
+	/* An exchange of layer 7 of which a Weir agent tells: caller, callee, the rest. Else "". */
+	char caller[FLOW_CELL + 16], callee[FLOW_CELL + 16], exchange[4 * FLOW_CELL];
 };
 
 void flow_text(const struct flow_style *style, const Flow__Flow *f, struct flow_text *ret);
@@ -27,7 +29,10 @@ void flow_text_lost(const Observer__GetFlowsResponse *msg, struct flow_text *ret
 /* "N/A" when there is none. buf of TIME_STRLEN. */
 void flow_time(const struct flow_style *style, const Google__Protobuf__Timestamp *t, char *buf);
 
-/* s without anything that a terminal obeys: ESC becomes ^[, others \r, \n, \x07. In buf, cut to its size. */
+/*
+ * s without anything that a terminal obeys: ESC becomes ^[, others \r, \n, \x07, what turns the direction of writing
+ * \u202e. In buf, cut to its size.
+ */
 const char *printable(const char *s, char *buf, size_t size);
 
 #endif

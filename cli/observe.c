@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* `weir observe`: flows, with the flags and in the formats of `hubble observe`. */
 #include <strings.h>
-#include <time.h>
 
 #include "cli/client.h"
 #include "cli/observe_filter.h"
@@ -42,30 +41,6 @@ static const struct cli_option own_options[] = {
 	{ "print-raw-filters", 0, NULL, "print what would be sent, send nothing", cli_set_bool, ARG(raw_filters) },
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
-static int set_time(const char *option, const char *text, Google__Protobuf__Timestamp **ret, struct err *reterr)
-{
-	uint64_t ns;
-
-	if (!text)
-		return 0;
-	if (time_parse(text, now_ns(), &ns) < 0)
-		return err_set(reterr, -EINVAL, "--%s: \"%s\" is neither a duration nor a time", option, text);
-	*ret = pb_new(&google__protobuf__timestamp__descriptor);
-	if (!*ret)
-		return err_oom(reterr);
-	(*ret)->seconds = (int64_t)(ns / 1000000000);
-	(*ret)->nanos = (int32_t)(ns % 1000000000);
-	return 0;
-}
-
 static int fill_request(struct observe_args *a, Observer__GetFlowsRequest *req, struct err *reterr)
 {
 	int r;
@@ -76,9 +51,9 @@ static int fill_request(struct observe_args *a, Observer__GetFlowsRequest *req, 
 		return err_set(reterr, -EINVAL, "--first goes not with --follow");
 	if (a->last && a->all)
 		return err_set(reterr, -EINVAL, "--last goes not with --all");
-	r = set_time("since", a->since, &req->since, reterr);
+	r = filter_set_time("since", a->since, &req->since, reterr);
 	if (r == 0)
-		r = set_time("until", a->until, &req->until, reterr);
+		r = filter_set_time("until", a->until, &req->until, reterr);
 	if (r == 0)
 		r = filter_finish(&a->filter, req, reterr);
 	req->follow = a->follow;

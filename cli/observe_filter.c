@@ -3,7 +3,9 @@
 
 #include <ctype.h>
 #include <strings.h>
+#include <time.h>
 
+#include "cli/times.h"
 #include "lib/pb.h"
 
 enum filter_end { END_FLAT, END_SOURCE, END_DESTINATION, END_EITHER };
@@ -168,6 +170,18 @@ static int add_type(Flow__FlowFilter *f, const ProtobufCFieldDescriptor *d, cons
 	return 0;
 }
 
+static int add_header(Flow__FlowFilter *f, const ProtobufCFieldDescriptor *d, const char *value, struct err *reterr)
+{
+	const char *colon = strchr(value, ':');
+	Flow__HTTPHeader *h = pb_append(field_n(f, d), field_array(f, d), d->descriptor);
+	_cleanup_free_ char *key = strndup(value, strcspn(value, ":"));
+
+	if (!h || !key || pb_set_str(&h->key, key) < 0 ||
+	    pb_set_str(&h->value, colon ? colon + 1 + strspn(colon + 1, " ") : NULL) < 0)
+		return err_oom(reterr);
+	return colon && *key ? 0 : err_set(reterr, -EINVAL, "\"%s\" is not KEY:VALUE", value);
+}
+
 static int add_ip4(Flow__FlowFilter *f, const ProtobufCFieldDescriptor *d, const char *value, struct err *reterr)
 {
 	return streq(value, "true") ? add_u32(f, d, FLOW__IPVERSION__IPv4, reterr) : 0;
@@ -216,6 +230,14 @@ static const struct filter_flag flags[] = {
 	{ "http-method", 0, "METHOD", "HTTP method", "http_method", END_FLAT, add_str },
 	{ "http-path", 0, "REGEX", "HTTP path", "http_path", END_FLAT, add_str },
 	{ "http-url", 0, "REGEX", "HTTP URL", "http_url", END_FLAT, add_str },
+	{ "http-header", 0, "KEY:VALUE", "HTTP header", "http_header", END_FLAT, add_header },
+	{ "dns-query", 0, "REGEX", "name that was asked for", "dns_query", END_FLAT, add_str },
+	{ "l7", 0, "KIND", "http, grpc, dns, tls, mcp, a2a, llm, jsonrpc", "l7_kind", END_FLAT, add_str },
+	{ "tool", 0, "GLOB", "tool that was called (MCP)", "l7_tool", END_FLAT, add_str },
+	{ "mcp-method", 0, "GLOB", "MCP method: tools/call, tools/*", "l7_mcp_method", END_FLAT, add_str },
+	{ "agent", 0, "GLOB", "agent, workload or pod at either end of an exchange", "l7_agent", END_FLAT, add_str },
+	{ "outcome", 0, "OUTCOME", "ok, error, tool_error, no_answer, cancelled, unknown, oneway", "l7_outcome",
+	  END_FLAT, add_str },
 };
 
 /* Pods and namespaces are gathered, see join. */
@@ -408,6 +430,35 @@ int filter_finish(struct filter_args *a, Observer__GetFlowsRequest *request, str
 	if (move(&a->allow, &request->n_whitelist, &request->whitelist) < 0 ||
 	    move(&a->deny, &request->n_blacklist, &request->blacklist) < 0)
 		return err_oom(reterr);
+	return 0;
+}
+
+int filter_want_type(struct filter_args *a, const char *type, struct err *reterr)
+{
+	return pair_add(&a->allow, "event_type", END_FLAT, type, add_type, reterr);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+int filter_set_time(const char *option, const char *text, Google__Protobuf__Timestamp **ret, struct err *reterr)
+{
+	uint64_t ns;
+
+	if (!text)
+		return 0;
+	if (time_parse(text, now_ns(), &ns) < 0)
+		return err_set(reterr, -EINVAL, "--%s: \"%s\" is neither a duration nor a time", option, text);
+	*ret = pb_new(&google__protobuf__timestamp__descriptor);
+	if (!*ret)
+		return err_oom(reterr);
+	(*ret)->seconds = (int64_t)(ns / 1000000000);
+	(*ret)->nanos = (int32_t)(ns % 1000000000);
 	return 0;
 }
 

@@ -36,6 +36,11 @@ size_t filter_options(struct cli_option *ret_options);
 /* Put everything into the request; the filters become its own. -EINVAL: flags that do not go together. */
 int filter_finish(struct filter_args *a, Observer__GetFlowsRequest *request, struct err *reterr);
 void filter_clear(struct filter_args *a);
+/* Before filter_finish: as if the user had said --type, too. */
+int filter_want_type(struct filter_args *a, const char *type, struct err *reterr);
+
+/* The value of --since or --until (NULL: not given) as a new timestamp of the request. -EINVAL. */
+int filter_set_time(const char *option, const char *text, Google__Protobuf__Timestamp **ret, struct err *reterr);
 
 /* Names of identities that have fixed numbers; NULL: none. */
 const char *identity_name(uint32_t number);

@@ -11,7 +11,10 @@ static void print_lost(const struct printer *p, const Flow__LostEvent *lost, con
 		(unsigned long long)lost->num_events_lost);
 }
 
-/* A reply is shown with its connection's ends in their places, and the arrow turned. */
+/*
+ * A reply is shown with its connection's ends in their places, and the arrow turned. Of an exchange of layer 7 caller and
+ * callee are shown, and what it came to.
+ */
 static void print_compact(const struct printer *p, const struct flow_text *l)
 {
 	bool reply = streq(l->arrow, "<-");
@@ -19,6 +22,10 @@ static void print_compact(const struct printer *p, const struct flow_text *l)
 	fputs(l->time, p->out);
 	if (p->node_names)
 		fprintf(p->out, " [%s]", l->node);
+	if (*l->exchange) {
+		fprintf(p->out, ": %s -> %s  %s\n", l->caller, l->callee, l->exchange);
+		return;
+	}
 	fprintf(p->out, ": %s %s %s %s %s %s %s (%s)\n", reply ? l->destination : l->source,
 		reply ? l->destination_id : l->source_id, l->arrow, reply ? l->source : l->destination,
 		reply ? l->source_id : l->destination_id, l->type, l->verdict, l->summary);

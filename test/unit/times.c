@@ -74,6 +74,10 @@ START_TEST(terminals_obey_nothing)
 				   "31m",
 				   buf, sizeof(buf)),
 			 "caf\xc3\xa9 \\x9b31m");
+	ck_assert_str_eq(printable("a\xe2\x80\xae"
+				   "b\xe2\x81\xa9\xe2\x82\xac\xe2\x80",
+				   buf, sizeof(buf)),
+			 "a\\u202eb\\u2069\xe2\x82\xac\xe2\x80");
 	ck_assert_str_eq(printable("abcdef", small, sizeof(small)), "ab");
 }
 END_TEST
