@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The agent's API server over a store of known flows, for the tests: server RUN-DIR [ADDR:PORT [CAPACITY [CERT KEY
- * [CA]]]]. Lines on stdin: "add N" stores N flows more, "lose N" notes a loss of the ring, "generation N" an event of
- * the agent; each is answered by "done". EOF ends.
+ * [CA]]]]. Lines on stdin: "add N" stores N flows more, "tool N" N calls of a tool that failed, "lose N" notes a loss
+ * of the ring, "generation N" an event of the agent; each is answered by "done". EOF ends.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -131,6 +131,32 @@ static void add_many(struct state *s, unsigned n)
 		    s->client, s->server, NULL, NULL);
 }
 
+static struct l7_record *tool_call(void)
+{
+	static const struct l7_ends ends;
+	struct l7_record *r = l7_record_new(L7_MCP, &ends);
+
+	r->outcome = L7_TOOL_ERROR;
+	r->first_ns = r->last_ns = 41000000;
+	l7_record_str(r, L7_KEY_MCP_METHOD, "tools/call", strlen("tools/call"));
+	l7_record_str(r, L7_KEY_GEN_AI_TOOL, "execute_sql", strlen("execute_sql"));
+	return r;
+}
+
+/* The client calls a tool of the server. */
+static void add_tool_calls(struct state *s, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct flow f = { .ev = event("10.0.0.1", 999, "10.0.0.2", 80, IPPROTO_TCP, WEIR_EV_L7),
+				  .time_ns = T0 + 9000000000ull };
+
+		f.src = flow_peer_ref(s->client);
+		f.dst = flow_peer_ref(s->server);
+		f.l7 = tool_call();
+		flow_store_add(s->store, &f);
+	}
+}
+
 static uint64_t now_ns(void)
 {
 	struct timespec ts;
@@ -151,6 +177,8 @@ static int on_stdin(_unused_ sd_event_source *source, int fd, _unused_ uint32_t 
 	line[len] = '\0';
 	if (sscanf(line, "add %u", &n) == 1)
 		add_many(s, n);
+	else if (sscanf(line, "tool %u", &n) == 1)
+		add_tool_calls(s, n);
 	else if (sscanf(line, "lose %u", &n) == 1)
 		flow_store_note_loss(s->store, FLOW_LOSS_RING, n, 0, now_ns());
 	else if (sscanf(line, "generation %u", &n) == 1)
