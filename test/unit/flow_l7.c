@@ -366,6 +366,41 @@ START_TEST(filters_of_messages)
 }
 END_TEST
 
+/* ---- the documentation */
+
+static const struct {
+	const char *name, *type, *source;
+} keys[] = {
+#define X(name, otel, type, source) { otel, #type, source },
+	L7_KEYS(X)
+#undef X
+};
+
+START_TEST(every_key_is_in_the_table_of_the_documentation)
+{
+	_cleanup_fclose_ FILE *f = fopen("docs/flows.md", "re");
+	bool in_table = false;
+	size_t n = 0;
+	char line[512], want[512];
+
+	ck_assert_ptr_nonnull(f);
+	while (fgets(line, sizeof(line), f)) {
+		if (strstr(line, "compared with agent/l7/record.h"))
+			in_table = true;
+		if (!in_table || !str_prefix(line, "| `"))
+			continue;
+		ck_assert_uint_lt(n, ARRAY_SIZE(keys));
+		snprintf(want, sizeof(want), "| `%s` | %s | %s | ", keys[n].name,
+			 streq(keys[n].type, "S") ? "text" : "number", keys[n].source);
+		ck_assert_msg(str_prefix(line, want), "docs/flows.md has %s, not %s", line, want);
+		if (++n == ARRAY_SIZE(keys))
+			break;
+	}
+	ck_assert_uint_eq(n, ARRAY_SIZE(keys));
+}
+END_TEST
+
 UNIT_MAIN(flow_l7, summaries, summaries_are_cut_between_characters, an_http_exchange_as_a_message,
 	  other_exchanges_as_messages, the_fullest_record_fits, trace_ids_that_are_none, filters,
-	  flows_of_packets_meet_no_filter_of_layer_7, filters_of_messages)
+	  flows_of_packets_meet_no_filter_of_layer_7, filters_of_messages,
+	  every_key_is_in_the_table_of_the_documentation)
