@@ -4,6 +4,7 @@
 #define WEIR_BPF_CONNTRACK_H
 
 #include "bpf/flow.h"
+#include "bpf/l7.h"
 #include "bpf/policy.h"
 
 #define __maybe_unused __attribute__((unused)) /* by one of the programs that include this */
@@ -117,7 +118,7 @@ static __noinline int ct_report(struct packet *p, struct weir_ct *ct)
 	return event_emit(p, ct, type, ct->state & WEIR_CT_AUDIT ? WEIR_AUDIT : WEIR_FORWARDED, 0);
 }
 
-static __always_inline void ct_account(struct __sk_buff *skb, struct packet *p, struct weir_ct *ct)
+static __always_inline void ct_count(struct __sk_buff *skb, struct packet *p, struct weir_ct *ct)
 {
 	__u32 side = p->side & 1;
 
@@ -127,6 +128,14 @@ static __always_inline void ct_account(struct __sk_buff *skb, struct packet *p, 
 	if (p->tcp_flags & TCP_TOLD & ~ct->tcp_flags[side] ||
 	    (__s32)(p->now - ct->last_event) >= (__s32)(ACTIVE_SEC * cfg_ticks_per_sec))
 		ct_report(p, ct);
+}
+
+/* And what it says is read. */
+static __always_inline void ct_account(struct __sk_buff *skb, struct packet *p, struct weir_ct *ct)
+{
+	ct_count(skb, p, ct);
+	if ((ct->l7 & WEIR_L7_MASK) != WEIR_L7_IGNORED)
+		l7_capture(skb, p, ct);
 }
 
 /* The packet's connection, when the packet opened it (reply: when it answers it). */
@@ -208,6 +217,7 @@ static __noinline __maybe_unused int ct_create(struct packet *p, const struct co
 	ct.tcp_flags[0] = side ? 0 : p->tcp_flags & TCP_TOLD;
 	ct.tcp_flags[1] = side ? p->tcp_flags & TCP_TOLD : 0;
 	ct_judged(&ct, c, side);
+	ct.l7 = l7_of_pod(l7_of_pod(l7_initial(p->proto, p->dport), ct.slot[0], p->gen), ct.slot[1], p->gen);
 	if (old) {
 		*old = ct;
 		return 0;
@@ -218,7 +228,7 @@ static __noinline __maybe_unused int ct_create(struct packet *p, const struct co
 		r = bpf_map_update_elem(&weir_ct_any, &p->key, &ct, BPF_ANY);
 	if (!r)
 		return 0;
-	stat_add(WEIR_STAT_CT_FULL);
+	stat_add(WEIR_STAT_CT_FULL, 1);
 	return WEIR_DROP_CT_FULL;
 }
 

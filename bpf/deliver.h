@@ -57,6 +57,20 @@ static __always_inline bool is_retransmission(const struct packet *p, const stru
 	       !ct->packets[(p->side ^ 1) & 1];
 }
 
+/* A packet that opens a connection and may have something to read in it: no SYN, which has nothing. */
+static __always_inline bool may_speak(const struct packet *p)
+{
+	return p->proto == IPPROTO_TCP ? !is_opening(p) : p->proto == IPPROTO_UDP && p->dport == bpf_htons(53);
+}
+
+static __always_inline void speak(struct __sk_buff *skb, struct packet *p)
+{
+	struct weir_ct *ct = ct_find(p);
+
+	if (ct && (ct->l7 & WEIR_L7_MASK) != WEIR_L7_IGNORED)
+		l7_capture(skb, p, ct);
+}
+
 /* A packet that opens a connection, in its own direction. A lone RST opens nothing. */
 static __noinline int opening(struct __sk_buff *skb, struct packet *p, struct weir_ct *ct)
 {
@@ -87,9 +101,9 @@ static __noinline int opening(struct __sk_buff *skb, struct packet *p, struct we
 		return drop(p, r);
 	}
 	if (p->tcp_flags & TCP_RST) {
-		stat_add(WEIR_STAT_FORWARDED);
+		stat_add(WEIR_STAT_FORWARDED, 1);
 	} else if (is_retransmission(p, ct)) {
-		ct_account(skb, p, ct);
+		ct_count(skb, p, ct); /* a SYN: there is nothing to read */
 	} else {
 		r = ct_create(p, &c, ct, skb->len);
 		if (r)
@@ -104,10 +118,13 @@ static __always_inline int admit(struct __sk_buff *skb, struct packet *p, struct
 {
 	int act, r;
 
-	if (ct && ct_live(ct, p) && !is_opening(p))
+	if (ct && ct_live(ct, p) && !is_opening(p)) {
 		act = known(skb, p, ct);
-	else
+	} else {
 		act = opening(skb, p, ct);
+		if (act != TC_ACT_SHOT && may_speak(p))
+			speak(skb, p);
+	}
 	if (act == TC_ACT_SHOT || !(p->kind & PKT_FRAG_FIRST))
 		return act;
 	r = frag_passed(p);

@@ -44,11 +44,11 @@ static __noinline int event_emit(const struct packet *p, const struct weir_ct *c
 {
 	struct weir_event *ev;
 	bool icmp = p->proto == IPPROTO_ICMP || p->proto == IPPROTO_ICMPV6;
-	__u64 n = stat_add(WEIR_STAT_EVENTS);
+	__u64 n = stat_add(WEIR_STAT_EVENTS, 1);
 
 	ev = bpf_ringbuf_reserve(&weir_events, sizeof(*ev), 0);
 	if (!ev) {
-		stat_add(WEIR_STAT_EVENTS_LOST);
+		stat_add(WEIR_STAT_EVENTS_LOST, 1);
 		return 0;
 	}
 	ev->ts = event_time(type);
@@ -79,7 +79,7 @@ static __noinline int event_emit(const struct packet *p, const struct weir_ct *c
 
 static __always_inline int drop(const struct packet *p, __u8 reason)
 {
-	stat_add(WEIR_STAT_DROP + reason);
+	stat_add(WEIR_STAT_DROP + reason, 1);
 	event_emit(p, NULL, WEIR_EV_DROP, WEIR_DROPPED, reason);
 	return TC_ACT_SHOT;
 }

@@ -90,6 +90,25 @@ struct {
 	__uint(max_entries, 2 << 20);
 } weir_events SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 << 20);
+} weir_l7_ring SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct weir_ct_key);
+	__type(value, struct weir_l7_turn);
+} weir_l7_turn SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct weir_ct_key);
+	__type(value, struct weir_l7_want);
+} weir_l7_want SEC(".maps");
+
 /* What was denied in this tick, see denied.h: the programs' own. */
 #define DENIED_BITS 8
 
@@ -131,11 +150,11 @@ static __always_inline __u32 now_ticks(const struct weir_node *node)
 }
 
 /* Returns what this CPU counted before. */
-static __always_inline __u64 stat_add(__u32 index)
+static __always_inline __u64 stat_add(__u32 index, __u64 n)
 {
 	__u64 *v = bpf_map_lookup_elem(&weir_stats, &index);
 
-	return v ? __sync_fetch_and_add(v, 1) : 0;
+	return v ? __sync_fetch_and_add(v, n) : 0;
 }
 
 #endif

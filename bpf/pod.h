@@ -118,7 +118,7 @@ static __always_inline int control(const struct packet *p)
 
 	if (!local)
 		return drop(p, WEIR_DROP_ICMP_FORBIDDEN);
-	stat_add(WEIR_STAT_FORWARDED);
+	stat_add(WEIR_STAT_FORWARDED, 1);
 	return TC_ACT_OK;
 }
 
@@ -149,7 +149,7 @@ static __noinline int related(struct __sk_buff *skb, struct packet *p)
 		return drop(p, WEIR_DROP_ICMP_UNRELATED);
 	if (p->point == WEIR_FROM_POD && !p->slot && !(ct->state & WEIR_CT_HOST))
 		return drop(p, WEIR_DROP_NOT_READY);
-	stat_add(WEIR_STAT_FORWARDED);
+	stat_add(WEIR_STAT_FORWARDED, 1);
 	return deliver(skb, p, ct->slot[in.side & 1], ct->state);
 }
 
@@ -197,7 +197,7 @@ static __always_inline bool from_host(const struct __sk_buff *skb, const struct 
 static __always_inline int host_sends(struct __sk_buff *skb, struct packet *p)
 {
 	if (p->kind & (PKT_CONTROL | PKT_ICMP_ERROR | PKT_FORBIDDEN) || addr_is_multicast(&p->daddr, p->v6)) {
-		stat_add(WEIR_STAT_FORWARDED);
+		stat_add(WEIR_STAT_FORWARDED, 1);
 		return TC_ACT_OK;
 	}
 	p->opener = WEIR_CT_HOST;

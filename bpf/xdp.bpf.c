@@ -58,7 +58,7 @@ static __always_inline int check_v6(struct packet *p, const struct ipv6hdr *ip, 
 static __always_inline int net_arrives(const struct packet *p, __u64 len)
 {
 	if (is_denied(p, len)) {
-		stat_add(WEIR_STAT_DROP + WEIR_DROP_DENY_LIST);
+		stat_add(WEIR_STAT_DROP + WEIR_DROP_DENY_LIST, 1);
 		return XDP_DROP;
 	}
 	if (source_is_martian(&p->saddr, p->v6) || addr_is_martian(&p->daddr, p->v6)) {
