@@ -81,6 +81,19 @@ static bool is_local(void *userdata, const char *ns, const char *name)
 	return endpoints_find_pod(&a->endpoints, ns, name) != NULL;
 }
 
+/* What the pods of this node wish about their payload. One that is not known yet says nothing. */
+static void read_l7_wishes(struct agent *a)
+{
+	static const uint32_t flags[] = { [K8S_L7_FULL] = 0, [K8S_L7_HEADERS] = WEIR_EP_L7_HEADERS, [K8S_L7_OFF] = WEIR_EP_L7_OFF };
+
+	for (struct endpoint *ep = a->endpoints.by_pod; ep; ep = ep->hh_pod.next) {
+		const struct attachment *at = ep->attachment;
+		const struct k8s_entry *e = k8s_store_find(a->store, K8S_POD, at->pod_namespace, at->pod_name);
+
+		ep->l7 = e && e->object ? flags[((const struct k8s_pod *)e->object)->l7] : 0;
+	}
+}
+
 static int compile_and_apply(struct agent *a, struct err *reterr)
 {
 	uint64_t t0 = now_us(), t1;
@@ -89,6 +102,7 @@ static int compile_and_apply(struct agent *a, struct err *reterr)
 	if (r < 0)
 		return r;
 	t1 = now_us();
+	read_l7_wishes(a);
 	r = maps_apply(a->maps, a->result, &a->endpoints, reterr);
 	a->compile_us = t1 - t0;
 	a->apply_us = now_us() - t1;
@@ -341,6 +355,10 @@ static int start_datapath(struct agent *a, struct err *reterr)
 		.policy = c->policy_max,
 		.ipcache = c->ipcache_max,
 		.ring_bytes = c->events_bytes,
+		.l7_off = !c->l7.enabled,
+		.l7_budget = c->l7.budget,
+		.l7_ring_bytes = c->l7.ring_bytes,
+		.l7_connections = c->l7.connections,
 	};
 	struct maps_fds fds;
 	int r = datapath_load(&options, &a->datapath, reterr);

@@ -6,7 +6,7 @@
 
 #define DEFAULT_CONFIG "/etc/weir/agent.json"
 
-enum kind { STRING, FLAG, U32, STRINGS, PREFIXES, LIST, OBJECT };
+enum kind { STRING, FLAG, U32, STRINGS, PREFIXES, LIST, OBJECT, L7 };
 
 /* One row a setting: its name in the file and, with `arg`, on the command line (camelCase there is dashes here). */
 static const struct setting {
@@ -38,6 +38,7 @@ static const struct setting {
 	{ "flowsMax", NULL, NULL, NULL, U32, AT(flows_max) },
 	{ "flowLogs", NULL, NULL, NULL, LIST, AT(flow_logs) },
 	{ "otlp", NULL, NULL, NULL, OBJECT, AT(otlp) },
+	{ "l7", NULL, NULL, NULL, L7, AT(l7) },
 	{ "ctTcpMax", NULL, NULL, NULL, U32, AT(ct_tcp_max) },
 	{ "ctAnyMax", NULL, NULL, NULL, U32, AT(ct_any_max) },
 	{ "policyMax", NULL, NULL, NULL, U32, AT(policy_max) },
@@ -122,6 +123,32 @@ static int set_prefixes(struct prefix_list *l, json_t *array, struct err *reterr
 	return 0;
 }
 
+static bool is_power_of_two(json_int_t v)
+{
+	return v >= 4096 && v <= 1 << 30 && !(v & (v - 1));
+}
+
+static int set_l7(struct config_l7 *l, json_t *object, struct err *reterr)
+{
+	json_t *redact = NULL;
+	json_error_t je;
+
+	if (json_unpack_ex(object, &je, JSON_STRICT, "{s?b, s?b, s?b, s?b, s?b, s?I, s?I, s?I, s?I, s?o}", "enabled", &l->enabled,
+			   "headersOnly", &l->headers_only, "recordQuery", &l->record_query, "recordSession", &l->record_session,
+			   "recordPayload", &l->record_payload, "budget", &l->budget, "ringBytes", &l->ring_bytes, "memory",
+			   &l->memory_max, "connections", &l->connections, "redact", &redact) < 0)
+		return err_set(reterr, -EINVAL, "%s", je.text);
+	if (l->budget < 1024 || l->budget > 1 << 24)
+		return err_set(reterr, -EINVAL, "budget: 1024 to 16777216 bytes");
+	if (!is_power_of_two(l->ring_bytes))
+		return err_set(reterr, -EINVAL, "ringBytes: a power of two, 4096 to 1073741824");
+	if (l->memory_max < 1 << 20 || l->connections < 1 || l->connections > 1 << 20)
+		return err_set(reterr, -EINVAL, "memory: at least 1048576 bytes; connections: 1 to 1048576");
+	if (redact && !json_is_array(redact))
+		return err_set(reterr, -EINVAL, "redact: a list is expected");
+	return redact ? set_strings(&l->redact, redact, reterr) : 0;
+}
+
 static int set_json(struct config *c, const struct setting *s, json_t *v, struct err *reterr)
 {
 	void *field = (char *)c + s->offset;
@@ -141,6 +168,8 @@ static int set_json(struct config *c, const struct setting *s, json_t *v, struct
 			return err_set(reterr, -EINVAL, "a positive number is expected");
 		*(uint32_t *)field = json_integer_value(v);
 		return 0;
+	case L7:
+		return set_l7(field, v, reterr);
 	case OBJECT: /* what is in these two is the business of who reads them */
 	case LIST:
 		if (s->kind == OBJECT ? !json_is_object(v) : !json_is_array(v))
@@ -243,11 +272,21 @@ static int set_defaults(struct config *c, struct err *reterr)
 	/* What is private or inside most clusters sees the pod's address; the rest sees the node's. */
 	json_t *exclude = json_pack("[sssssss]", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10",
 				    "169.254.0.0/16", "fc00::/7", "fe80::/10");
+	json_t *redact = json_pack("[ssssss]", "*password*", "*passwd*", "*secret*", "*token*", "*key*", "*authorization*");
 	struct utsname un;
 	int r;
 
 	uname(&un);
 	c->flows_max = 65535;
+	c->l7 = (struct config_l7){ .enabled = 1,
+				    .budget = 32 << 10,
+				    .ring_bytes = 4 << 20,
+				    .memory_max = 64 << 20,
+				    .connections = 20000 };
+	r = set_strings(&c->l7.redact, redact, reterr);
+	json_decref(redact);
+	if (r < 0)
+		return r;
 	c->masquerade = true;
 	r = exclude ? set_prefixes(&c->masquerade_exclude, exclude, reterr) : err_oom(reterr);
 	json_decref(exclude);
@@ -293,6 +332,7 @@ void config_done(struct config *c)
 		if (settings[i].kind == STRING)
 			free(*(char **)((char *)c + settings[i].offset));
 	strings_free(c->uplinks);
+	strings_free(c->l7.redact);
 	json_decref(c->flow_logs);
 	json_decref(c->otlp);
 	free(c->masquerade_exclude.v);

@@ -14,6 +14,16 @@ struct prefix_list {
 	size_t n;
 };
 
+/* "l7": what of payload is read, and how much of it is kept. */
+struct config_l7 {
+	int enabled, headers_only, record_query, record_session, record_payload; /* truth values */
+	json_int_t budget;	/* bytes that a side's turn to speak is copied for */
+	json_int_t ring_bytes;	/* a power of two */
+	json_int_t memory_max;	/* bytes for all connections that are read */
+	json_int_t connections; /* read at once; the least recently used goes first */
+	char **redact;		/* NULL-terminated patterns (fnmatch) of keys whose values are not shown in payloads */
+};
+
 struct config {
 	char *config_file; /* NULL: the default, which may be missing */
 	char *objects;	   /* folder of manifests */
@@ -31,6 +41,7 @@ struct config {
 	bool listen_plaintext; /* on any address, without TLS */
 	struct prefix_list masquerade_exclude; /* destinations that see the pod's own address */
 	struct prefix_list deny;	       /* dropped on uplinks before anything else */
+	struct config_l7 l7;
 	json_t *otlp;			       /* for agent/export/otlp.h; NULL: no collector */
 	json_t *flow_logs;		       /* for agent/export/flow_log.h; NULL: none */
 	uint32_t flows_max;		       /* flows kept in memory */

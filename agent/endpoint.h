@@ -14,6 +14,7 @@ struct endpoint {
 	char *key; /* attachment_key() */
 	struct attachment *attachment;
 	uint32_t slot;
+	uint32_t l7; /* WEIR_EP_L7_…: what the Pod object says about reading its payload */
 	bool ready; /* its policy is in force; false: no Pod object yet, or its rule set could not be written */
 	char *pod;  /* "namespace/name", NULL outside Kubernetes */
 	UT_hash_handle hh, hh_pod;

@@ -459,6 +459,7 @@ static struct weir_ep_side wanted_side(const struct maps *m, const struct policy
 	} else if (pod && pod->ruleset) {
 		side.flags = WEIR_EP_READY | WEIR_EP_ISOLATED_INGRESS | WEIR_EP_ISOLATED_EGRESS;
 	}
+	side.flags |= ep->l7;
 	return side;
 }
 

@@ -195,6 +195,24 @@ static void read_owner(struct k8s_decoder *d, const struct k8s_at *meta, struct 
 	}
 }
 
+/* Who wanted something and was not understood is not read. */
+static enum k8s_l7 read_l7(struct k8s_decoder *d, const struct k8s_at *meta)
+{
+	struct k8s_at map, at;
+	const char *s;
+
+	if (!k8s_member(d, meta, "annotations", JSON_OBJECT, &map))
+		return K8S_L7_FULL;
+	s = k8s_string(d, &map, "weir.io/l7", &at);
+	if (!s || streq(s, "full"))
+		return K8S_L7_FULL;
+	if (streq(s, "headers"))
+		return K8S_L7_HEADERS;
+	if (!streq(s, "off"))
+		k8s_note(d, K8S_WARNING, &at, "\"%.40s\" is none of off, headers, full: taken as off", s);
+	return K8S_L7_OFF;
+}
+
 void k8s_decode_pod(struct k8s_decoder *d, const struct k8s_at *root, struct k8s_object *o)
 {
 	struct k8s_pod *pod = (struct k8s_pod *)o;
@@ -204,6 +222,7 @@ void k8s_decode_pod(struct k8s_decoder *d, const struct k8s_at *root, struct k8s
 	if (k8s_member(d, root, "metadata", JSON_OBJECT, &meta)) {
 		pod->terminating = k8s_string(d, &meta, "deletionTimestamp", &at);
 		read_owner(d, &meta, pod);
+		pod->l7 = read_l7(d, &meta);
 	}
 	if (k8s_member(d, root, "spec", JSON_OBJECT, &spec)) {
 		node = k8s_string(d, &spec, "nodeName", &at);
