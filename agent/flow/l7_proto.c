@@ -129,7 +129,9 @@ static void fill_trace_context(struct flow_l7_msg *m, const struct l7_record *r,
 /* To the microsecond: more is noise. */
 static double milliseconds(uint64_t ns)
 {
-	return (double)(ns / 1000) / 1000;
+	uint64_t us = ns / 1000;
+
+	return (double)us / 1000;
 }
 
 static Google__Protobuf__Any *fill_extensions(struct flow_l7_msg *m, struct flow_ext *ext, const struct l7_record *r)

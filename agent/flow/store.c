@@ -10,8 +10,8 @@ struct note {
 };
 
 struct flow_store {
-	size_t capacity;
-	uint64_t next;
+	size_t capacity, l7_bytes;
+	uint64_t first, next;
 	struct flow *ring;
 	struct note notes[NOTES_MAX];
 	uint64_t next_note;
@@ -19,6 +19,14 @@ struct flow_store {
 	void (*wake)(void *userdata);
 	void *userdata;
 };
+
+static void drop_oldest(struct flow_store *s)
+{
+	struct flow *f = &s->ring[s->first++ % s->capacity];
+
+	s->l7_bytes -= f->l7 ? l7_record_memory(f->l7) : 0;
+	flow_clear(f);
+}
 
 int flow_store_new(size_t capacity, struct flow_store **ret_store)
 {
@@ -30,7 +38,7 @@ int flow_store_new(size_t capacity, struct flow_store **ret_store)
 	if (!s->ring)
 		return -ENOMEM;
 	s->capacity = capacity;
-	s->next = 1;
+	s->first = s->next = 1;
 	*ret_store = TAKE_PTR(s);
 	return 0;
 }
@@ -39,8 +47,8 @@ void flow_store_free(struct flow_store *s)
 {
 	if (!s)
 		return;
-	for (uint64_t seq = s->ring ? flow_store_first(s) : s->next; seq < s->next; seq++)
-		flow_clear(&s->ring[seq % s->capacity]);
+	while (s->first < s->next)
+		drop_oldest(s);
 	free(s->ring);
 	free(s);
 }
@@ -63,15 +71,19 @@ void flow_store_add(struct flow_store *s, const struct flow *f)
 {
 	struct flow *slot = &s->ring[s->next % s->capacity];
 
-	flow_clear(slot);
+	if (s->next - s->first == s->capacity)
+		drop_oldest(s);
 	*slot = *f;
 	slot->seq = s->next++;
+	s->l7_bytes += f->l7 ? l7_record_memory(f->l7) : 0;
+	while (s->l7_bytes > FLOW_STORE_L7_MAX)
+		drop_oldest(s);
 	wake(s);
 }
 
 uint64_t flow_store_first(const struct flow_store *s)
 {
-	return s->next > s->capacity ? s->next - s->capacity : 1;
+	return s->first;
 }
 
 uint64_t flow_store_next(const struct flow_store *s)

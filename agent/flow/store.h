@@ -9,6 +9,8 @@
 #include "agent/flow/flow.h"
 
 #define FLOW_STORE_DEFAULT 65535
+/* Bytes of records of layer 7: what they say is chosen by strangers. When there are more, the oldest flows go. */
+#define FLOW_STORE_L7_MAX (64ul * 1024 * 1024)
 
 struct flow_store;
 /* Memory for capacity flows is reserved now and used as flows come. -ENOMEM. */

@@ -192,3 +192,16 @@ int64_t l7_record_get_int(const struct l7_record *r, enum l7_key key, int64_t no
 
 	return a && a->is_int ? a->i : none;
 }
+
+size_t l7_record_memory(const struct l7_record *r)
+{
+	enum { OVERHEAD = 16 }; /* of an allocation */
+	size_t size = sizeof(*r) + OVERHEAD;
+
+	for (unsigned i = 0; i < r->n_attrs; i++) {
+		size += sizeof(r->attrs[i]);
+		if (!r->attrs[i].is_int)
+			size += strlen(r->attrs[i].s) + 1 + OVERHEAD;
+	}
+	return size;
+}

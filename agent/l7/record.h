@@ -173,5 +173,6 @@ DEFINE_CLEANUP(struct l7_record *, l7_record_unref);
 const char *l7_record_get(const struct l7_record *r, enum l7_key key);
 int64_t l7_record_get_int(const struct l7_record *r, enum l7_key key, int64_t none);
 const char *l7_key_name(enum l7_key key); /* the OpenTelemetry name */
+size_t l7_record_memory(const struct l7_record *r); /* bytes that it holds, about */
 
 #endif

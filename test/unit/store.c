@@ -179,6 +179,50 @@ START_TEST(it_wakes_once_for_a_batch)
 }
 END_TEST
 
-UNIT_MAIN(store, the_ring_keeps_the_newest, what_a_reader_misses_is_counted_exactly,
+static struct flow big_flow(void)
+{
+	static const struct l7_ends ends;
+	struct flow f = new_flow(flow_peer_ref(peer), flow_peer_ref(peer));
+	char text[L7_STR_MAX];
+
+	memset(text, 'x', sizeof(text));
+	f.ev.type = WEIR_EV_L7;
+	f.l7 = l7_record_new(L7_HTTP, &ends);
+	for (unsigned key = 0; key < L7_ATTRS_MAX; key++)
+		l7_record_str(f.l7, key, text, sizeof(text));
+	return f;
+}
+
+/* What strangers write into records does not fill the memory: the oldest flows go before the ring is full. */
+START_TEST(records_of_layer_7_have_a_budget)
+{
+	const unsigned n = 5000;
+	struct flow_cursor c;
+	struct flow_item item;
+	size_t size = 0, kept;
+
+	setup(2 * n);
+	c = flow_cursor_at(store, 1, NOW);
+	add(3);
+	for (unsigned i = 0; i < n; i++) {
+		struct flow f = big_flow();
+
+		size = l7_record_memory(f.l7);
+		flow_store_add(store, &f);
+	}
+	kept = flow_store_next(store) - flow_store_first(store);
+	ck_assert_uint_gt(size, L7_ATTRS_MAX * L7_STR_MAX);
+	ck_assert_uint_eq(kept, FLOW_STORE_L7_MAX / size);
+	ck_assert_ptr_null(flow_store_get(store, flow_store_first(store) - 1));
+	ck_assert_ptr_nonnull(flow_store_get(store, flow_store_first(store)));
+	item = flow_cursor_read(store, &c, NOW, false);
+	ck_assert(item.kind == FLOW_ITEM_LOST && item.lost.count == n + 3 - kept);
+	add(2 * n); /* and all of it is given back */
+	ck_assert_uint_eq(flow_store_next(store) - flow_store_first(store), 2 * n);
+	teardown();
+}
+END_TEST
+
+UNIT_MAIN(store, records_of_layer_7_have_a_budget, the_ring_keeps_the_newest, what_a_reader_misses_is_counted_exactly,
 	  losses_come_in_their_place_once_a_second, a_reader_is_not_told_of_losses_before_its_first_flow,
 	  a_clock_set_back_holds_nothing_up, it_wakes_once_for_a_batch)
