@@ -3,19 +3,20 @@
  * The API server behind a real connection. The first byte of the input says what the rest is: raw bytes after the
  * connection preface, or the body of a GetFlows call, which comes in DATA frames of a size that the byte says. After it
  * flows are added, and the server must still be able to end clean.
- * sources: agent/api/agent_service.c agent/api/call.c agent/api/conn.c agent/api/get_flows.c agent/api/health.c
- * agent/api/observer.c agent/api/server.c agent/flow/flow.c agent/flow/store.c agent/flow/face.c agent/flow/filter.c
- * agent/flow/extensions.c agent/flow/filter_field.c agent/flow/filter_l7.c agent/flow/l7_proto.c agent/flow/l7_text.c
- * agent/flow/selector.c agent/flow/summary.c agent/flow/to_proto.c agent/l7/record.c lib/addr.c lib/drop.c
- * lib/err.c lib/grpc.c lib/pb.c build/gen/lib/proto/flow.pb-c.c build/gen/lib/proto/google.pb-c.c
- * build/gen/lib/proto/health.pb-c.c build/gen/lib/proto/observer.pb-c.c build/gen/lib/proto/relay.pb-c.c
+ * sources: agent/api/agent_service.c agent/api/call.c agent/api/conn.c agent/api/events.c agent/api/get_flows.c
+ * agent/api/health.c agent/api/observer.c agent/api/peer.c agent/api/server.c agent/flow/flow.c agent/flow/store.c
+ * agent/flow/face.c agent/flow/filter.c agent/flow/extensions.c agent/flow/filter_field.c agent/flow/filter_l7.c
+ * agent/flow/l7_proto.c agent/flow/l7_text.c agent/flow/selector.c agent/flow/summary.c agent/flow/to_proto.c
+ * agent/l7/record.c lib/addr.c lib/drop.c lib/err.c lib/grpc.c lib/log.c lib/pb.c lib/tls.c
+ * build/gen/lib/proto/flow.pb-c.c build/gen/lib/proto/google.pb-c.c build/gen/lib/proto/health.pb-c.c
+ * build/gen/lib/proto/observer.pb-c.c build/gen/lib/proto/peer.pb-c.c build/gen/lib/proto/relay.pb-c.c
  * build/gen/lib/proto/weir.pb-c.c
  */
 #include <fcntl.h>
 #include <sys/socket.h>
 
 #include "agent/api/server.h"
-#include "test/unit/flows.h"
+#include "test/unit/l7_flows.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -45,6 +46,13 @@ static void add_flow(struct flow_store *store)
 	f.ev.type = WEIR_EV_DROP;
 	f.ev.verdict = WEIR_DROPPED;
 	f.ev.reason = WEIR_DROP_POLICY;
+	flow_store_add(store, &f);
+}
+
+static void add_exchange(struct flow_store *store, struct l7_record *r)
+{
+	struct flow f = flow_of(r);
+
 	flow_store_add(store, &f);
 }
 
@@ -123,8 +131,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		unlink(server->path); /* nobody else connects, and nothing is left behind */
 		rmdir(dir);
-		for (int i = 0; i < 100; i++)
+		for (int i = 0; i < 90; i++)
 			add_flow(store);
+		for (int i = 0; i < 2; i++) {
+			add_exchange(store, http(200 + i));
+			add_exchange(store, dns(i));
+			add_exchange(store, tool_call(L7_TOOL_ERROR));
+			add_exchange(store, chat());
+		}
 	}
 	if (size < 30000) /* more than the socket takes at once would be cut anywhere */
 		converse(server, data, size);
