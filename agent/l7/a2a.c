@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A2A: names of its methods in all versions, its REST binding, what a task's answer says. */
+#include "agent/l7/app.h"
+
+static const struct {
+	const char *old, *name; /* name: of A2A 1.0 */
+} methods[] = {
+	{ "message/send", "SendMessage" },
+	{ "message/stream", "SendStreamingMessage" },
+	{ "tasks/send", "SendMessage" },
+	{ "tasks/sendSubscribe", "SendStreamingMessage" },
+	{ "tasks/get", "GetTask" },
+	{ "tasks/list", "ListTasks" },
+	{ "tasks/cancel", "CancelTask" },
+	{ "tasks/resubscribe", "SubscribeToTask" },
+	{ "tasks/pushNotification/set", "CreateTaskPushNotificationConfig" },
+	{ "tasks/pushNotification/get", "GetTaskPushNotificationConfig" },
+	{ "tasks/pushNotificationConfig/set", "CreateTaskPushNotificationConfig" },
+	{ "tasks/pushNotificationConfig/get", "GetTaskPushNotificationConfig" },
+	{ "tasks/pushNotificationConfig/list", "ListTaskPushNotificationConfigs" },
+	{ "tasks/pushNotificationConfig/delete", "DeleteTaskPushNotificationConfig" },
+	{ "agent/authenticatedExtendedCard", "GetExtendedAgentCard" },
+	{ "agent/getAuthenticatedExtendedCard", "GetExtendedAgentCard" },
+};
+
+const char *a2a_method(const char *method)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
+		if (streq(methods[i].old, method) || streq(methods[i].name, method))
+			return methods[i].name;
+	return NULL;
+}
+
+/* "input-required" → "TASK_STATE_INPUT_REQUIRED" */
+static void set_state(struct l7_record *r, const char *s)
+{
+	char name[64] = "TASK_STATE_";
+	size_t n = strlen(name);
+
+	if (str_prefix(s, name)) {
+		app_set(r, L7_KEY_A2A_STATE, s);
+		return;
+	}
+	for (; *s && n < sizeof(name) - 1; s++)
+		name[n++] = (char)(*s == '-' ? '_' : *s >= 'a' && *s <= 'z' ? *s - 32 : *s);
+	l7_record_str(r, L7_KEY_A2A_STATE, name, n);
+}
+
+void a2a_request(struct l7_record *r, const struct body_message *m)
+{
+	app_set(r, L7_KEY_A2A_TASK, m->v[BODY_MESSAGE_TASK]);
+	app_set(r, L7_KEY_A2A_TASK, m->v[BODY_TASK_PARAM]);
+	app_set(r, L7_KEY_A2A_MESSAGE, m->v[BODY_MESSAGE]);
+	app_set(r, L7_KEY_GEN_AI_CONVERSATION, m->v[BODY_MESSAGE_CONTEXT]);
+}
+
+void a2a_follow(struct l7_record *r, const struct body_message *m)
+{
+	if (m->v[BODY_STATE]) { /* an id is a task's only beside its state */
+		app_set(r, L7_KEY_A2A_TASK, m->v[BODY_TASK_ID] ?: m->v[BODY_RESULT] ? NULL : m->v[BODY_ID]);
+		set_state(r, m->v[BODY_STATE]);
+	}
+	app_set(r, L7_KEY_A2A_TASK, m->v[BODY_TASK]);
+	app_set(r, L7_KEY_GEN_AI_CONVERSATION, m->v[BODY_CONTEXT]);
+}
+
+enum l7_outcome a2a_outcome(struct l7_record *r)
+{
+	const char *state = l7_record_get(r, L7_KEY_A2A_STATE), *method = l7_record_get(r, L7_KEY_A2A_METHOD);
+
+	if (!state || !method || !str_prefix(method, "Send") ||
+	    (!streq(state, "TASK_STATE_FAILED") && !streq(state, "TASK_STATE_REJECTED")))
+		return L7_OK;
+	app_set(r, L7_KEY_ERROR_TYPE, state);
+	return L7_ERROR;
+}
+
+/* ---- REST: …/message:send, …/tasks/ID:cancel */
+
+static const char *last_of(const char *path, size_t len, const char *what)
+{
+	const char *p = NULL, *next = memmem(path, len, what, strlen(what));
+
+	for (; next; next = memmem(next + 1, len - (size_t)(next + 1 - path), what, strlen(what)))
+		p = next;
+	return p;
+}
+
+static const char *rest_of_task(const char *verb, const char *tail, size_t len)
+{
+	static const struct {
+		const char *action, *verb, *name;
+	} actions[] = { { "", "GET", "GetTask" },
+			{ ":cancel", "POST", "CancelTask" },
+			{ ":subscribe", "POST", "SubscribeToTask" },
+			{ ":subscribe", "GET", "SubscribeToTask" } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
+		if (strlen(actions[i].action) == len && !memcmp(actions[i].action, tail, len) &&
+		    streq(actions[i].verb, verb))
+			return actions[i].name;
+	return NULL;
+}
+
+bool a2a_rest_route(struct http_exchange *x, const struct http_head *h)
+{
+	size_t len = strcspn(h->target, "?"), id;
+	const char *path = h->target, *name = NULL, *tasks = last_of(path, len, "/tasks");
+	struct l7_record *r = x->record;
+
+	if (last_of(path, len, "/message:send") && streq(h->method, "POST")) {
+		name = "SendMessage";
+	} else if (last_of(path, len, "/message:stream") && streq(h->method, "POST")) {
+		name = "SendStreamingMessage";
+	} else if (tasks && (x->is_a2a || last_of(path, len, "/v1/tasks"))) { /* a name that others use too */
+		const char *tail = tasks + strlen("/tasks");
+
+		if (tail == path + len && x->is_get) {
+			name = "ListTasks";
+		} else if (*tail == '/') {
+			id = strcspn(++tail, ":/?");
+			name = rest_of_task(h->method, tail + id, len - (size_t)(tail + id - path));
+			if (name)
+				l7_record_str(r, L7_KEY_A2A_TASK, tail, id);
+		}
+	}
+	if (!name)
+		return false;
+	r->kind = L7_A2A;
+	app_set(r, L7_KEY_A2A_METHOD, name);
+	app_set(r, L7_KEY_A2A_VERSION, x->is_a2a && *x->version ? x->version : "0.3");
+	return true;
+}
+
+/* ---- gRPC: /lf.a2a.v1.A2AService/SendMessage */
+
+bool a2a_grpc(struct l7_record *r, const char *path)
+{
+	const char *service = "A2AService/", *p = strstr(path, service);
+	bool now = str_prefix(path, "/lf.a2a.v1."), before = str_prefix(path, "/a2a.v1.");
+
+	if (!p || (!now && !before))
+		return false;
+	r->kind = L7_A2A;
+	app_set(r, L7_KEY_A2A_METHOD, p + strlen(service));
+	app_set(r, L7_KEY_A2A_VERSION, now ? "1.0" : "0.3");
+	return true;
+}

@@ -1,0 +1,501 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Exchanges of HTTP become records: of what they carry where that is known (JSON-RPC, model calls, gRPC), else of
+ * themselves. */
+#include "agent/l7/app.h"
+
+#include "lib/grpc.h"
+
+static unsigned n_apps; /* connections; with the last one goes what waits for answers on others */
+
+void app_set(struct l7_record *r, enum l7_key key, const char *s)
+{
+	if (s)
+		l7_record_str(r, key, s, strlen(s));
+}
+
+void app_set_number(struct l7_record *r, enum l7_key key, const char *s)
+{
+	if (s)
+		l7_record_int(r, key, strtoll(s, NULL, 10));
+}
+
+void app_emit(struct http_exchange *x, struct l7_record *r, enum l7_outcome outcome)
+{
+	struct l7_host *h = x->app->host;
+
+	if (x->partial)
+		r->flags |= L7_PARTIAL;
+	r->outcome = outcome;
+	h->emit(h, r);
+}
+
+struct l7_record *app_record(struct http_exchange *x, enum l7_kind kind)
+{
+	static const enum l7_key common[] = { L7_KEY_URL_PATH,         L7_KEY_HTTP_HOST,       L7_KEY_USER_AGENT,
+					      L7_KEY_NETWORK_PROTOCOL, L7_KEY_NETWORK_VERSION, L7_KEY_TRACEPARENT };
+	struct l7_record *r = l7_record_new(kind, &x->app->host->ends);
+
+	if (!r)
+		return NULL;
+	r->flags = x->record->flags & L7_MIDSTREAM;
+	for (size_t i = 0; i < ARRAY_SIZE(common); i++)
+		app_set(r, common[i], l7_record_get(x->record, common[i]));
+	return r;
+}
+
+/* ---- connections */
+
+struct http_app *http_app_new(struct l7_host *host)
+{
+	struct http_app *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return NULL;
+	a->host = host;
+	n_apps++;
+	return a;
+}
+
+void http_app_free(struct http_app *a)
+{
+	while (a->exchanges)
+		http_app_close(a->exchanges, L7_PARTIAL, NULL, a->exchanges->last_ns);
+	if (!--n_apps)
+		rpc_end(a);
+	free(a);
+}
+
+void http_app_tick(struct http_app *a, uint64_t ns)
+{
+	rpc_tick(a, ns);
+}
+
+size_t http_app_memory(const struct http_app *a)
+{
+	size_t n = sizeof(*a);
+
+	for (const struct http_exchange *x = a->exchanges; x; x = x->next)
+		n += sizeof(*x) + body_memory(x->body[0]) + body_memory(x->body[1]) + x->n_calls * 1024 + 1024;
+	return n;
+}
+
+/* ---- requests */
+
+const struct http_header *http_head_get(const struct http_head *h, const char *name)
+{
+	for (size_t i = 0; i < h->n_headers; i++)
+		if (streq(h->headers[i].name, name))
+			return &h->headers[i];
+	return NULL;
+}
+
+static const char *header(const struct http_head *h, const char *name)
+{
+	const struct http_header *x = http_head_get(h, name);
+
+	return x ? x->value : NULL;
+}
+
+static void copy(char *to, size_t size, const char *from)
+{
+	if (from)
+		snprintf(to, size, "%s", from);
+}
+
+/* The value of a parameter of the query, as it stands there. */
+static void copy_query(char *to, size_t size, const char *target, const char *name)
+{
+	const char *p = strchr(target, '?');
+	size_t len = strlen(name);
+
+	while (p) {
+		p++;
+		if (!strncmp(p, name, len) && p[len] == '=') {
+			snprintf(to, size, "%.*s", (int)strcspn(p + len + 1, "&#"), p + len + 1);
+			return;
+		}
+		p = strchr(p, '&');
+	}
+}
+
+static int base64_digit(char c)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const char *p = c ? strchr(digits, c) : NULL;
+
+	return p ? (int)(p - digits) : -1;
+}
+
+/* Mcp-Name may be =?base64?…?= */
+static void copy_name(char *to, size_t size, const char *from)
+{
+	static const char begin[] = "=?base64?";
+	uint32_t bits = 0;
+	size_t n = 0;
+	int have = 0;
+
+	if (!from || !str_prefix(from, begin)) {
+		copy(to, size, from);
+		return;
+	}
+	for (from += strlen(begin); base64_digit(*from) >= 0 && n < size - 1; from++) {
+		bits = bits << 6 | (uint32_t)base64_digit(*from);
+		have += 6;
+		if (have >= 8)
+			to[n++] = (char)(bits >> (have -= 8));
+	}
+	to[n] = '\0';
+}
+
+static void read_protocol_headers(struct http_exchange *x, const struct http_head *h)
+{
+	const char *mcp = header(h, "mcp-protocol-version"), *a2a = header(h, "a2a-version");
+
+	copy(x->session, sizeof(x->session), header(h, "mcp-session-id"));
+	if (!*x->session)
+		copy_query(x->session, sizeof(x->session), h->target, "sessionId");
+	copy(x->mcp_method, sizeof(x->mcp_method), header(h, "mcp-method"));
+	copy_name(x->mcp_name, sizeof(x->mcp_name), header(h, "mcp-name"));
+	x->is_mcp = mcp || *x->mcp_method || header(h, "mcp-session-id");
+	copy(x->version, sizeof(x->version), mcp ?: a2a);
+	if (!mcp && !a2a) {
+		copy_query(x->version, sizeof(x->version), h->target, "A2A-Version");
+		a2a = *x->version ? x->version : NULL;
+	}
+	x->is_a2a = !x->is_mcp && (a2a || header(h, "a2a-extensions") || header(h, "x-a2a-extensions"));
+}
+
+static void describe_request(struct http_exchange *x, const struct http_head *h)
+{
+	const struct l7_settings *s = x->app->host->settings;
+	struct l7_record *r = x->record;
+	size_t path = strcspn(h->target, "?#"), host = strlen(h->authority);
+	const char *colon = strrchr(h->authority, ':');
+	char version[4] = { (char)('0' + h->major), '.', (char)('0' + h->minor) };
+
+	if (colon && !strchr(colon, ']'))
+		host = (size_t)(colon - h->authority);
+	app_set(r, L7_KEY_HTTP_METHOD, h->method);
+	l7_record_str(r, L7_KEY_URL_PATH, h->target, path);
+	if (s->record_query && h->target[path] == '?')
+		app_set(r, L7_KEY_URL_QUERY, h->target + path + 1);
+	l7_record_str(r, L7_KEY_HTTP_HOST, h->authority, host);
+	app_set(r, L7_KEY_USER_AGENT, header(h, "user-agent"));
+	app_set(r, L7_KEY_TRACEPARENT, header(h, "traceparent"));
+	app_set(r, L7_KEY_NETWORK_PROTOCOL, "http");
+	app_set(r, L7_KEY_NETWORK_VERSION, h->major >= 2 ? "2" : version);
+}
+
+static void route_grpc(struct http_exchange *x, const struct http_head *h)
+{
+	struct l7_record *r = x->record;
+
+	x->kind = APP_GRPC;
+	r->kind = L7_GRPC;
+	app_set(r, L7_KEY_RPC_SYSTEM, "grpc");
+	app_set(r, L7_KEY_RPC_METHOD, h->target + (h->target[0] == '/'));
+	a2a_grpc(r, h->target);
+}
+
+static bool is_card(const struct l7_record *r)
+{
+	const char *path = l7_record_get(r, L7_KEY_URL_PATH);
+
+	return path && (strstr(path, "/.well-known/agent-card.json") || strstr(path, "/.well-known/agent.json"));
+}
+
+static void route(struct http_exchange *x, const struct http_head *h)
+{
+	const char *type = header(h, "content-type"), *path = l7_record_get(x->record, L7_KEY_URL_PATH) ?: "";
+
+	if (type && str_prefix(type, "application/grpc"))
+		route_grpc(x, h);
+	else if (!x->is_mcp && llm_route(x, h, path))
+		x->kind = APP_LLM;
+	else if (!x->is_mcp && a2a_rest_route(x, h))
+		x->kind = APP_A2A_REST;
+	else if (is_card(x->record))
+		x->kind = APP_CARD;
+}
+
+/* Without a look into the body, the headers of 2026-07-28 still name method and target. */
+static void use_mcp_headers(struct http_exchange *x)
+{
+	struct l7_record *r = x->record;
+
+	r->kind = L7_MCP;
+	app_set(r, L7_KEY_MCP_METHOD, x->mcp_method);
+	app_set(r, L7_KEY_MCP_VERSION, x->version);
+	if (!*x->mcp_name)
+		return;
+	if (streq(x->mcp_method, "tools/call"))
+		app_set(r, L7_KEY_GEN_AI_TOOL, x->mcp_name);
+	else if (streq(x->mcp_method, "prompts/get"))
+		app_set(r, L7_KEY_GEN_AI_PROMPT, x->mcp_name);
+	else
+		app_set(r, L7_KEY_MCP_RESOURCE, x->mcp_name);
+}
+
+static void on_body_message(struct http_exchange *x, int dir, const struct body_message *m)
+{
+	switch (x->kind) {
+	case APP_LLM:
+		llm_message(x, dir, m);
+		break;
+	case APP_A2A_REST:
+		if (dir)
+			a2a_follow(x->record, m);
+		else
+			app_set(x->record, L7_KEY_A2A_MESSAGE, m->v[BODY_MESSAGE]);
+		break;
+	case APP_CARD:
+		app_set(x->record, L7_KEY_GEN_AI_AGENT, m->v[BODY_CARD_NAME]);
+		app_set(x->record, L7_KEY_GEN_AI_AGENT_VERSION, m->v[BODY_CARD_VERSION]);
+		break;
+	default:
+		rpc_message(x, dir, m, x->last_ns);
+	}
+}
+
+static void on_request_message(void *userdata, const struct body_message *m)
+{
+	on_body_message(userdata, 0, m);
+}
+
+static void on_answer_message(void *userdata, const struct body_message *m)
+{
+	on_body_message(userdata, 1, m);
+}
+
+static void want_body(struct http_exchange *x, int dir, const struct http_head *h)
+{
+	const char *type = header(h, "content-type"), *reason = NULL;
+
+	if (!type || x->app->host->headers_only || x->kind == APP_GRPC)
+		return;
+	x->body[dir] =
+	    body_new(type, header(h, "content-encoding"), dir ? on_answer_message : on_request_message, x, &reason);
+	if (reason)
+		x->reason = reason;
+}
+
+struct http_exchange *http_app_request(struct http_app *a, const struct http_head *head, uint64_t ns)
+{
+	struct http_exchange *x = calloc(1, sizeof(*x));
+
+	if (!x)
+		return NULL;
+	x->app = a;
+	x->record = l7_record_new(L7_HTTP, &a->host->ends);
+	if (!x->record) {
+		free(x);
+		return NULL;
+	}
+	x->start_ns = x->last_ns = x->record->start_ns = ns;
+	x->is_get = streq(head->method, "GET");
+	if (a->host->midstream)
+		x->record->flags |= L7_MIDSTREAM;
+	describe_request(x, head);
+	read_protocol_headers(x, head);
+	route(x, head);
+	if (streq(head->method, "POST"))
+		want_body(x, 0, head);
+	if (!x->body[0] && *x->mcp_method)
+		use_mcp_headers(x);
+	x->next = a->exchanges;
+	if (x->next)
+		x->next->prev = x;
+	a->exchanges = x;
+	return x;
+}
+
+/* ---- answers */
+
+static void set_grpc_status(struct http_exchange *x, const struct http_head *h)
+{
+	static const char *const names[] = {
+		"OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
+		"NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+		"ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
+		"DATA_LOSS", "UNAUTHENTICATED"
+	};
+	const char *status = header(h, "grpc-status"), *message = header(h, "grpc-message");
+	char text[L7_STR_MAX];
+	long n = status ? strtol(status, NULL, 10) : -1;
+
+	if (n < 0)
+		return;
+	app_set(x->record, L7_KEY_RPC_STATUS, n < (long)ARRAY_SIZE(names) ? names[n] : status);
+	if (message) {
+		grpc_message_decode(message, strlen(message), text, sizeof(text));
+		app_set(x->record, L7_KEY_RPC_MESSAGE, text);
+	}
+}
+
+void http_app_answer(struct http_exchange *x, const struct http_head *head, uint64_t ns)
+{
+	const char *type = header(head, "content-type");
+
+	x->status = head->status;
+	x->answer_ns = x->last_ns = ns;
+	l7_record_int(x->record, L7_KEY_HTTP_STATUS, head->status);
+	app_set(x->record, L7_KEY_CONTENT_TYPE, type);
+	if (head->status == 101)
+		app_set(x->record, L7_KEY_UPGRADE, header(head, "upgrade"));
+	if (!*x->session)
+		copy(x->session, sizeof(x->session), header(head, "mcp-session-id"));
+	if (x->kind == APP_GRPC)
+		set_grpc_status(x, head);
+	else if (x->kind != APP_HTTP || x->body[0] || x->had_rpc ||
+		 (x->is_get && type && str_prefix(type, "text/event-stream")))
+		want_body(x, 1, head);
+	x->answer_is_stream = x->body[1] && body_is_stream(x->body[1]);
+}
+
+/* Messages of a gRPC body: five bytes of head, then as many as it says. */
+static void count_messages(struct http_exchange *x, const uint8_t *data, size_t len)
+{
+	while (len) {
+		size_t n = MIN(len, (size_t)x->grpc_left);
+
+		x->grpc_left -= (uint32_t)n;
+		data += n;
+		len -= n;
+		if (!len)
+			return;
+		x->grpc_head[x->grpc_have++] = *data++;
+		len--;
+		if (x->grpc_have < sizeof(x->grpc_head))
+			continue;
+		x->grpc_have = 0;
+		x->messages++;
+		x->grpc_left = (uint32_t)x->grpc_head[1] << 24 | (uint32_t)x->grpc_head[2] << 16 |
+			       (uint32_t)x->grpc_head[3] << 8 | x->grpc_head[4];
+	}
+}
+
+bool http_app_body(struct http_exchange *x, int dir, const uint8_t *data, size_t len, uint64_t ns)
+{
+	struct body *b = x->body[dir];
+
+	x->bytes[dir] += len;
+	x->last_ns = ns;
+	if (x->kind == APP_GRPC && dir && !x->partial)
+		count_messages(x, data, len);
+	if (!b)
+		return x->kind == APP_GRPC;
+	if (body_feed(b, data, len))
+		return true;
+	if (body_reason(b))
+		x->reason = body_reason(b);
+	return false;
+}
+
+void http_app_body_gap(struct http_exchange *x, int dir, uint64_t len, uint64_t ns)
+{
+	x->bytes[dir] += len;
+	x->last_ns = ns;
+	if (!x->body[dir] || body_reason(x->body[dir]))
+		return;
+	x->partial = true;
+	body_gap(x->body[dir]);
+}
+
+void http_app_trailers(struct http_exchange *x, int dir, const struct http_head *trailers, uint64_t ns)
+{
+	x->last_ns = ns;
+	if (dir && x->kind == APP_GRPC)
+		set_grpc_status(x, trailers);
+}
+
+void http_app_done(struct http_exchange *x, int dir, bool complete, uint64_t ns)
+{
+	if (x->done[dir])
+		return;
+	x->done[dir] = true;
+	x->complete[dir] = complete;
+	x->last_ns = ns;
+	if (x->body[dir])
+		body_end(x->body[dir]);
+}
+
+/* ---- the record of the exchange itself */
+
+static enum l7_outcome failed(struct http_exchange *x, const char *type)
+{
+	app_set(x->record, L7_KEY_ERROR_TYPE, type);
+	return L7_ERROR;
+}
+
+static enum l7_outcome grpc_outcome(struct http_exchange *x)
+{
+	const char *status = l7_record_get(x->record, L7_KEY_RPC_STATUS);
+
+	if (!status)
+		return x->partial ? L7_UNKNOWN : x->status ? L7_CANCELLED : L7_NO_ANSWER;
+	return streq(status, "OK") ? L7_OK : failed(x, status);
+}
+
+static enum l7_outcome outcome(struct http_exchange *x)
+{
+	char status[12];
+
+	if (x->kind == APP_GRPC)
+		return grpc_outcome(x);
+	if (!x->status)
+		return x->partial ? L7_UNKNOWN : L7_NO_ANSWER;
+	snprintf(status, sizeof(status), "%d", x->status);
+	if (x->status >= 400)
+		return failed(x, status);
+	if (x->kind == APP_A2A_REST && l7_record_get(x->record, L7_KEY_A2A_STATE))
+		return a2a_outcome(x->record);
+	if (x->kind == APP_LLM && l7_record_get(x->record, L7_KEY_GEN_AI_FINISH))
+		return L7_OK; /* some clients do not wait for the last chunk */
+	return x->complete[1] || x->status == 101 ? L7_OK : L7_CANCELLED;
+}
+
+static void emit_own(struct http_exchange *x, uint16_t flags, const char *reason)
+{
+	struct l7_record *r = TAKE_PTR(x->record);
+	uint64_t events = x->kind == APP_GRPC ? x->messages : x->answer_is_stream ? body_events(x->body[1]) : 0;
+
+	r->flags |= flags;
+	if (reason)
+		r->flags |= L7_UNPARSEABLE;
+	app_set(r, L7_KEY_REASON, reason ?: x->reason);
+	if (x->bytes[0])
+		l7_record_int(r, L7_KEY_REQUEST_SIZE, (int64_t)x->bytes[0]);
+	if (x->status)
+		l7_record_int(r, L7_KEY_RESPONSE_SIZE, (int64_t)x->bytes[1]);
+	if (events)
+		l7_record_int(r, L7_KEY_EVENTS, (int64_t)events);
+	if (x->answer_is_stream && x->is_get)
+		r->flags |= L7_LONG_LIVED;
+	if (x->answer_ns) {
+		r->first_ns = MAX(x->answer_ns, x->start_ns + 1) - x->start_ns;
+		r->last_ns = MAX(x->last_ns, x->start_ns + 1) - x->start_ns;
+	}
+	app_emit(x, r, r->outcome);
+}
+
+void http_app_close(struct http_exchange *x, uint16_t flags, const char *reason, uint64_t ns)
+{
+	x->partial |= flags & L7_PARTIAL;
+	http_app_done(x, 0, false, ns);
+	http_app_done(x, 1, false, ns);
+	rpc_close(x, ns);
+	if (!x->had_rpc || (x->is_get && x->answer_is_stream)) {
+		x->record->outcome = reason && !x->status ? L7_UNKNOWN : outcome(x);
+		emit_own(x, flags, reason);
+	}
+	l7_record_unref(x->record);
+	body_free(x->body[0]);
+	body_free(x->body[1]);
+	if (x->prev)
+		x->prev->next = x->next;
+	else
+		x->app->exchanges = x->next;
+	if (x->next)
+		x->next->prev = x->prev;
+	free(x);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside the consumer of exchanges: app.c has their life, rpc.c JSON-RPC (MCP, A2A), a2a.c A2A's other bindings, llm.c
+ * model calls. */
+#ifndef WEIR_L7_APP_H
+#define WEIR_L7_APP_H
+
+#include "agent/l7/body.h"
+#include "agent/l7/http.h"
+
+#define APP_CALLS_MAX 64 /* JSON-RPC messages of one exchange that wait for their answer */
+#define APP_SESSION_MAX 80
+
+struct http_app {
+	struct l7_host *host;
+	struct http_exchange *exchanges; /* list */
+};
+
+enum app_kind { APP_HTTP, APP_GRPC, APP_LLM, APP_A2A_REST, APP_CARD };
+
+struct http_exchange {
+	struct http_app *app;
+	struct http_exchange *prev, *next;
+	enum app_kind kind;
+	struct l7_record *record; /* of the exchange as such; NULL: handed over */
+	uint64_t start_ns, answer_ns, last_ns;
+	uint64_t bytes[2];    /* of bodies on the wire */
+	struct body *body[2]; /* NULL: of no interest */
+	const char *reason;   /* why a body could not be read */
+	int status;
+	bool done[2], complete[2], partial;
+	bool is_get, answer_is_stream;
+	/* of heads, for records of messages in bodies */
+	char session[APP_SESSION_MAX], version[16], mcp_method[64], mcp_name[256];
+	bool is_mcp, is_a2a;
+	/* JSON-RPC */
+	bool had_rpc; /* there was a message: the exchange itself is no record */
+	struct call *calls;
+	unsigned n_calls;
+	uint64_t messages; /* of a gRPC answer */
+	uint8_t grpc_head[5];
+	uint8_t grpc_have;
+	uint32_t grpc_left;
+};
+
+/* A record with what the exchange's heads say. NULL: out of memory. */
+struct l7_record *app_record(struct http_exchange *x, enum l7_kind kind);
+void app_set(struct l7_record *r, enum l7_key key, const char *s); /* s NULL: nothing happens */
+void app_emit(struct http_exchange *x, struct l7_record *r, enum l7_outcome outcome);
+/* JSON's number as text → integer attribute. */
+void app_set_number(struct l7_record *r, enum l7_key key, const char *s);
+
+/* rpc.c */
+void rpc_message(struct http_exchange *x, int dir, const struct body_message *m, uint64_t ns);
+/* The answer is over: what of the exchange's calls has no answer may get it elsewhere, or not at all. */
+void rpc_close(struct http_exchange *x, uint64_t ns);
+void rpc_tick(struct http_app *a, uint64_t ns);
+void rpc_end(struct http_app *a); /* the last connection goes */
+
+/* a2a.c */
+bool a2a_rest_route(struct http_exchange *x, const struct http_head *h); /* true: it is a call of A2A's REST binding */
+const char *a2a_method(const char *method);                              /* the name of A2A 1.0; NULL: none of A2A's */
+void a2a_request(struct l7_record *r, const struct body_message *m);
+void a2a_follow(struct l7_record *r, const struct body_message *m);
+enum l7_outcome a2a_outcome(struct l7_record *r); /* by the task's state */
+bool a2a_grpc(struct l7_record *r, const char *path);
+
+/* llm.c */
+bool llm_route(struct http_exchange *x, const struct http_head *h, const char *path);
+void llm_message(struct http_exchange *x, int dir, const struct body_message *m);
+
+#endif

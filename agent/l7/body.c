@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/l7/body.h"
+
+#include <zlib.h>
+
+#include "agent/l7/sse.h"
+
+#define INFLATED_MAX (32u << 20) /* bytes of a compressed body that are looked at */
+#define RATIO_MAX 300            /* and how much it may grow, beyond the first 64 KiB */
+#define ZLIB_MEMORY (44u << 10)
+#define FIELD_MEMORY 64 /* of one field, about */
+#define EVENT_HEAD 160  /* bytes of an event that is no JSON: the endpoint of the legacy transport */
+
+struct body {
+	body_message_fn fn;
+	void *userdata;
+	struct json_scan scan;
+	struct body_message msg;
+	bool stream, fresh; /* fresh: the event in hand has no byte yet */
+	struct sse sse;
+	uint64_t events;
+	char head[EVENT_HEAD];
+	size_t head_len;
+	char session[80];
+	z_stream *z;
+	uint64_t in, out;
+	const char *reason;
+};
+
+static const char *const paths[] = {
+#define X(field, path) path,
+	BODY_PATHS(X)
+#undef X
+};
+static const uint8_t fields[] = {
+#define X(field, path) BODY_##field,
+	BODY_PATHS(X)
+#undef X
+};
+
+static void clear_message(struct body_message *m)
+{
+	for (size_t i = 0; i < BODY_FIELD_COUNT; i++)
+		free(m->v[i]);
+	memset(m, 0, sizeof(*m));
+}
+
+static void on_value(void *userdata, size_t path, enum json_type type, const char *s, size_t len)
+{
+	struct body *b = userdata;
+	unsigned field = fields[path];
+
+	if (type == JSON_TYPE_NULL)
+		return; /* says nothing: usage is null in all chunks but the last */
+	free(b->msg.v[field]);
+	b->msg.v[field] = strndup(s, len);
+	b->msg.type[field] = type;
+}
+
+static void on_message(void *userdata, bool whole)
+{
+	struct body *b = userdata;
+
+	b->msg.whole = whole;
+	b->fn(b->userdata, &b->msg);
+	clear_message(&b->msg);
+}
+
+static const struct json_sink sink = { paths, ARRAY_SIZE(paths), on_value, on_message };
+
+/* ---- events */
+
+static void find_session(struct body *b)
+{
+	static const char name[] = "sessionId=";
+	const char *p;
+	size_t len;
+
+	b->head[MIN(b->head_len, sizeof(b->head) - 1)] = '\0';
+	p = strstr(b->head, name);
+	if (!p)
+		return;
+	p += strlen(name);
+	len = strcspn(p, "& \t\r\n");
+	snprintf(b->session, sizeof(b->session), "%.*s", (int)len, p);
+}
+
+static void on_event_data(void *userdata, const char *data, size_t len)
+{
+	struct body *b = userdata;
+
+	if (TAKE(b->fresh, false))
+		b->head_len = 0;
+	if (b->head_len < sizeof(b->head)) {
+		size_t n = MIN(len, sizeof(b->head) - b->head_len);
+
+		memcpy(b->head + b->head_len, data, n);
+		b->head_len += n;
+	}
+	json_scan_feed(&b->scan, data, len);
+}
+
+static void on_event(void *userdata)
+{
+	struct body *b = userdata;
+
+	json_scan_end(&b->scan);
+	if (b->head_len && b->head[0] == '/')
+		find_session(b);
+	if (b->head_len)
+		b->events++;
+	json_scan_init(&b->scan, &sink, b);
+	b->fresh = true;
+	b->head_len = 0;
+}
+
+/* ---- bytes */
+
+static void feed_plain(struct body *b, const char *data, size_t len)
+{
+	if (b->stream)
+		sse_feed(&b->sse, data, len);
+	else
+		json_scan_feed(&b->scan, data, len);
+}
+
+static bool grew_too_much(const struct body *b)
+{
+	return b->out > INFLATED_MAX || (b->out > 65536 && b->out / RATIO_MAX > b->in);
+}
+
+static void feed_compressed(struct body *b, const uint8_t *data, size_t len)
+{
+	uint8_t out[8192];
+	int r = Z_OK;
+
+	b->in += len;
+	b->z->next_in = (uint8_t *)data;
+	b->z->avail_in = (unsigned)len;
+	do {
+		b->z->next_out = out;
+		b->z->avail_out = sizeof(out);
+		r = inflate(b->z, Z_NO_FLUSH);
+		b->out += sizeof(out) - b->z->avail_out;
+		feed_plain(b, (const char *)out, sizeof(out) - b->z->avail_out);
+		if (grew_too_much(b))
+			b->reason = "the compressed body is too large";
+	} while (r == Z_OK && !b->z->avail_out && !b->reason);
+	if (r != Z_OK && r != Z_STREAM_END && r != Z_BUF_ERROR)
+		b->reason = "the compressed body is damaged";
+}
+
+bool body_feed(struct body *b, const uint8_t *data, size_t len)
+{
+	if (b->reason)
+		return false;
+	if (b->z)
+		feed_compressed(b, data, len);
+	else
+		feed_plain(b, (const char *)data, len);
+	if (b->reason || (!b->stream && b->scan.broken)) {
+		json_scan_break(&b->scan);
+		return false;
+	}
+	return true;
+}
+
+void body_gap(struct body *b)
+{
+	json_scan_break(&b->scan);
+	if (b->z)
+		b->reason = "part of the compressed body is missing";
+	if (b->stream && !b->reason)
+		sse_skip_line(&b->sse); /* the next event is whole again */
+}
+
+void body_end(struct body *b)
+{
+	if (b->stream && !b->fresh)
+		on_event(b);
+	json_scan_end(&b->scan);
+}
+
+/* ---- life */
+
+static bool begins(const char *s, const char *with)
+{
+	return !strncasecmp(s, with, strlen(with));
+}
+
+static z_stream *inflater(void)
+{
+	z_stream *z = calloc(1, sizeof(*z));
+
+	if (z && inflateInit2(z, 15 + 32) != Z_OK) { /* gzip or zlib, as its head says */
+		free(z);
+		return NULL;
+	}
+	return z;
+}
+
+struct body *body_new(const char *type, const char *coding, body_message_fn fn, void *userdata, const char **ret_reason)
+{
+	bool stream = begins(type, "text/event-stream"),
+	     compressed = coding && (begins(coding, "gzip") || begins(coding, "x-gzip") || begins(coding, "deflate"));
+	struct body *b;
+
+	*ret_reason = NULL;
+	if (!stream && !strcasestr(type, "json"))
+		return NULL;
+	if (coding && *coding && !compressed && !begins(coding, "identity")) {
+		*ret_reason = "the body's content coding is not read";
+		return NULL;
+	}
+	b = calloc(1, sizeof(*b));
+	if (b && compressed && !(b->z = inflater()))
+		b = (free(b), NULL);
+	if (!b) {
+		*ret_reason = "out of memory";
+		return NULL;
+	}
+	b->fn = fn;
+	b->userdata = userdata;
+	b->stream = stream;
+	b->fresh = true;
+	b->sse = (struct sse){ .data = on_event_data, .event = on_event, .userdata = b };
+	json_scan_init(&b->scan, &sink, b);
+	return b;
+}
+
+void body_free(struct body *b)
+{
+	if (!b)
+		return;
+	clear_message(&b->msg);
+	if (b->z)
+		inflateEnd(b->z);
+	free(b->z);
+	free(b);
+}
+
+const char *body_reason(const struct body *b)
+{
+	return b->reason;
+}
+
+uint64_t body_events(const struct body *b)
+{
+	return b->events;
+}
+
+bool body_is_stream(const struct body *b)
+{
+	return b->stream;
+}
+
+const char *body_session(const struct body *b)
+{
+	return b->session;
+}
+
+size_t body_memory(const struct body *b)
+{
+	size_t n = 0;
+
+	if (!b)
+		return 0;
+	for (size_t i = 0; i < BODY_FIELD_COUNT; i++)
+		n += b->msg.v[i] ? FIELD_MEMORY : 0;
+	return sizeof(*b) + n + (b->z ? ZLIB_MEMORY : 0);
+}

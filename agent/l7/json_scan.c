@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/l7/json_scan.h"
+
+enum state {
+	VALUE,       /* a value must come */
+	FIRST_VALUE, /* … or the end of the array */
+	FIRST_KEY,   /* a key, or the end of the object */
+	KEY,
+	COLON,
+	NEXT, /* a comma, or the end of the container */
+	STRING,
+	ESCAPE,
+	UNICODE,
+	WORD, /* number, true, false, null */
+	SKIP, /* inside of what lies too deep */
+	SKIP_STRING,
+	SKIP_ESCAPE,
+};
+
+void json_scan_init(struct json_scan *s, const struct json_sink *sink, void *userdata)
+{
+	memset(s, 0, sizeof(*s));
+	s->sink = sink;
+	s->userdata = userdata;
+	s->wanted = -1;
+}
+
+static bool in_array(const struct json_scan *s)
+{
+	return s->depth && s->arrays >> (s->depth - 1) & 1;
+}
+
+/* Depth of a message's own container: the batch's array is not part of it. */
+static bool at_top(const struct json_scan *s)
+{
+	return s->depth == (s->batch ? 1 : 0);
+}
+
+/* ---- paths */
+
+static void path_append(struct json_scan *s, const char *text, size_t len)
+{
+	if (s->path_len == UINT16_MAX)
+		return;
+	if (s->path_len + len > sizeof(s->path)) {
+		s->path_len = UINT16_MAX;
+		return;
+	}
+	memcpy(s->path + s->path_len, text, len);
+	s->path_len += len;
+}
+
+static int32_t find_path(const struct json_scan *s)
+{
+	if (s->path_len == UINT16_MAX)
+		return -1;
+	for (size_t i = 0; i < s->sink->n_paths; i++) {
+		const char *p = s->sink->paths[i];
+
+		if (!strncmp(p, s->path, s->path_len) && !p[s->path_len])
+			return (int32_t)i;
+	}
+	return -1;
+}
+
+/* ---- values */
+
+static void hand_over(struct json_scan *s, enum json_type type)
+{
+	if (s->wanted < 0)
+		return;
+	s->value[s->value_len] = '\0';
+	s->sink->value(s->userdata, (size_t)s->wanted, type, s->value, s->value_len);
+	s->wanted = -1;
+}
+
+static void put(struct json_scan *s, char c)
+{
+	if ((s->wanted >= 0 || s->is_key) && s->value_len < JSON_VALUE_MAX)
+		s->value[s->value_len++] = c;
+}
+
+static void put_code_point(struct json_scan *s, uint32_t u)
+{
+	if (u < 0x80) {
+		put(s, (char)u);
+	} else if (u < 0x800) {
+		put(s, (char)(0xc0 | u >> 6));
+		put(s, (char)(0x80 | (u & 63)));
+	} else if (u < 0x10000) {
+		put(s, (char)(0xe0 | u >> 12));
+		put(s, (char)(0x80 | (u >> 6 & 63)));
+		put(s, (char)(0x80 | (u & 63)));
+	} else {
+		put(s, (char)(0xf0 | u >> 18));
+		put(s, (char)(0x80 | (u >> 12 & 63)));
+		put(s, (char)(0x80 | (u >> 6 & 63)));
+		put(s, (char)(0x80 | (u & 63)));
+	}
+}
+
+/* Half of a pair waits for the other; one that stays alone becomes U+FFFD. */
+static void put_unicode(struct json_scan *s, uint32_t u)
+{
+	uint32_t high = s->surrogate;
+
+	s->surrogate = 0;
+	if (high && u >= 0xdc00 && u < 0xe000) {
+		put_code_point(s, 0x10000 + ((high - 0xd800) << 10) + (u - 0xdc00));
+		return;
+	}
+	if (high)
+		put_code_point(s, 0xfffd);
+	if (u >= 0xd800 && u < 0xdc00)
+		s->surrogate = u;
+	else
+		put_code_point(s, u >= 0xdc00 && u < 0xe000 ? 0xfffd : u);
+}
+
+static void flush_surrogate(struct json_scan *s)
+{
+	if (s->surrogate)
+		put_code_point(s, 0xfffd);
+	s->surrogate = 0;
+}
+
+static void end_message(struct json_scan *s, bool whole)
+{
+	if (!s->in_message)
+		return;
+	s->in_message = false;
+	s->sink->message(s->userdata, whole);
+}
+
+void json_scan_break(struct json_scan *s)
+{
+	s->broken = true;
+	end_message(s, false);
+}
+
+static void ended_value(struct json_scan *s)
+{
+	if (at_top(s)) {
+		end_message(s, true);
+		s->path_len = 0;
+	}
+	s->state = s->depth ? NEXT : VALUE;
+}
+
+static void begin_value(struct json_scan *s)
+{
+	if (at_top(s)) {
+		s->in_message = true;
+		s->path_len = 0;
+	}
+	if (s->depth && !at_top(s)) { /* back to the container's path, plus the key, which is there, or "[]" */
+		if (in_array(s)) {
+			s->path_len = s->key_len[s->depth - 1];
+			path_append(s, "[]", 2);
+		}
+	}
+	s->value_len = 0;
+	s->wanted = find_path(s);
+}
+
+static void open_container(struct json_scan *s, bool array)
+{
+	if (array && !s->depth && !s->in_message) { /* a batch */
+		s->batch = true;
+	} else {
+		begin_value(s);
+		hand_over(s, JSON_TYPE_CONTAINER);
+	}
+	if (s->depth == JSON_DEPTH_MAX) {
+		s->deeper = 1;
+		s->state = SKIP;
+		return;
+	}
+	s->key_len[s->depth] = s->path_len;
+	s->arrays = (s->arrays & ~(1ull << s->depth)) | (uint64_t)array << s->depth;
+	s->depth++;
+	s->state = array ? FIRST_VALUE : FIRST_KEY;
+}
+
+static void close_container(struct json_scan *s, bool array)
+{
+	if (!s->depth || in_array(s) != array) {
+		json_scan_break(s);
+		return;
+	}
+	s->depth--;
+	s->path_len = s->key_len[s->depth];
+	if (s->batch && !s->depth) {
+		s->batch = false;
+		s->state = VALUE;
+		return;
+	}
+	ended_value(s);
+}
+
+static void end_word(struct json_scan *s)
+{
+	static const struct {
+		const char *word;
+		enum json_type type;
+	} words[] = { { "true", JSON_TYPE_TRUE }, { "false", JSON_TYPE_FALSE }, { "null", JSON_TYPE_NULL } };
+
+	s->value[s->value_len] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (streq(s->value, words[i].word)) {
+			hand_over(s, words[i].type);
+			ended_value(s);
+			return;
+		}
+	if (s->value[0] == '-' || (s->value[0] >= '0' && s->value[0] <= '9')) {
+		hand_over(s, JSON_TYPE_NUMBER);
+		ended_value(s);
+	} else {
+		json_scan_break(s);
+	}
+}
+
+static void end_string(struct json_scan *s)
+{
+	flush_surrogate(s);
+	if (!s->is_key) {
+		hand_over(s, JSON_TYPE_STRING);
+		ended_value(s);
+		return;
+	}
+	s->is_key = false;
+	s->path_len = s->key_len[s->depth - 1];
+	path_append(s, ".", 1);
+	path_append(s, s->value, s->value_len);
+	s->state = COLON;
+}
+
+/* ---- bytes */
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static void on_value(struct json_scan *s, char c)
+{
+	if (c == '{' || c == '[') {
+		open_container(s, c == '[');
+	} else if (c == ']' && s->state == FIRST_VALUE) {
+		close_container(s, true);
+	} else if (c == '"') {
+		begin_value(s);
+		s->state = STRING;
+	} else if (c == '-' || (c >= '0' && c <= '9') || c == 't' || c == 'f' || c == 'n') {
+		begin_value(s);
+		s->value[s->value_len++] = c; /* wanted or not: it is judged by its text */
+		s->state = WORD;
+	} else {
+		json_scan_break(s);
+	}
+}
+
+static void on_key(struct json_scan *s, char c)
+{
+	if (c == '"') {
+		s->is_key = true;
+		s->value_len = 0;
+		s->state = STRING;
+	} else if (c == '}' && s->state == FIRST_KEY) {
+		close_container(s, false);
+	} else {
+		json_scan_break(s);
+	}
+}
+
+static void on_next(struct json_scan *s, char c)
+{
+	if (c == ',')
+		s->state = in_array(s) ? VALUE : KEY;
+	else if (c == ']' || c == '}')
+		close_container(s, c == ']');
+	else
+		json_scan_break(s);
+}
+
+static void on_escape(struct json_scan *s, char c)
+{
+	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+	const char *p = c ? strchr(from, c) : NULL;
+
+	if (c == 'u') {
+		s->state = UNICODE;
+		s->unicode = s->digits = 0;
+	} else if (p) {
+		flush_surrogate(s);
+		put(s, to[p - from]);
+		s->state = STRING;
+	} else {
+		json_scan_break(s);
+	}
+}
+
+static void on_unicode(struct json_scan *s, char c)
+{
+	int v = c >= '0' && c <= '9'   ? c - '0'
+		: c >= 'a' && c <= 'f' ? c - 'a' + 10
+		: c >= 'A' && c <= 'F' ? c - 'A' + 10
+				       : -1;
+
+	if (v < 0) {
+		json_scan_break(s);
+		return;
+	}
+	s->unicode = s->unicode << 4 | (uint32_t)v;
+	if (++s->digits == 4) {
+		put_unicode(s, s->unicode);
+		s->state = STRING;
+	}
+}
+
+static void on_skip(struct json_scan *s, char c)
+{
+	if (c == '"') {
+		s->state = SKIP_STRING;
+	} else if (c == '{' || c == '[') {
+		if (++s->deeper == 0)
+			json_scan_break(s);
+	} else if ((c == '}' || c == ']') && --s->deeper == 0) {
+		ended_value(s);
+	}
+}
+
+static void on_byte(struct json_scan *s, char c)
+{
+	switch (s->state) {
+	case VALUE:
+	case FIRST_VALUE:
+		on_value(s, c);
+		break;
+	case FIRST_KEY:
+	case KEY:
+		on_key(s, c);
+		break;
+	case COLON:
+		if (c == ':')
+			s->state = VALUE;
+		else
+			json_scan_break(s);
+		break;
+	case NEXT:
+		on_next(s, c);
+		break;
+	case STRING:
+		if (c == '\\') {
+			s->state = ESCAPE;
+		} else if (c == '"') {
+			end_string(s);
+		} else {
+			flush_surrogate(s);
+			put(s, c);
+		}
+		break;
+	case ESCAPE:
+		on_escape(s, c);
+		break;
+	case UNICODE:
+		on_unicode(s, c);
+		break;
+	case SKIP:
+		on_skip(s, c);
+		break;
+	case SKIP_STRING:
+		s->state = c == '\\' ? SKIP_ESCAPE : c == '"' ? SKIP : SKIP_STRING;
+		break;
+	case SKIP_ESCAPE:
+		s->state = SKIP_STRING;
+		break;
+	}
+}
+
+static bool is_word(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == 'E' || c == '+' || c == '-' || c == '.';
+}
+
+/* Bytes of a string that nobody wants, up to its end or an escape. */
+static size_t pass_over(const struct json_scan *s, const char *data, size_t len)
+{
+	size_t i = 0;
+
+	if (s->state == STRING && s->wanted < 0 && !s->is_key)
+		while (i < len && data[i] != '"' && data[i] != '\\')
+			i++;
+	return i;
+}
+
+void json_scan_feed(struct json_scan *s, const char *data, size_t len)
+{
+	for (size_t i = 0; i < len && !s->broken; i++) {
+		char c = data[i];
+
+		if (s->state == WORD) {
+			if (is_word(c)) {
+				if (s->value_len < JSON_VALUE_MAX)
+					s->value[s->value_len++] = c;
+				continue;
+			}
+			end_word(s);
+			if (s->broken)
+				return;
+		}
+		if (s->state < STRING && is_space(c))
+			continue;
+		i += pass_over(s, data + i, len - i);
+		if (i < len)
+			on_byte(s, data[i]);
+	}
+}
+
+void json_scan_end(struct json_scan *s)
+{
+	if (!s->broken && s->state == WORD && at_top(s))
+		end_word(s);
+	end_message(s, false);
+	s->broken = true;
+}

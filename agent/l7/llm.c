@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Calls of models: which API by the path, model and tokens by the bodies. */
+#include "agent/l7/app.h"
+
+static bool ends_with(const char *s, const char *tail)
+{
+	size_t n = strlen(s), t = strlen(tail);
+
+	return n >= t && streq(s + n - t, tail);
+}
+
+struct api {
+	const char *path; /* its end */
+	const char *provider, *operation;
+};
+static const struct api apis[] = {
+	{ "/chat/completions", "openai", "chat" },
+	{ "/v1/completions", "openai", "text_completion" },
+	{ "/v1/responses", "openai", "chat" },
+	{ "/v1/embeddings", "openai", "embeddings" },
+	{ "/v1/messages", "anthropic", "chat" },
+	{ "/api/chat", "ollama", "chat" },
+	{ "/api/generate", "ollama", "text_completion" },
+	{ "/api/embed", "ollama", "embeddings" },
+	{ "/api/embeddings", "ollama", "embeddings" },
+	{ ":generateContent", "gcp.gemini", "generate_content" },
+	{ ":streamGenerateContent", "gcp.gemini", "generate_content" },
+	{ ":embedContent", "gcp.gemini", "embeddings" },
+};
+
+/* What stands between `before` and the next of `ends`. */
+static void set_segment(struct l7_record *r, enum l7_key key, const char *path, const char *before, const char *ends)
+{
+	const char *p = strstr(path, before);
+
+	if (p)
+		l7_record_str(r, key, p + strlen(before), strcspn(p + strlen(before), ends));
+}
+
+bool llm_route(struct http_exchange *x, const struct http_head *h, const char *path)
+{
+	const char *azure = strstr(path, "/openai/deployments/");
+	const struct api *api = NULL;
+	struct l7_record *r = x->record;
+	bool gemini;
+
+	for (size_t i = 0; i < ARRAY_SIZE(apis) && !api; i++)
+		if (ends_with(path, apis[i].path))
+			api = &apis[i];
+	if (!streq(h->method, "POST"))
+		return false;
+	if (!api && azure)
+		api = ends_with(path, "/embeddings") ? &apis[3] : ends_with(path, "/completions") ? &apis[1] : NULL;
+	if (!api)
+		return false;
+	gemini = str_prefix(api->provider, "gcp.");
+	app_set(r, L7_KEY_GEN_AI_PROVIDER,
+		azure                                           ? "azure.ai.openai"
+		: gemini && strstr(path, "/publishers/google/") ? "gcp.vertex_ai"
+								: api->provider);
+	app_set(r, L7_KEY_GEN_AI_OPERATION, api->operation);
+	l7_record_int(r, L7_KEY_GEN_AI_STREAM,
+		      ends_with(path, ":streamGenerateContent") ||
+			  (streq(api->provider, "ollama") && !streq(api->operation, "embeddings")));
+	if (azure)
+		set_segment(r, L7_KEY_GEN_AI_MODEL, path, "/openai/deployments/", "/");
+	if (gemini)
+		set_segment(r, L7_KEY_GEN_AI_MODEL, path, "/models/", ":");
+	r->kind = L7_LLM;
+	return true;
+}
+
+static int64_t number(const struct body_message *m, enum body_field f)
+{
+	return m->v[f] ? strtoll(m->v[f], NULL, 10) : 0;
+}
+
+/* Anthropic counts what comes from and goes to its cache apart; the convention wants the sum. */
+static void set_input(struct l7_record *r, const struct body_message *m)
+{
+	const char *provider = l7_record_get(r, L7_KEY_GEN_AI_PROVIDER);
+	int64_t n = number(m, BODY_TOKENS_IN);
+
+	if (!m->v[BODY_TOKENS_IN])
+		return;
+	if (provider && streq(provider, "anthropic"))
+		n += number(m, BODY_TOKENS_READ) + number(m, BODY_TOKENS_WRITE);
+	l7_record_int(r, L7_KEY_GEN_AI_INPUT, n);
+}
+
+void llm_message(struct http_exchange *x, int dir, const struct body_message *m)
+{
+	struct l7_record *r = x->record;
+
+	if (dir == 0) {
+		app_set(r, L7_KEY_GEN_AI_MODEL, m->v[BODY_MODEL]);
+		if (m->v[BODY_STREAM])
+			l7_record_int(r, L7_KEY_GEN_AI_STREAM, m->type[BODY_STREAM] == JSON_TYPE_TRUE);
+		return;
+	}
+	app_set(r, L7_KEY_GEN_AI_RESPONSE_MODEL, m->v[BODY_MODEL]);
+	app_set(r, L7_KEY_GEN_AI_RESPONSE_ID,
+		m->v[BODY_RESPONSE_ID]
+		    ?: m->type[BODY_ID] == JSON_TYPE_STRING ? m->v[BODY_ID]
+							    : NULL);
+	app_set(r, L7_KEY_GEN_AI_FINISH, m->v[BODY_FINISH]);
+	set_input(r, m);
+	app_set_number(r, L7_KEY_GEN_AI_OUTPUT, m->v[BODY_TOKENS_OUT]);
+	app_set_number(r, L7_KEY_GEN_AI_CACHE_READ, m->v[BODY_TOKENS_READ]);
+	app_set_number(r, L7_KEY_GEN_AI_CACHE_WRITE, m->v[BODY_TOKENS_WRITE]);
+	app_set_number(r, L7_KEY_GEN_AI_REASONING, m->v[BODY_TOKENS_THOUGHT]);
+}

@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * JSON-RPC: one record for each request or notification, whoever sends it. An answer belongs to a request of the same
+ * exchange; when there is none, it is looked for among all that wait (MCP's legacy transport answers on another
+ * connection, a client answers a server's requests in exchanges of their own). What waits is kept for the whole thread.
+ */
+#include "agent/l7/app.h"
+#include "lib/hash.h"
+
+#define WAITING_MAX 4096
+#define WAIT_NS (60 * 1000000000ull)
+#define ID_MAX 72
+
+struct key {
+	struct weir_addr client, server;
+	__be16 port;
+	uint8_t from_server;
+	uint8_t pad[5];
+	uint64_t session; /* hash; 0: none */
+	char id[ID_MAX];
+};
+
+struct call {
+	UT_hash_handle hh;
+	struct key key;
+	struct http_exchange *x; /* NULL: its exchange is over, the answer may come on another */
+	struct call *next;       /* of the exchange */
+	struct l7_record *record;
+	uint64_t expires_ns;
+	bool stream; /* its answer comes in several messages */
+};
+
+static struct call *waiting; /* in the order in which they came */
+
+/* ---- names */
+
+static uint64_t hash_text(const char *s)
+{
+	uint64_t h = 14695981039346656037ull; /* FNV-1a */
+
+	for (; *s; s++)
+		h = (h ^ (uint8_t)*s) * 1099511628211ull;
+	return h;
+}
+
+static const char *session_of(const struct http_exchange *x)
+{
+	if (*x->session)
+		return x->session;
+	return x->body[1] ? body_session(x->body[1]) : "";
+}
+
+static struct key make_key(const struct http_exchange *x, bool from_server, const char *id)
+{
+	const struct l7_ends *e = &x->app->host->ends;
+	const char *session = session_of(x);
+	struct key k = { .client = e->addr[0], .server = e->addr[1], .port = e->port[1], .from_server = from_server };
+
+	k.session = *session ? hash_text(session) : 0;
+	snprintf(k.id, sizeof(k.id), "%s", id);
+	return k;
+}
+
+static bool is_mcp_method(const char *s)
+{
+	static const char *const prefixes[] = { "tools/",    "resources/",   "prompts/",      "notifications/",
+						"sampling/", "elicitation/", "completion/",   "roots/",
+						"logging/",  "server/",      "subscriptions/" };
+
+	if (streq(s, "initialize") || streq(s, "ping"))
+		return true;
+	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
+		if (str_prefix(s, prefixes[i]))
+			return true;
+	return false;
+}
+
+/* The sets of names are nearly disjoint; where they are not, parameters tell. */
+static enum l7_kind kind_of(const struct http_exchange *x, const struct body_message *m)
+{
+	const char *method = m->v[BODY_METHOD];
+	bool a2a = a2a_method(method), tasks = str_prefix(method, "tasks/");
+
+	if (x->is_mcp || is_mcp_method(method))
+		return L7_MCP;
+	if (tasks && m->v[BODY_MCP_TASK])
+		return L7_MCP;
+	if (a2a && (x->is_a2a || m->v[BODY_TASK_PARAM] || m->v[BODY_MESSAGE] || strchr(method, '/')))
+		return L7_A2A;
+	return tasks ? L7_MCP : L7_JSONRPC;
+}
+
+/* ---- what waits */
+
+static struct call *find(const struct key *k)
+{
+	struct call *c;
+
+	HASH_FIND(hh, waiting, k, sizeof(*k), c);
+	return c;
+}
+
+/* Takes it out everywhere; the record is the caller's. */
+static struct l7_record *take_call(struct call *c)
+{
+	struct l7_record *r = c->record;
+
+	if (c->x) {
+		struct call **p = &c->x->calls;
+
+		while (*p != c)
+			p = &(*p)->next;
+		*p = c->next;
+		c->x->n_calls--;
+	}
+	HASH_DEL(waiting, c);
+	free(c);
+	return r;
+}
+
+static void emit(struct l7_host *h, struct l7_record *r, enum l7_outcome outcome)
+{
+	r->outcome = outcome;
+	h->emit(h, r);
+}
+
+/* NULL: no room, and the record has gone as it is. */
+static struct call *wait_for_answer(struct http_exchange *x, struct l7_record *r, bool from_server, const char *id)
+{
+	struct call *c = x->n_calls < APP_CALLS_MAX ? calloc(1, sizeof(*c)) : NULL;
+
+	if (HASH_COUNT(waiting) >= WAITING_MAX)
+		emit(x->app->host, take_call(waiting), L7_UNKNOWN);
+	if (c) {
+		c->key = make_key(x, from_server, id);
+		HASH_ADD(hh, waiting, key, sizeof(c->key), c);
+	}
+	if (!c || !hash_added(c)) {
+		free(c);
+		r->flags |= L7_PARTIAL;
+		app_emit(x, r, L7_UNKNOWN);
+		return NULL;
+	}
+	c->x = x;
+	c->record = r;
+	c->next = x->calls;
+	x->calls = c;
+	x->n_calls++;
+	return c;
+}
+
+/* ---- requests */
+
+static void set_mcp(struct l7_record *r, const struct http_exchange *x, int dir, const struct body_message *m)
+{
+	const char *method = m->v[BODY_METHOD];
+
+	app_set(r, L7_KEY_MCP_METHOD, method);
+	if (dir == 0)
+		app_set(r, L7_KEY_MCP_VERSION, m->v[BODY_VERSION] ?: *x->version ? x->version : NULL);
+	app_set(r, L7_KEY_MCP_CLIENT, m->v[BODY_CLIENT]);
+	app_set(r, L7_KEY_MCP_CLIENT_VERSION, m->v[BODY_CLIENT_VERSION]);
+	if (streq(method, "tools/call")) {
+		app_set(r, L7_KEY_GEN_AI_OPERATION, "execute_tool");
+		app_set(r, L7_KEY_GEN_AI_TOOL, m->v[BODY_NAME]);
+	} else if (streq(method, "prompts/get")) {
+		app_set(r, L7_KEY_GEN_AI_PROMPT, m->v[BODY_NAME]);
+	} else if (str_prefix(method, "resources/")) {
+		app_set(r, L7_KEY_MCP_RESOURCE, m->v[BODY_URI]);
+	}
+	if (streq(method, "subscriptions/listen"))
+		r->flags |= L7_LONG_LIVED;
+}
+
+static void set_session(struct l7_record *r, const struct http_exchange *x)
+{
+	const char *s = session_of(x);
+	char hash[17];
+
+	if (!*s)
+		return;
+	snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)hash_text(s));
+	app_set(r, L7_KEY_MCP_SESSION, x->app->host->settings->record_session ? s : hash);
+}
+
+static void set_a2a(struct l7_record *r, const struct http_exchange *x, const struct body_message *m)
+{
+	const char *method = m->v[BODY_METHOD], *name = a2a_method(method);
+
+	app_set(r, L7_KEY_A2A_METHOD, name);
+	if (!streq(name, method))
+		app_set(r, L7_KEY_A2A_METHOD_ORIGINAL, method);
+	app_set(r, L7_KEY_A2A_VERSION, x->is_a2a && *x->version ? x->version : "0.3");
+	a2a_request(r, m);
+}
+
+static void on_request(struct http_exchange *x, int dir, const struct body_message *m, uint64_t ns)
+{
+	enum l7_kind kind = kind_of(x, m);
+	struct l7_record *r = app_record(x, kind);
+	const char *id = m->v[BODY_ID];
+	struct call *c;
+
+	if (!r)
+		return;
+	r->start_ns = dir ? ns : x->start_ns;
+	if (dir)
+		r->flags |= L7_FROM_SERVER;
+	if (!m->whole)
+		r->flags |= L7_PARTIAL;
+	app_set(r, L7_KEY_TRACEPARENT, m->v[BODY_TRACEPARENT]);
+	app_set(r, L7_KEY_JSONRPC_ID, id);
+	if (kind == L7_MCP) {
+		set_mcp(r, x, dir, m);
+		set_session(r, x);
+	} else if (kind == L7_A2A) {
+		set_a2a(r, x, m);
+	} else {
+		app_set(r, L7_KEY_RPC_SYSTEM, "jsonrpc");
+		app_set(r, L7_KEY_RPC_METHOD, m->v[BODY_METHOD]);
+	}
+	if (!id && (m->whole || str_prefix(m->v[BODY_METHOD], "notifications/"))) {
+		app_emit(x, r, L7_ONEWAY);
+		return;
+	}
+	c = wait_for_answer(x, r, dir, id ?: "");
+	if (c)
+		c->stream = kind == L7_A2A && (streq(l7_record_get(r, L7_KEY_A2A_METHOD), "SendStreamingMessage") ||
+					       streq(l7_record_get(r, L7_KEY_A2A_METHOD), "SubscribeToTask"));
+}
+
+/* ---- answers */
+
+static struct call *call_of(struct http_exchange *x, int dir, const struct body_message *m)
+{
+	const char *id = m->v[BODY_ID] ?: "";
+	struct key k;
+
+	for (struct call *c = dir ? x->calls : NULL; c; c = c->next)
+		if (!c->key.from_server && (!strncmp(c->key.id, id, ID_MAX - 1) || (!*id && x->n_calls == 1)))
+			return c;
+	if (!*id)
+		return NULL;
+	k = make_key(x, !dir, id);
+	return find(&k);
+}
+
+static enum l7_outcome outcome_of(struct l7_record *r, const struct body_message *m)
+{
+	if (m->v[BODY_ERROR]) {
+		app_set(r, L7_KEY_ERROR_TYPE, m->v[BODY_ERROR_CODE]);
+		app_set(r, L7_KEY_RPC_STATUS, m->v[BODY_ERROR_CODE]);
+		return L7_ERROR;
+	}
+	if (r->kind == L7_MCP && m->type[BODY_IS_ERROR] == JSON_TYPE_TRUE && m->v[BODY_IS_ERROR]) {
+		app_set(r, L7_KEY_ERROR_TYPE, "tool_error");
+		return L7_TOOL_ERROR;
+	}
+	if (!m->whole) { /* isError may stand in what is missing */
+		r->flags |= L7_PARTIAL;
+		return r->kind == L7_MCP ? L7_UNKNOWN : L7_OK;
+	}
+	return r->kind == L7_A2A ? a2a_outcome(r) : L7_OK;
+}
+
+static void set_times(struct l7_record *r, uint64_t first, uint64_t last)
+{
+	if (!r->first_ns)
+		r->first_ns = MAX(first, r->start_ns + 1) - r->start_ns;
+	r->last_ns = MAX(last, r->start_ns + 1) - r->start_ns;
+}
+
+static void on_answer(struct http_exchange *x, int dir, const struct body_message *m, uint64_t ns)
+{
+	struct call *c = call_of(x, dir, m);
+	struct l7_record *r;
+
+	if (!c)
+		return;
+	r = c->record;
+	set_times(r, c->x == x && x->answer_ns && !x->answer_is_stream ? x->answer_ns : ns, ns);
+	if (c->x == x && dir)
+		l7_record_int(r, L7_KEY_HTTP_STATUS, x->status);
+	if (r->kind == L7_MCP) {
+		app_set(r, L7_KEY_MCP_SERVER, m->v[BODY_SERVER]);
+		app_set(r, L7_KEY_MCP_SERVER_VERSION, m->v[BODY_SERVER_VERSION]);
+		app_set(r, L7_KEY_MCP_VERSION, m->v[BODY_VERSION]);
+	} else if (r->kind == L7_A2A) {
+		a2a_follow(r, m);
+	}
+	if (c->stream && !m->v[BODY_ERROR])
+		return; /* more may come: rpc_close has the end */
+	app_emit(x, take_call(c), outcome_of(r, m));
+}
+
+void rpc_message(struct http_exchange *x, int dir, const struct body_message *m, uint64_t ns)
+{
+	if (m->v[BODY_METHOD]) {
+		x->had_rpc = true;
+		on_request(x, dir, m, ns);
+	} else if (m->v[BODY_RESULT] || m->v[BODY_ERROR]) {
+		x->had_rpc = true;
+		on_answer(x, dir, m, ns);
+	}
+}
+
+/* ---- the end */
+
+static bool may_come_elsewhere(const struct http_exchange *x, const struct call *c)
+{
+	if (c->key.from_server)
+		return true;
+	return c->key.id[0] && !c->stream && (x->status == 202 || x->answer_is_stream);
+}
+
+static enum l7_outcome outcome_without_answer(const struct http_exchange *x, struct call *c)
+{
+	struct l7_record *r = c->record;
+	char status[12];
+
+	if (x->status)
+		l7_record_int(r, L7_KEY_HTTP_STATUS, x->status);
+	if (x->status >= 400) {
+		snprintf(status, sizeof(status), "%d", x->status);
+		app_set(r, L7_KEY_ERROR_TYPE, status);
+		return L7_ERROR;
+	}
+	if (c->stream && r->first_ns) {
+		if (x->body[1])
+			l7_record_int(r, L7_KEY_EVENTS, (int64_t)body_events(x->body[1]));
+		return a2a_outcome(r);
+	}
+	if (x->partial || x->reason) {
+		app_set(r, L7_KEY_REASON, x->reason);
+		r->flags |= L7_PARTIAL;
+		return L7_UNKNOWN;
+	}
+	return x->status && !x->complete[1] ? L7_CANCELLED : L7_NO_ANSWER;
+}
+
+void rpc_close(struct http_exchange *x, uint64_t ns)
+{
+	while (x->calls) {
+		struct call *c = x->calls;
+		enum l7_outcome outcome;
+
+		if (may_come_elsewhere(x, c)) {
+			x->calls = c->next;
+			x->n_calls--;
+			c->x = NULL;
+			c->expires_ns = ns + WAIT_NS;
+			continue;
+		}
+		outcome = outcome_without_answer(x, c);
+		app_emit(x, take_call(c), outcome);
+	}
+}
+
+void rpc_tick(struct http_app *a, uint64_t ns)
+{
+	struct call *c, *next;
+
+	HASH_ITER (hh, waiting, c, next)
+		if (!c->x && c->expires_ns < ns)
+			emit(a->host, take_call(c), L7_NO_ANSWER);
+}
+
+void rpc_end(struct http_app *a)
+{
+	while (waiting)
+		emit(a->host, take_call(waiting), L7_NO_ANSWER);
+}
