@@ -299,7 +299,7 @@ void rpc_message(struct http_exchange *x, int dir, const struct body_message *m,
 		x->had_rpc = true;
 		on_request(x, dir, m, ns);
 	} else if (m->v[BODY_RESULT] || m->v[BODY_ERROR]) {
-		x->had_rpc = true;
+		x->had_rpc |= !dir && m->v[BODY_ID]; /* else an answer that belongs to no request is other JSON */
 		on_answer(x, dir, m, ns);
 	}
 }

@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Conversations as the SDKs hold them, told to the consumer head by head and body by body, whole and byte by byte. */
+#include "agent/l7/http.h"
+#include "test/unit.h"
+
+struct world {
+	struct l7_host host;
+	struct l7_settings settings;
+	struct http_app *app;
+	struct l7_record *got[64];
+	size_t n, split; /* split: bytes of a body at a time; 0: all */
+	uint64_t now;
+};
+
+static void emit(struct l7_host *h, struct l7_record *r)
+{
+	struct world *w = h->userdata;
+
+	ck_assert_uint_lt(w->n, ARRAY_SIZE(w->got));
+	w->got[w->n++] = r;
+}
+
+static void begin(struct world *w, size_t split)
+{
+	*w = (struct world){ .split = split, .now = 1000 };
+	w->host = (struct l7_host){ .settings = &w->settings, .userdata = w, .emit = emit };
+	w->app = http_app_new(&w->host);
+	ck_assert_ptr_nonnull(w->app);
+}
+
+static void forget(struct world *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		l7_record_unref(w->got[i]);
+	w->n = 0;
+}
+
+static void end(struct world *w)
+{
+	http_app_free(w->app);
+	ck_assert_uint_eq(w->n, 0); /* everything was looked at, nothing came late */
+}
+
+/* "name: value\nname: value" */
+static size_t headers(char *text, struct http_header *h)
+{
+	size_t n = 0;
+
+	for (char *save = NULL, *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char *colon = strstr(line, ": ");
+
+		*colon = '\0';
+		h[n++] = (struct http_header){ line, colon + 2, strlen(line), strlen(colon + 2) };
+	}
+	return n;
+}
+
+static void body(struct world *w, struct http_exchange *x, int dir, const char *text)
+{
+	size_t len = text ? strlen(text) : 0, step = w->split ?: len;
+
+	for (size_t i = 0; i < len; i += step)
+		if (!http_app_body(x, dir, (const uint8_t *)text + i, MIN(step, len - i), ++w->now))
+			break;
+}
+
+static struct http_exchange *ask(struct world *w, const char *method, const char *target, const char *head,
+				 const char *text)
+{
+	char copy[1024];
+	struct http_header list[32];
+	struct http_head h = {
+		.method = method, .target = target, .authority = "tools:8080", .major = 1, .minor = 1, .headers = list
+	};
+	struct http_exchange *x;
+
+	snprintf(copy, sizeof(copy), "%s", head);
+	h.n_headers = headers(copy, list);
+	x = http_app_request(w->app, &h, ++w->now);
+	ck_assert_ptr_nonnull(x);
+	body(w, x, 0, text);
+	http_app_done(x, 0, true, ++w->now);
+	return x;
+}
+
+static void answer(struct world *w, struct http_exchange *x, int status, const char *head, const char *text,
+		   bool complete)
+{
+	char copy[1024];
+	struct http_header list[32];
+	struct http_head h = { .status = status, .major = 1, .minor = 1, .headers = list };
+
+	snprintf(copy, sizeof(copy), "%s", head);
+	h.n_headers = headers(copy, list);
+	http_app_answer(x, &h, ++w->now);
+	body(w, x, 1, text);
+	http_app_done(x, 1, complete, ++w->now);
+	http_app_close(x, 0, NULL, ++w->now);
+}
+
+#define JSON "content-type: application/json"
+#define SSE "content-type: text/event-stream"
+
+static void exchange(struct world *w, const char *target, const char *head, const char *sent, int status,
+		     const char *answer_head, const char *received)
+{
+	answer(w, ask(w, "POST", target, head, sent), status, answer_head, received, true);
+}
+
+/* "mcp ok mcp.method.name=tools/call …": kind, outcome and the attributes that are named, in one line. */
+static void check(const struct world *w, size_t i, enum l7_kind kind, enum l7_outcome outcome, const char *want)
+{
+	char line[2048] = "", copy[2048];
+	const struct l7_record *r;
+	size_t n = 0;
+
+	ck_assert_uint_lt(i, w->n);
+	r = w->got[i];
+	snprintf(copy, sizeof(copy), "%s", want);
+	for (char *save = NULL, *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+		size_t len = strcspn(word, "=");
+		bool found = false;
+
+		for (unsigned a = 0; a < r->n_attrs; a++) {
+			const char *name = l7_key_name(r->attrs[a].key);
+
+			if (strlen(name) != len || memcmp(name, word, len))
+				continue;
+			found = true;
+			n += (size_t)(r->attrs[a].is_int ? snprintf(line + n, sizeof(line) - n, "%s%s=%ld",
+								    n ? " " : "", name, (long)r->attrs[a].i)
+							 : snprintf(line + n, sizeof(line) - n, "%s%s=%s", n ? " " : "",
+								    name, r->attrs[a].s));
+		}
+		if (!found)
+			n += (size_t)snprintf(line + n, sizeof(line) - n, "%s%.*s=", n ? " " : "", (int)len, word);
+	}
+	ck_assert_str_eq(line, want);
+	ck_assert_str_eq(l7_kind_name(r->kind), l7_kind_name(kind));
+	ck_assert_str_eq(l7_outcome_name(r->outcome), l7_outcome_name(outcome));
+	if (outcome == L7_OK) {
+		ck_assert_uint_gt(r->first_ns, 0);
+		ck_assert_uint_ge(r->last_ns, r->first_ns);
+	}
+}
+
+#define for_each_split(w) for (size_t split_ = 0; split_ < 3 && (begin(w, split_), true); split_++)
+
+START_TEST(plain_http)
+{
+	struct world w;
+
+	for_each_split(&w)
+	{
+		exchange(&w, "/a?b=c", "user-agent: curl", NULL, 200, "content-type: text/html", "<html>");
+		exchange(&w, "/a", JSON, "{\"x\":1}", 404, JSON, "{\"error\":\"no\"}");
+		answer(&w, ask(&w, "GET", "/big", "accept: *", NULL), 200, "content-type: video/mp4", "abc", false);
+		ck_assert_uint_eq(w.n, 3);
+		check(&w, 0, L7_HTTP, L7_OK,
+		      "http.request.method=POST url.path=/a http.response.status_code=200 url.query= "
+		      "server.address=tools "
+		      "http.response.header.content-type=text/html user_agent.original=curl");
+		check(&w, 1, L7_HTTP, L7_ERROR, "error.type=404 http.request.body.size=7");
+		check(&w, 2, L7_HTTP, L7_CANCELLED, "http.request.method=GET");
+		forget(&w);
+		end(&w);
+	}
+}
+END_TEST
+
+START_TEST(mcp_over_streamable_http)
+{
+	static const char head[] = JSON "\nmcp-session-id: 9ce87c8e\nmcp-protocol-version: 2025-11-25";
+	struct world w;
+
+	for_each_split(&w)
+	{
+		exchange(&w, "/mcp", JSON,
+			 "{\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-11-25\",\"clientInfo\":{"
+			 "\"name\":\"c\",\"version\":\"1\"}}"
+			 ",\"jsonrpc\":\"2.0\",\"id\":0}",
+			 200, SSE "\nmcp-session-id: 9ce87c8e",
+			 "event: message\ndata: "
+			 "{\"result\":{\"protocolVersion\":\"2025-06-18\",\"serverInfo\":{\"name\":\"s\",\"version\":"
+			 "\"2\"}},"
+			 "\"jsonrpc\":\"2.0\",\"id\":0}\n\n");
+		exchange(&w, "/mcp", head, "{\"method\":\"notifications/initialized\",\"jsonrpc\":\"2.0\"}", 202,
+			 "x: y", NULL);
+		exchange(
+		    &w, "/mcp", head,
+		    "{\"method\":\"tools\\/"
+		    "call\",\"params\":{\"arguments\":{\"name\":\"wrong\",\"method\":\"x\"},\"name\":\"execute_sql\"},"
+		    "\"jsonrpc\":\"2.0\",\"id\":2}",
+		    200, SSE,
+		    ": ping\r\n\r\nevent: message\r\ndata: {\"result\":{\"content\":[],\r\ndata: "
+		    "\"isError\":true},\"id\":2}\r\n\r\n");
+		exchange(&w, "/mcp", head,
+			 "{\"method\":\"tools/"
+			 "call\",\"params\":{\"name\":\"nosuch\"},\"jsonrpc\":\"2.0\",\"id\":\"a\\u0041\"}",
+			 200, JSON, "{\"error\":{\"code\":-32602,\"message\":\"m\"},\"id\":\"aA\"}");
+		ck_assert_uint_eq(w.n, 4);
+		check(&w, 0, L7_MCP, L7_OK,
+		      "mcp.method.name=initialize mcp.protocol.version=2025-06-18 mcp.client.name=c mcp.server.name=s "
+		      "jsonrpc.request.id=0 http.response.status_code=200");
+		check(&w, 1, L7_MCP, L7_ONEWAY,
+		      "mcp.method.name=notifications/initialized mcp.protocol.version=2025-11-25");
+		check(&w, 2, L7_MCP, L7_TOOL_ERROR,
+		      "mcp.method.name=tools/call gen_ai.tool.name=execute_sql error.type=tool_error "
+		      "gen_ai.operation.name=execute_tool");
+		check(&w, 3, L7_MCP, L7_ERROR, "jsonrpc.request.id=aA error.type=-32602 gen_ai.tool.name=nosuch");
+		ck_assert_str_ne(l7_record_get(w.got[2], L7_KEY_MCP_SESSION), "9ce87c8e"); /* hashed */
+		forget(&w);
+		end(&w);
+	}
+}
+END_TEST
+
+START_TEST(mcp_answers_on_another_connection)
+{
+	struct world w;
+	struct http_exchange *stream;
+	struct http_header type = { "content-type", "text/event-stream", 12, 17 };
+	struct http_head ok = { .status = 200, .headers = &type, .n_headers = 1 };
+
+	for_each_split(&w)
+	{
+		stream = ask(&w, "GET", "/sse", "accept: text/event-stream", NULL);
+		http_app_answer(stream, &ok, ++w.now);
+		body(&w, stream, 1, "event: endpoint\ndata: /messages?sessionId=abc\n\n");
+		exchange(&w, "/messages?sessionId=abc", JSON, "{\"method\":\"tools/list\",\"id\":1}", 202, "x: y",
+			 "Accepted");
+		ck_assert_uint_eq(w.n, 0);
+		body(&w, stream, 1, "event: message\ndata: {\"result\":{\"tools\":[]},\"id\":1}\n\n");
+		check(&w, 0, L7_MCP, L7_OK, "mcp.method.name=tools/list jsonrpc.request.id=1");
+		/* the server asks, the client answers in a request of its own */
+		body(&w, stream, 1, "data: {\"method\":\"elicitation/create\",\"params\":{},\"id\":0}\n\n");
+		exchange(&w, "/messages?sessionId=abc", JSON, "{\"result\":{\"action\":\"accept\"},\"id\":0}", 202,
+			 "x: y", "Accepted");
+		check(&w, 1, L7_MCP, L7_OK, "mcp.method.name=elicitation/create jsonrpc.request.id=0");
+		ck_assert_uint_eq(w.got[1]->flags, L7_FROM_SERVER);
+		http_app_done(stream, 1, false, ++w.now);
+		http_app_close(stream, 0, NULL, ++w.now);
+		check(&w, 2, L7_HTTP, L7_CANCELLED, "http.request.method=GET weir.stream.events=3");
+		ck_assert_uint_eq(w.got[2]->flags, L7_LONG_LIVED);
+		ck_assert_uint_eq(w.n, 3);
+		forget(&w);
+		end(&w);
+	}
+}
+END_TEST
+
+START_TEST(mcp_without_sessions)
+{
+	struct world w;
+
+	for_each_split(&w)
+	{
+		exchange(&w, "/mcp", JSON "\nmcp-protocol-version: 2026-07-28\nmcp-method: tools/call\nmcp-name: add",
+			 "{\"method\":\"tools/call\",\"params\":{\"name\":\"add\",\"_meta\":{\"io.modelcontextprotocol/"
+			 "protocolVersion\":\"2026-07-28\","
+			 "\"io.modelcontextprotocol/"
+			 "clientInfo\":{\"name\":\"c\",\"version\":\"1\"},\"traceparent\":\"00-1-2-3\"}},\"id\":6}",
+			 200, JSON,
+			 "{\"result\":{\"content\":[],\"_meta\":{\"io.modelcontextprotocol/"
+			 "serverInfo\":{\"name\":\"s\",\"version\":\"2\"}}},\"id\":6}");
+		check(&w, 0, L7_MCP, L7_OK,
+		      "mcp.protocol.version=2026-07-28 mcp.client.name=c mcp.server.name=s traceparent=00-1-2-3 "
+		      "gen_ai.tool.name=add");
+		ck_assert_uint_eq(w.n, 1);
+		forget(&w);
+		/* the body is not looked into: the headers still tell */
+		w.host.headers_only = true;
+		exchange(
+		    &w, "/mcp",
+		    JSON
+		    "\nmcp-protocol-version: 2026-07-28\nmcp-method: tools/call\nmcp-name: =?base64?Z3LDtsOfZQ==?=",
+		    "{}", 200, JSON, "{}");
+		check(&w, 0, L7_MCP, L7_OK, "mcp.method.name=tools/call gen_ai.tool.name=größe");
+		forget(&w);
+		end(&w);
+	}
+}
+END_TEST
+
+START_TEST(a2a_of_all_versions)
+{
+	struct world w;
+
+	for_each_split(&w)
+	{
+		exchange(&w, "/", JSON "\na2a-version: 1.0",
+			 "{\"jsonrpc\":\"2.0\",\"method\":\"SendStreamingMessage\",\"params\":{\"message\":{"
+			 "\"messageId\":\"m\",\"parts\":[]}},\"id\":2}",
+			 200, SSE,
+			 "data: "
+			 "{\"id\":2,\"result\":{\"task\":{\"id\":\"t\",\"contextId\":\"x\",\"status\":{\"state\":"
+			 "\"TASK_STATE_SUBMITTED\"}}}}\n\n"
+			 "data: "
+			 "{\"id\":2,\"result\":{\"statusUpdate\":{\"taskId\":\"t\",\"status\":{\"state\":\"TASK_STATE_"
+			 "COMPLETED\"}}}}\n\n");
+		exchange(&w, "/", JSON,
+			 "{\"id\":1,\"method\":\"message/"
+			 "send\",\"params\":{\"message\":{\"kind\":\"message\",\"messageId\":\"n\"}}}",
+			 200, JSON,
+			 "{\"id\":1,\"result\":{\"kind\":\"task\",\"id\":\"u\",\"contextId\":\"y\",\"status\":{"
+			 "\"state\":\"failed\"}}}");
+		exchange(&w, "/", JSON, "{\"id\":2,\"method\":\"tasks/get\",\"params\":{\"id\":\"v\"}}", 200, JSON,
+			 "{\"id\":2,\"error\":{\"code\":-32001}}");
+		exchange(&w, "/rest/message:send", JSON "\na2a-version: 1.0", "{\"message\":{\"messageId\":\"o\"}}",
+			 200, "content-type: application/a2a+json",
+			 "{\"task\":{\"id\":\"w\",\"status\":{\"state\":\"TASK_STATE_WORKING\"}}}");
+		answer(&w, ask(&w, "GET", "/rest/tasks/w", "a2a-version: 1.0", NULL), 200, JSON,
+		       "{\"id\":\"w\",\"status\":{\"state\":\"TASK_STATE_COMPLETED\"}}", true);
+		check(&w, 0, L7_A2A, L7_OK,
+		      "a2a.method.name=SendStreamingMessage a2a.protocol.version=1.0 a2a.task.id=t a2a.message.id=m "
+		      "gen_ai.conversation.id=x a2a.task.state=TASK_STATE_COMPLETED weir.stream.events=2 "
+		      "a2a.method.original=");
+		check(&w, 1, L7_A2A, L7_ERROR,
+		      "a2a.method.name=SendMessage a2a.method.original=message/send a2a.protocol.version=0.3 "
+		      "a2a.task.id=u "
+		      "a2a.task.state=TASK_STATE_FAILED error.type=TASK_STATE_FAILED");
+		check(&w, 2, L7_A2A, L7_ERROR, "a2a.method.name=GetTask a2a.task.id=v error.type=-32001");
+		check(&w, 3, L7_A2A, L7_OK,
+		      "a2a.method.name=SendMessage a2a.message.id=o a2a.task.id=w a2a.task.state=TASK_STATE_WORKING");
+		check(&w, 4, L7_A2A, L7_OK,
+		      "a2a.method.name=GetTask a2a.task.id=w a2a.task.state=TASK_STATE_COMPLETED");
+		ck_assert_uint_eq(w.n, 5);
+		forget(&w);
+		end(&w);
+	}
+}
+END_TEST
+
+START_TEST(model_calls)
+{
+	struct world w;
+
+	for_each_split(&w)
+	{
+		exchange(&w, "/v1/chat/completions", JSON,
+			 "{\"messages\":[{\"role\":\"user\",\"model\":\"no\"}],\"model\":\"gpt-5\",\"stream\":true}",
+			 200, SSE,
+			 "data: "
+			 "{\"id\":\"r\",\"model\":\"gpt-5-1\",\"choices\":[{\"delta\":{\"content\":\"x\"}}],\"usage\":"
+			 "null}\n\n"
+			 "data: {\"choices\":[{\"finish_reason\":\"stop\"}]}\n\n"
+			 "data: "
+			 "{\"choices\":[],\"usage\":{\"prompt_tokens\":1200,\"completion_tokens\":340,\"prompt_tokens_"
+			 "details\":{\"cached_tokens\":7}}}\n\n"
+			 "data: [DONE]\n\n");
+		exchange(&w, "/v1/messages", JSON, "{\"model\":\"claude\"}", 200, JSON,
+			 "{\"model\":\"claude\",\"stop_reason\":\"end_turn\",\"usage\":{\"input_tokens\":3,\"output_"
+			 "tokens\":5,"
+			 "\"cache_read_input_tokens\":10,\"cache_creation_input_tokens\":20}}");
+		exchange(&w, "/v1beta/models/gemini-3:streamGenerateContent?alt=sse", JSON, "{}", 200, SSE,
+			 "data: "
+			 "{\"candidates\":[{\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":4,"
+			 "\"candidatesTokenCount\":6}}\n\n");
+		exchange(&w, "/api/chat", JSON, "{\"model\":\"llama\"}", 200, "content-type: application/x-ndjson",
+			 "{\"model\":\"llama\",\"done\":false}\n{\"model\":\"llama\",\"done_reason\":\"stop\",\"prompt_"
+			 "eval_count\":8,\"eval_count\":9}\n");
+		exchange(&w, "/v1/chat/completions", JSON, "{\"model\":\"gpt-5\"}", 429, JSON,
+			 "{\"error\":{\"code\":\"rate\"}}");
+		check(&w, 0, L7_LLM, L7_OK,
+		      "gen_ai.provider.name=openai gen_ai.operation.name=chat gen_ai.request.model=gpt-5 "
+		      "gen_ai.response.model=gpt-5-1 "
+		      "gen_ai.request.stream=1 gen_ai.response.finish_reasons=stop gen_ai.usage.input_tokens=1200 "
+		      "gen_ai.usage.output_tokens=340 gen_ai.usage.cache_read.input_tokens=7");
+		check(&w, 1, L7_LLM, L7_OK,
+		      "gen_ai.provider.name=anthropic gen_ai.usage.input_tokens=33 gen_ai.usage.output_tokens=5");
+		check(&w, 2, L7_LLM, L7_OK,
+		      "gen_ai.provider.name=gcp.gemini gen_ai.request.model=gemini-3 gen_ai.usage.input_tokens=4 "
+		      "gen_ai.usage.output_tokens=6 "
+		      "gen_ai.request.stream=1");
+		check(&w, 3, L7_LLM, L7_OK,
+		      "gen_ai.provider.name=ollama gen_ai.usage.input_tokens=8 gen_ai.usage.output_tokens=9 "
+		      "gen_ai.response.finish_reasons=stop gen_ai.request.stream=1");
+		check(&w, 4, L7_LLM, L7_ERROR, "error.type=429 gen_ai.request.stream=0");
+		ck_assert_uint_eq(w.n, 5);
+		forget(&w);
+		end(&w);
+	}
+}
+END_TEST
+
+START_TEST(batches_gaps_and_depth)
+{
+	static char deep[50000];
+	struct http_exchange *x;
+	struct http_header type = { "content-type", "application/json", 12, 16 };
+	struct http_head ok = { .status = 200, .headers = &type, .n_headers = 1 };
+	struct world w;
+	size_t n = 0;
+
+	for_each_split(&w)
+	{
+		exchange(&w, "/mcp", JSON,
+			 "[{\"method\":\"tools/"
+			 "list\",\"id\":1},{\"method\":\"ping\",\"id\":2},{\"method\":\"notifications/cancelled\"}]",
+			 200, JSON, "[{\"id\":2,\"result\":{}},{\"id\":1,\"result\":{\"isError\":false}}]");
+		ck_assert_uint_eq(w.n, 3);
+		check(&w, 0, L7_MCP, L7_ONEWAY, "mcp.method.name=notifications/cancelled");
+		check(&w, 1, L7_MCP, L7_OK, "mcp.method.name=ping");
+		check(&w, 2, L7_MCP, L7_OK, "mcp.method.name=tools/list");
+		forget(&w);
+		/* what comes after a hole is not guessed */
+		x = ask(&w, "POST", "/mcp", JSON, "{\"method\":\"tools/call\",\"params\":{\"name\":\"a\"},\"id\":3}");
+		http_app_answer(x, &ok, ++w.now);
+		body(&w, x, 1, "{\"result\":{\"content\":[");
+		http_app_body_gap(x, 1, 100000, ++w.now);
+		body(&w, x, 1, "],\"isError\":true},\"id\":3}");
+		http_app_done(x, 1, true, ++w.now);
+		http_app_close(x, 0, NULL, ++w.now);
+		ck_assert_uint_eq(w.n, 1);
+		check(&w, 0, L7_MCP, L7_UNKNOWN, "gen_ai.tool.name=a");
+		ck_assert_uint_eq(w.got[0]->flags, L7_PARTIAL);
+		forget(&w);
+		n = (size_t)snprintf(deep, sizeof(deep), "{\"method\":\"tools/call\",\"params\":{\"arguments\":");
+		memset(deep + n, '[', 20000);
+		memset(deep + n + 20000, ']', 20000);
+		strcpy(deep + n + 40000, ",\"name\":\"deep\"},\"id\":4}");
+		exchange(&w, "/mcp", JSON, deep, 200, JSON, "{\"result\":{},\"id\":4}");
+		check(&w, 0, L7_MCP, L7_OK, "gen_ai.tool.name=deep jsonrpc.request.id=4");
+		forget(&w);
+		end(&w);
+	}
+}
+END_TEST
+
+START_TEST(grpc_calls)
+{
+	struct http_header type = { "content-type", "application/grpc", 12, 16 },
+			   trailer[] = { { "grpc-status", "5", 11, 1 },
+					 { "grpc-message", "Task%20not%20found", 12, 18 } };
+	struct http_head req = { .method = "POST",
+				 .target = "/lf.a2a.v1.A2AService/GetTask",
+				 .authority = "a",
+				 .major = 2,
+				 .headers = &type,
+				 .n_headers = 1 };
+	struct http_head ok = { .status = 200, .headers = &type, .n_headers = 1 },
+			 end_ = { .headers = trailer, .n_headers = 2 };
+	static const uint8_t messages[] = { 0, 0, 0, 0, 2, 'a', 'b', 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 'c' };
+	struct http_exchange *x;
+	struct world w;
+
+	for_each_split(&w)
+	{
+		x = http_app_request(w.app, &req, ++w.now);
+		http_app_done(x, 0, true, ++w.now);
+		http_app_answer(x, &ok, ++w.now);
+		for (size_t i = 0; i < sizeof(messages); i += split_ + 1)
+			http_app_body(x, 1, messages + i, MIN(split_ + 1, sizeof(messages) - i), ++w.now);
+		http_app_trailers(x, 1, &end_, ++w.now);
+		http_app_done(x, 1, true, ++w.now);
+		http_app_close(x, 0, NULL, ++w.now);
+		check(&w, 0, L7_A2A, L7_ERROR,
+		      "rpc.system.name=grpc rpc.method=lf.a2a.v1.A2AService/GetTask rpc.status_code=NOT_FOUND "
+		      "error.type=NOT_FOUND a2a.method.name=GetTask a2a.protocol.version=1.0 weir.stream.events=3");
+		ck_assert_str_eq(l7_record_get(w.got[0], L7_KEY_RPC_MESSAGE), "Task not found");
+		forget(&w);
+		end(&w);
+	}
+}
+END_TEST
+
+UNIT_MAIN(app, plain_http, mcp_over_streamable_http, mcp_answers_on_another_connection, mcp_without_sessions,
+	  a2a_of_all_versions, model_calls, batches_gaps_and_depth, grpc_calls)
