@@ -13,9 +13,10 @@ Q := $(if $(filter 0,$(V)),@)
 say = $(if $(filter 0,$(V)),@printf '  %-8s %s\n' $(1) $(2))
 
 # Debian 12 packages: what building needs, what tests, demo and benchmarks run.
-PKGS_BUILD := gcc musl-tools clang llvm make git pkg-config libc6-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev bpftool \
+PKGS_BUILD = gcc musl-tools clang llvm make git pkg-config libc6-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev bpftool \
 	libjansson-dev libyaml-dev libnghttp2-dev libprotobuf-c-dev libssl-dev \
-	protobuf-c-compiler libsystemd-dev uthash-dev libcap-ng-dev libnftables-dev libcurl4-openssl-dev
+	protobuf-c-compiler libsystemd-dev uthash-dev libcap-ng-dev libnftables-dev libcurl4-openssl-dev \
+	$(if $(shell apt-cache show libllhttp-dev 2>/dev/null),libllhttp-dev,node-llhttp)
 PKGS_TEST := check iproute2 iputils-ping nftables procps jq curl socat netcat-openbsd python3 python3-hpack containernetworking-plugins \
 	libclang-rt-14-dev xz-utils
 PKGS_CHECK := clang-tidy cppcheck shellcheck check
@@ -30,8 +31,13 @@ BPF_CFLAGS := -std=gnu17 -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-
 	-Iinclude -I. -I/usr/include/$(shell $(CC) -dumpmachine) -MMD -MP
 
 pkgs = $(shell pkg-config --libs $(1) 2>/dev/null)
+# llhttp is a library in Debian 13; Debian 12 has its C sources, as generated for Node.js.
+LLHTTP_LIBS := $(call pkgs,libllhttp)
+LLHTTP_SRC := $(if $(LLHTTP_LIBS),,$(wildcard /usr/share/llhttp/*.c))
+llhttp_obj = $(LLHTTP_SRC:/usr/share/%.c=$(B)/$(1)/%.o)
+CPPFLAGS += $(if $(LLHTTP_LIBS),,-isystem /usr/share/include/llhttp)
 LIB_LIBS = $(call pkgs,jansson yaml-0.1 libnghttp2 libprotobuf-c openssl)
-AGENT_LIBS = $(LIB_LIBS) $(call pkgs,libbpf libsystemd libcap-ng libnftables zlib libcurl) -lpthread
+AGENT_LIBS = $(LIB_LIBS) $(call pkgs,libbpf libsystemd libcap-ng libnftables zlib libcurl) $(LLHTTP_LIBS) -lpthread
 # weir-cni is static and starts for every pod. glibc's start-up asks the processor for its caches, which a virtual
 # machine traps (33 times, 15 us each where this was measured); musl's does not.
 CNI_CC := $(or $(shell command -v musl-gcc),$(CC))
@@ -84,14 +90,18 @@ $(B)/$(1)/%.o: %.c Makefile | $(PROTO_H) $(SKEL)
 	$(Q)mkdir -p $$(@D) && $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(2) -c $$< -o $$@
 $(B)/$(1)/gen/%.o: $(B)/gen/%.c Makefile | $(PROTO_H)
 	$(Q)mkdir -p $$(@D) && $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(2) -c $$< -o $$@
+$(B)/$(1)/llhttp/%.o: /usr/share/llhttp/%.c Makefile
+	$(Q)mkdir -p $$(@D) && $(CC) -isystem /usr/share/include/llhttp -DLLHTTP_STRICT_MODE=1 $(CFLAGS) $(2) -w -c $$< -o $$@
 $(B)/$(1)/libweir.a: $(call obj,$(1),$(LIB_SRC) $(PROTO_C))
 	$(Q)mkdir -p $$(@D) && rm -f $$@ && ar rcs $$@ $$^
-$(B)/$(1)/libagent.a: $(filter-out %/main.o,$(call obj,$(1),$(AGENT_SRC)))
+$(B)/$(1)/libagent.a: $(filter-out %/main.o,$(call obj,$(1),$(AGENT_SRC))) $(call llhttp_obj,$(1))
 	$(Q)mkdir -p $$(@D) && rm -f $$@ && ar rcs $$@ $$^
 $(B)/$(1)/libcni.a: $(filter-out %/main.o,$(call obj,$(1),$(CNI_SRC)))
 	$(Q)mkdir -p $$(@D) && rm -f $$@ && ar rcs $$@ $$^
 $(B)/$(1)/libcli.a: $(filter-out %/main.o,$(call obj,$(1),$(CLI_SRC)))
 	$(Q)mkdir -p $$(@D) && rm -f $$@ && ar rcs $$@ $$^
+$(B)/$(1)/llhttp: $(call llhttp_obj,$(1))
+	$(Q)mkdir -p $$@
 endef
 $(eval $(call compile,o,))
 $(eval $(call compile,san,$(SAN)))

@@ -1,0 +1,913 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * HTTP/2: an own walk over the frames, nghttp2 for HPACK. Header blocks are inflated as they come, nothing but nine
+ * bytes of a frame's head and small payloads is kept. HPACK has state: a connection of which anything but the payload
+ * of DATA and of frames without meaning is missing cannot be read any more, nor one whose beginning was not seen.
+ */
+#include <nghttp2/nghttp2.h>
+
+#include "agent/l7/http_head.h"
+#include "lib/hash.h"
+
+#define STREAMS_MAX 1024        /* open at once */
+#define SETTINGS_PENDING_MAX 16 /* frames not acknowledged yet */
+#define CONTINUATIONS_MAX 32    /* per header block */
+#define TABLE_MAX (64 * 1024)   /* HPACK table; an encoder that uses more than this cannot be followed */
+#define TABLE_DEFAULT 4096
+#define ENTRY_COST 160 /* memory of an entry of nghttp2's table beyond what HPACK counts, at most */
+#define INFLATER_COST 4096
+#define STATIC_ENTRIES 61
+#define RESETS_MAX 1000 /* streams that the client resets before an answer: at once, and per second below */
+#define RESETS_PER_SECOND 33
+#define SKIP_MIN 4096
+#define WANT_AFTER 8192
+#define WANT_STEP (64 * 1024)
+#define FRAME_HEAD 9
+#define NO_TABLE UINT32_MAX
+
+static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+struct stream {
+	UT_hash_handle hh;
+	uint32_t id;
+	struct http_exchange *x; /* NULL: not reported */
+	bool answered, done[2], unwanted[2];
+};
+
+enum part {
+	PREFACE,
+	HEAD,
+	SMALL, /* payload that is collected: settings, RST_STREAM, GOAWAY, what stands before a header block */
+	BLOCK, /* of headers */
+	DATA,
+	REST, /* padding, and payload without meaning */
+};
+
+struct side {
+	nghttp2_hd_inflater *inflater;
+	struct http_builder head;
+	uint64_t start_ns; /* of the header block */
+	uint64_t since_want, wanted_on, block_bytes;
+	size_t n_small, want_small; /* collected of the part, and its length */
+	enum part part;
+	uint32_t left, rest; /* of BLOCK or DATA; of the payload after it */
+	uint32_t id, block_id, promised;
+	uint32_t frame_max;                    /* what the other side allows this one */
+	uint32_t tables[SETTINGS_PENDING_MAX]; /* sizes announced by this side and not acknowledged yet */
+	size_t n_tables;
+	uint32_t table; /* of the SETTINGS frame being read */
+	unsigned continuations;
+	const char *malformed; /* of the header block: the stream's error, not the connection's */
+	uint8_t type, flags;
+	bool in_block, block_ends_stream, skipped;
+	uint8_t small[FRAME_HEAD];
+};
+
+struct h2 {
+	struct l7_host *host;
+	struct http_app *app;
+	struct side side[2];
+	struct stream *streams;
+	uint32_t last_id;
+	uint32_t resets;
+	uint64_t resets_ns, ns;
+	bool over;
+};
+
+static void close_stream(struct h2 *c, struct stream *st, uint16_t flags, const char *reason)
+{
+	HASH_DEL(c->streams, st);
+	if (st->x)
+		http_app_close(st->x, flags, reason, c->ns);
+	free(st);
+}
+
+static void done(struct h2 *c, struct stream *st, int dir, bool complete)
+{
+	if (st->x && !st->done[dir] && (dir == 0 || st->answered))
+		http_app_done(st->x, dir, complete, c->ns);
+	st->done[dir] = true;
+}
+
+static void cut_stream(struct h2 *c, struct stream *st, uint16_t flags)
+{
+	done(c, st, 0, false);
+	done(c, st, 1, false);
+	close_stream(c, st, flags, NULL);
+}
+
+static void close_all(struct h2 *c, uint16_t flags)
+{
+	struct stream *st, *next;
+
+	HASH_ITER (hh, c->streams, st, next)
+		cut_stream(c, st, flags);
+}
+
+static void free_sides(struct h2 *c)
+{
+	for (int dir = 0; dir < 2; dir++) {
+		struct side *s = &c->side[dir];
+
+		http_builder_done(&s->head);
+		if (s->inflater)
+			nghttp2_hd_inflate_del(TAKE_PTR(s->inflater));
+	}
+}
+
+static void ignore(struct h2 *c)
+{
+	close_all(c, L7_PARTIAL);
+	free_sides(c);
+	c->over = true;
+	c->host->ignore(c->host);
+}
+
+static struct stream *find(struct h2 *c, uint32_t id)
+{
+	struct stream *st;
+
+	HASH_FIND(hh, c->streams, &id, sizeof(id), st);
+	return st;
+}
+
+/* NULL: out of memory. */
+static struct stream *new_stream(struct h2 *c, struct side *s, const struct http_head *head)
+{
+	struct stream *st = calloc(1, sizeof(*st));
+
+	if (!st)
+		return NULL;
+	st->id = s->block_id;
+	HASH_ADD(hh, c->streams, id, sizeof(st->id), st);
+	if (!hash_added(st)) {
+		free(st);
+		return NULL;
+	}
+	st->x = http_app_request(c->app, head, s->start_ns);
+	st->unwanted[0] = st->unwanted[1] = c->host->headers_only;
+	return st;
+}
+
+/* The connection cannot be read; the stream whose frame this is says why. reason NULL: out of memory. */
+static void fail(struct h2 *c, int dir, const char *reason)
+{
+	struct side *s = &c->side[dir];
+	uint32_t id = s->in_block ? s->block_id : s->id;
+	struct stream *st = find(c, id);
+	struct http_head head = { .major = 2 };
+
+	if (!st && dir == 0 && s->in_block && id > c->last_id && http_builder_seal(&s->head, &head) == 0)
+		st = new_stream(c, s, &head);
+	if (st)
+		close_stream(c, st, reason ? L7_UNPARSEABLE : L7_PARTIAL, reason);
+	ignore(c);
+}
+
+/* ---- header blocks */
+
+static bool is_hop_by_hop(const struct http_header *h)
+{
+	static const char *const names[] = { "connection", "transfer-encoding", "keep-alive", "proxy-connection",
+					     "upgrade" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (streq(h->name, names[i]))
+			return true;
+	}
+	return false;
+}
+
+static const char *malformed_headers(const struct http_head *head)
+{
+	for (size_t i = 0; i < head->n_headers; i++) {
+		if (head->headers[i].name[0] == ':')
+			return "pseudo header in the wrong place";
+		if (is_hop_by_hop(&head->headers[i]))
+			return "header of HTTP/1 in HTTP/2";
+	}
+	return NULL;
+}
+
+static const char *malformed_pseudo(const struct http_builder *b, bool request)
+{
+	static const char *const known[] = { ":method", ":scheme", ":authority", ":path", ":protocol" };
+
+	for (size_t i = 0; i < b->n_pseudo; i++) {
+		const char *name = b->headers.v[i].name;
+		bool ok = !request && streq(name, ":status");
+
+		for (size_t k = 0; request && k < ARRAY_SIZE(known); k++)
+			ok |= streq(name, known[k]);
+		if (!ok || http_builder_pseudo(b, name) != b->headers.v[i].value)
+			return "unknown or repeated pseudo header";
+	}
+	return NULL;
+}
+
+static const char *malformed_request(const struct side *s, const struct http_head *head)
+{
+	const char *bad = s->malformed ?: malformed_pseudo(&s->head, true) ?: malformed_headers(head);
+
+	if (bad)
+		return bad;
+	if (!head->method[0])
+		return "no :method";
+	return head->target[0] || streq(head->method, "CONNECT") ? NULL : "no :path";
+}
+
+static const char *malformed_answer(const struct side *s, const struct http_head *head)
+{
+	const char *bad = s->malformed ?: malformed_pseudo(&s->head, false) ?: malformed_headers(head);
+
+	return bad ?: head->status < 100 ? "no :status" : NULL;
+}
+
+static int status_of(const struct http_builder *b)
+{
+	const char *s = http_builder_pseudo(b, ":status");
+
+	if (!s || strlen(s) != 3 || strspn(s, "0123456789") != 3)
+		return 0;
+	return atoi(s);
+}
+
+static void end_stream(struct h2 *c, struct stream *st, int dir)
+{
+	done(c, st, dir, true);
+	if (st->done[0] && st->done[1])
+		close_stream(c, st, 0, NULL);
+}
+
+static void take_request(struct h2 *c, struct side *s, const struct http_head *head)
+{
+	const char *bad = malformed_request(s, head);
+	struct stream *st;
+
+	if (s->block_id <= c->last_id || s->block_id % 2 == 0) {
+		if (s->block_id % 2 == 0)
+			fail(c, 0, "request on a stream of the server");
+		return; /* else of a stream that is closed: only the table counts */
+	}
+	c->last_id = s->block_id;
+	st = new_stream(c, s, head);
+	if (!st) {
+		ignore(c);
+		return;
+	}
+	if (bad)
+		close_stream(c, st, L7_UNPARSEABLE, bad);
+	else if (HASH_COUNT(c->streams) > STREAMS_MAX)
+		close_stream(c, st, L7_PARTIAL, "too many open streams");
+	else if (s->block_ends_stream)
+		end_stream(c, st, 0);
+}
+
+static void take_trailers(struct h2 *c, int dir, struct stream *st, const struct http_head *head)
+{
+	struct side *s = &c->side[dir];
+	const char *bad = s->malformed ?: malformed_headers(head);
+
+	if (!bad && (s->head.n_pseudo || !s->block_ends_stream))
+		bad = "trailers that are none";
+	if (bad) {
+		close_stream(c, st, L7_UNPARSEABLE, bad);
+		return;
+	}
+	if (st->x && head->n_headers)
+		http_app_trailers(st->x, dir, head, c->ns);
+	end_stream(c, st, dir);
+}
+
+static void take_answer(struct h2 *c, struct stream *st, const struct http_head *head)
+{
+	struct side *s = &c->side[1];
+	const char *bad = malformed_answer(s, head);
+
+	if (bad) {
+		close_stream(c, st, L7_UNPARSEABLE, bad);
+		return;
+	}
+	if (head->status < 200 && !s->block_ends_stream)
+		return;
+	st->answered = true;
+	if (st->x)
+		http_app_answer(st->x, head, s->start_ns);
+	if (s->block_ends_stream)
+		end_stream(c, st, 1);
+}
+
+static void take_head(struct h2 *c, int dir)
+{
+	struct side *s = &c->side[dir];
+	struct http_head head = { .major = 2 };
+	struct stream *st = find(c, s->block_id);
+
+	if (http_builder_seal(&s->head, &head) < 0) {
+		fail(c, dir, NULL);
+		return;
+	}
+	head.status = status_of(&s->head);
+	if (s->promised) /* a pushed answer is not asked for: nobody's exchange */
+		;
+	else if (dir == 0 && !st)
+		take_request(c, s, &head);
+	else if (st && st->done[dir])
+		close_stream(c, st, L7_UNPARSEABLE, "headers after the end of the stream");
+	else if (st && dir == 1 && !st->answered)
+		take_answer(c, st, &head);
+	else if (st)
+		take_trailers(c, dir, st, &head);
+}
+
+static int add_header(struct side *s, const nghttp2_nv *nv)
+{
+	int r = http_builder_name(&s->head, nv->name, nv->namelen);
+
+	if (!nghttp2_check_header_name(nv->name, nv->namelen))
+		s->malformed = "invalid header name";
+	else if (!nghttp2_check_header_value(nv->value, nv->valuelen))
+		s->malformed = "invalid header value";
+	/* What is invalid may hold a NUL, and is not kept. */
+	return r
+		   ?: s->malformed ? http_builder_value(&s->head, "", 0)
+				   : http_builder_value(&s->head, nv->value, nv->valuelen);
+}
+
+/* NULL, or why the block cannot be read; *ret_oom says that it is for lack of memory. */
+static const char *inflate(struct side *s, const uint8_t *data, size_t len, bool final, bool *ret_oom)
+{
+	for (;;) {
+		int flags = 0, r;
+		nghttp2_nv nv;
+		ssize_t n = nghttp2_hd_inflate_hd2(s->inflater, &nv, &flags, data, len, final);
+
+		if (n < 0) {
+			*ret_oom = n == NGHTTP2_ERR_NOMEM;
+			return "HPACK cannot be decoded";
+		}
+		data += n;
+		len -= n;
+		if (flags & NGHTTP2_HD_INFLATE_EMIT) {
+			r = add_header(s, &nv);
+			*ret_oom = r == -ENOMEM;
+			if (r < 0)
+				return "too many or too large headers";
+		}
+		if (flags & NGHTTP2_HD_INFLATE_FINAL) {
+			nghttp2_hd_inflate_end_headers(s->inflater);
+			return NULL;
+		}
+		if (!(flags & NGHTTP2_HD_INFLATE_EMIT) && !len)
+			return NULL;
+	}
+}
+
+static void take_block(struct h2 *c, int dir, const uint8_t *data, size_t len)
+{
+	struct side *s = &c->side[dir];
+	bool final = len == s->left && (s->flags & NGHTTP2_FLAG_END_HEADERS), oom = false;
+	const char *bad = inflate(s, data, len, final, &oom);
+
+	s->left -= len;
+	s->block_bytes += len;
+	if (!bad && s->block_bytes > HTTP_HEAD_MAX)
+		bad = "too many or too large headers";
+	if (bad) {
+		fail(c, dir, oom ? NULL : bad);
+		return;
+	}
+	if (final) {
+		s->in_block = false;
+		take_head(c, dir);
+		http_builder_done(&s->head);
+	}
+}
+
+/* ---- frames */
+
+static void begin_part(struct side *s, enum part part, size_t want_small)
+{
+	s->part = part;
+	s->n_small = 0;
+	s->want_small = want_small;
+}
+
+static void end_frame(struct side *s)
+{
+	begin_part(s, HEAD, FRAME_HEAD);
+}
+
+static void set_rest(struct side *s)
+{
+	if (s->rest)
+		s->part = REST;
+	else
+		end_frame(s);
+}
+
+static void begin_block(struct h2 *c, struct side *s, uint32_t promised)
+{
+	s->in_block = true;
+	s->block_id = s->id;
+	s->promised = promised;
+	s->block_ends_stream = s->type == NGHTTP2_HEADERS && (s->flags & NGHTTP2_FLAG_END_STREAM);
+	s->block_bytes = 0;
+	s->continuations = 0;
+	s->malformed = NULL;
+	s->start_ns = c->ns;
+	http_builder_done(&s->head);
+}
+
+static const char *bad_frame(const struct side *s, uint32_t len, int dir)
+{
+	bool stream = s->type == NGHTTP2_DATA || s->type == NGHTTP2_HEADERS || s->type == NGHTTP2_RST_STREAM ||
+		      s->type == NGHTTP2_PRIORITY || s->type == NGHTTP2_CONTINUATION || s->type == NGHTTP2_PUSH_PROMISE;
+	bool connection = s->type == NGHTTP2_SETTINGS || s->type == NGHTTP2_PING || s->type == NGHTTP2_GOAWAY;
+
+	if (len > s->frame_max)
+		return "frame larger than allowed";
+	if (s->in_block != (s->type == NGHTTP2_CONTINUATION) || (s->in_block && s->id != s->block_id))
+		return "header block interrupted";
+	if ((stream && !s->id) || (connection && s->id))
+		return "frame on the wrong stream";
+	if (s->type == NGHTTP2_PUSH_PROMISE && dir == 0)
+		return "push by the client";
+	if ((s->type == NGHTTP2_RST_STREAM || s->type == NGHTTP2_WINDOW_UPDATE) && len != 4)
+		return "frame of the wrong size";
+	if ((s->type == NGHTTP2_PING && len != 8) || (s->type == NGHTTP2_PRIORITY && len != 5) ||
+	    (s->type == NGHTTP2_GOAWAY && len < 8) || (s->type == NGHTTP2_SETTINGS && len % 6))
+		return "frame of the wrong size";
+	if (s->type == NGHTTP2_SETTINGS && (s->flags & NGHTTP2_FLAG_ACK) && len)
+		return "frame of the wrong size";
+	return NULL;
+}
+
+/* What the other side announced first and this one now acknowledges is in force for this one's header blocks. */
+static const char *settings_acked(struct h2 *c, int dir)
+{
+	struct side *other = &c->side[!dir];
+	uint32_t size = other->tables[0];
+
+	if (!other->n_tables)
+		return "SETTINGS acknowledged that were not sent";
+	other->n_tables--;
+	memmove(other->tables, other->tables + 1, other->n_tables * sizeof(*other->tables));
+	if (size != NO_TABLE && nghttp2_hd_inflate_change_table_size(c->side[dir].inflater, MIN(size, TABLE_MAX)) < 0)
+		return "HPACK cannot be decoded";
+	return NULL;
+}
+
+static const char *settings_end(struct side *s)
+{
+	if (s->n_tables == SETTINGS_PENDING_MAX)
+		return "too many SETTINGS without an acknowledgement";
+	s->tables[s->n_tables++] = s->table;
+	end_frame(s);
+	return NULL;
+}
+
+/* Bytes before the header block or the data: length of the padding, priority, promised stream. */
+static size_t prefix_len(const struct side *s)
+{
+	size_t n = s->flags & NGHTTP2_FLAG_PADDED ? 1 : 0;
+
+	if (s->type == NGHTTP2_CONTINUATION)
+		return 0;
+	if (s->type == NGHTTP2_HEADERS && (s->flags & NGHTTP2_FLAG_PRIORITY))
+		n += 5;
+	return s->type == NGHTTP2_PUSH_PROMISE ? n + 4 : n;
+}
+
+static void end_data(struct h2 *c, int dir)
+{
+	struct side *s = &c->side[dir];
+	struct stream *st = find(c, s->id);
+
+	if (st && (s->flags & NGHTTP2_FLAG_END_STREAM) && !st->done[dir])
+		end_stream(c, st, dir);
+	set_rest(s);
+}
+
+/* The payload of DATA, HEADERS, PUSH_PROMISE and CONTINUATION after its prefix. */
+static const char *begin_payload(struct h2 *c, int dir)
+{
+	struct side *s = &c->side[dir];
+	uint32_t pad = s->want_small && (s->flags & NGHTTP2_FLAG_PADDED) ? s->small[0] : 0;
+
+	if (pad > s->rest)
+		return "padding longer than its frame";
+	s->left = s->rest - pad;
+	s->rest = pad;
+	if (s->type == NGHTTP2_DATA) {
+		s->part = DATA;
+		s->skipped = false;
+		if (!s->left)
+			end_data(c, dir);
+		return NULL;
+	}
+	if (s->type == NGHTTP2_CONTINUATION) {
+		if (++s->continuations > CONTINUATIONS_MAX)
+			return "too many CONTINUATION frames";
+	} else {
+		begin_block(c, s, s->type == NGHTTP2_PUSH_PROMISE);
+	}
+	s->part = BLOCK;
+	if (!s->left)
+		take_block(c, dir, NULL, 0);
+	if (!c->over && !s->left)
+		set_rest(s);
+	return NULL;
+}
+
+static const char *begin_frame(struct h2 *c, int dir)
+{
+	struct side *s = &c->side[dir];
+	uint32_t len = s->small[0] << 16 | s->small[1] << 8 | s->small[2];
+	const char *bad;
+	size_t prefix;
+
+	s->type = s->small[3];
+	s->flags = s->small[4];
+	s->id = ((uint32_t)s->small[5] << 24 | s->small[6] << 16 | s->small[7] << 8 | s->small[8]) & 0x7fffffff;
+	bad = bad_frame(s, len, dir);
+	if (bad)
+		return bad;
+	s->rest = len;
+	switch (s->type) {
+	case NGHTTP2_DATA:
+	case NGHTTP2_HEADERS:
+	case NGHTTP2_CONTINUATION:
+	case NGHTTP2_PUSH_PROMISE:
+		prefix = prefix_len(s);
+		if (prefix > len)
+			return "frame of the wrong size";
+		s->rest -= prefix;
+		begin_part(s, SMALL, prefix);
+		return prefix ? NULL : begin_payload(c, dir);
+	case NGHTTP2_SETTINGS:
+		if (s->flags & NGHTTP2_FLAG_ACK) {
+			end_frame(s);
+			return settings_acked(c, dir);
+		}
+		s->table = NO_TABLE;
+		begin_part(s, SMALL, 6);
+		return len ? NULL : settings_end(s);
+	case NGHTTP2_RST_STREAM:
+	case NGHTTP2_GOAWAY:
+		begin_part(s, SMALL, s->type == NGHTTP2_GOAWAY ? 8 : 4);
+		s->rest -= s->want_small;
+		return NULL;
+	default:
+		set_rest(s);
+		return NULL;
+	}
+}
+
+static uint32_t be32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
+}
+
+static const char *take_setting(struct h2 *c, int dir)
+{
+	struct side *s = &c->side[dir];
+	unsigned id = s->small[0] << 8 | s->small[1];
+	uint32_t value = be32(s->small + 2);
+
+	if (id == NGHTTP2_SETTINGS_HEADER_TABLE_SIZE)
+		s->table = MIN(value, NO_TABLE - 1);
+	if (id == NGHTTP2_SETTINGS_MAX_FRAME_SIZE) {
+		if (value < 16384 || value > 0xffffff)
+			return "SETTINGS_MAX_FRAME_SIZE out of range";
+		c->side[!dir].frame_max = MAX(c->side[!dir].frame_max, value);
+	}
+	s->rest -= 6;
+	begin_part(s, SMALL, 6);
+	return s->rest ? NULL : settings_end(s);
+}
+
+/* Streams that the client opens and resets in no time cost it nothing: bounded here as nghttp2 bounds them. */
+static bool too_many_resets(struct h2 *c)
+{
+	uint64_t passed = (c->ns - MIN(c->ns, c->resets_ns)) * RESETS_PER_SECOND / 1000000000;
+
+	if (passed) {
+		c->resets -= MIN((uint64_t)c->resets, passed);
+		c->resets_ns = c->ns;
+	}
+	return ++c->resets > RESETS_MAX;
+}
+
+static const char *take_reset(struct h2 *c, int dir)
+{
+	struct side *s = &c->side[dir];
+	struct stream *st = find(c, s->id);
+
+	set_rest(s);
+	if (!st)
+		return NULL;
+	if (dir == 0 && !st->answered && too_many_resets(c))
+		return "too many streams reset";
+	cut_stream(c, st, 0);
+	return NULL;
+}
+
+/* What the server will not look at is never answered. */
+static void take_goaway(struct h2 *c, int dir)
+{
+	struct side *s = &c->side[dir];
+	uint32_t last = be32(s->small) & 0x7fffffff;
+	struct stream *st, *next;
+
+	set_rest(s);
+	if (dir == 0)
+		return;
+	HASH_ITER (hh, c->streams, st, next) {
+		if (st->id > last)
+			cut_stream(c, st, 0);
+	}
+}
+
+static const char *take_small(struct h2 *c, int dir)
+{
+	struct side *s = &c->side[dir];
+
+	if (s->part == HEAD)
+		return begin_frame(c, dir);
+	switch (s->type) {
+	case NGHTTP2_SETTINGS:
+		return take_setting(c, dir);
+	case NGHTTP2_RST_STREAM:
+		return take_reset(c, dir);
+	case NGHTTP2_GOAWAY:
+		take_goaway(c, dir);
+		return NULL;
+	default:
+		return begin_payload(c, dir);
+	}
+}
+
+static size_t collect(struct h2 *c, int dir, const uint8_t *data, size_t len)
+{
+	struct side *s = &c->side[dir];
+	size_t n = MIN(len, s->want_small - s->n_small);
+	const char *bad;
+
+	memcpy(s->small + s->n_small, data, n);
+	s->n_small += n;
+	if (s->n_small < s->want_small)
+		return n;
+	bad = take_small(c, dir);
+	if (bad)
+		fail(c, dir, bad);
+	return n;
+}
+
+static struct stream *data_stream(struct h2 *c, int dir)
+{
+	struct stream *st = find(c, c->side[dir].id);
+
+	if (st && (st->done[dir] || (dir == 1 && !st->answered))) {
+		close_stream(c, st, L7_UNPARSEABLE, "data outside of a message");
+		return NULL;
+	}
+	return st && st->x ? st : NULL;
+}
+
+static size_t take_data(struct h2 *c, int dir, const uint8_t *data, size_t len)
+{
+	struct side *s = &c->side[dir];
+	struct stream *st = data_stream(c, dir);
+	size_t n = MIN(len, s->left);
+
+	if (st && !http_app_body(st->x, dir, data, n, c->ns))
+		st->unwanted[dir] = true;
+	s->left -= n;
+	if (!s->left)
+		end_data(c, dir);
+	return n;
+}
+
+static size_t take_preface(struct h2 *c, const uint8_t *data, size_t len)
+{
+	struct side *s = &c->side[0];
+	size_t n = MIN(len, s->want_small - s->n_small);
+
+	if (memcmp(preface + s->n_small, data, n) != 0) {
+		ignore(c);
+		return len;
+	}
+	s->n_small += n;
+	if (s->n_small == s->want_small)
+		end_frame(s);
+	return n;
+}
+
+static size_t take(struct h2 *c, int dir, const uint8_t *data, size_t len)
+{
+	struct side *s = &c->side[dir];
+	size_t n;
+
+	switch (s->part) {
+	case PREFACE:
+		return take_preface(c, data, len);
+	case HEAD:
+	case SMALL:
+		return collect(c, dir, data, len);
+	case BLOCK:
+		n = MIN(len, s->left);
+		take_block(c, dir, data, n);
+		if (!c->over && !s->left)
+			set_rest(s);
+		return n;
+	case DATA:
+		return take_data(c, dir, data, len);
+	case REST:
+		break;
+	}
+	n = MIN(len, s->rest);
+	s->rest -= n;
+	if (!s->rest)
+		end_frame(s);
+	return n;
+}
+
+/* Framing must not be cut off by the kernel's budget, whatever the bodies are worth; what DATA still holds may be left
+ * out. */
+static void ask(struct h2 *c, int dir)
+{
+	struct side *s = &c->side[dir];
+	struct stream *st = s->part == DATA ? find(c, s->id) : NULL;
+	uint64_t rest = (uint64_t)s->left + s->rest;
+
+	if (s->part == DATA && (!st || st->unwanted[dir])) {
+		if (!s->skipped && rest >= SKIP_MIN)
+			c->host->skip(c->host, dir, rest);
+		s->skipped = true;
+		return;
+	}
+	if (s->since_want < WANT_AFTER || s->wanted_on >= WANT_STEP / 2)
+		return;
+	s->wanted_on = WANT_STEP;
+	c->host->want(c->host, dir, WANT_STEP);
+}
+
+static void count(struct h2 *c, int dir, uint64_t len)
+{
+	struct side *s = &c->side[dir];
+
+	s->since_want += len;
+	s->wanted_on -= MIN(s->wanted_on, len);
+	c->side[!dir].since_want = 0; /* the talk turned: a new budget */
+}
+
+/* ---- struct l7_proto */
+
+static void h2_data(void *p, int dir, const uint8_t *data, size_t len, uint64_t ns)
+{
+	struct h2 *c = p;
+
+	if (c->over || !len)
+		return;
+	c->ns = ns;
+	if (c->host->midstream) {
+		ignore(c);
+		return;
+	}
+	count(c, dir, len);
+	while (len && !c->over) {
+		size_t n = take(c, dir, data, len);
+
+		data += n;
+		len -= n;
+	}
+	if (!c->over)
+		ask(c, dir);
+}
+
+static uint64_t data_gap(struct h2 *c, int dir, uint64_t len)
+{
+	struct side *s = &c->side[dir];
+	struct stream *st = data_stream(c, dir);
+	uint64_t n = MIN(len, (uint64_t)s->left);
+
+	if (st)
+		http_app_body_gap(st->x, dir, n, c->ns);
+	s->left -= n;
+	if (!s->left)
+		end_data(c, dir);
+	return n;
+}
+
+static void h2_gap(void *p, int dir, uint64_t len, uint64_t ns)
+{
+	struct h2 *c = p;
+	struct side *s = &c->side[dir];
+
+	if (c->over || !len)
+		return;
+	c->ns = ns;
+	count(c, dir, len);
+	if (s->part == DATA)
+		len -= data_gap(c, dir, len);
+	if (len && s->part == REST && len <= s->rest) {
+		s->rest -= len;
+		if (!s->rest)
+			end_frame(s);
+		len = 0;
+	}
+	if (len)
+		ignore(c);
+	else
+		ask(c, dir);
+}
+
+static void h2_end(void *p, int dir, bool reset, uint64_t ns)
+{
+	struct h2 *c = p;
+
+	if (c->over)
+		return;
+	c->ns = ns;
+	if (dir == 1 || reset)
+		close_all(c, 0);
+}
+
+static void h2_free(void *p)
+{
+	struct h2 *c = p;
+
+	close_all(c, L7_PARTIAL);
+	free_sides(c);
+	if (c->app)
+		http_app_free(c->app);
+	free(c);
+}
+
+static void *h2_new(struct l7_host *host)
+{
+	struct h2 *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->host = host;
+	c->app = http_app_new(host);
+	for (int dir = 0; dir < 2; dir++) {
+		struct side *s = &c->side[dir];
+
+		s->frame_max = 16384;
+		begin_part(s, dir == 0 ? PREFACE : HEAD, dir == 0 ? sizeof(preface) - 1 : FRAME_HEAD);
+		if (c->app && nghttp2_hd_inflate_new(&s->inflater) == 0)
+			continue;
+		h2_free(c);
+		return NULL;
+	}
+	return c;
+}
+
+static bool h2_pending(const void *p)
+{
+	const struct h2 *c = p;
+
+	return c->streams;
+}
+
+static void h2_tick(void *p, uint64_t ns)
+{
+	struct h2 *c = p;
+
+	if (!c->over)
+		http_app_tick(c->app, ns);
+}
+
+static size_t inflater_memory(nghttp2_hd_inflater *i)
+{
+	size_t entries = nghttp2_hd_inflate_get_num_table_entries(i) - STATIC_ENTRIES;
+
+	return INFLATER_COST + nghttp2_hd_inflate_get_dynamic_table_size(i) + entries * ENTRY_COST;
+}
+
+static size_t h2_memory(const void *p)
+{
+	const struct h2 *c = p;
+	size_t n = sizeof(*c) + http_app_memory(c->app) + HASH_COUNT(c->streams) * sizeof(struct stream);
+
+	for (int dir = 0; dir < 2; dir++) {
+		n += http_builder_memory(&c->side[dir].head);
+		n += c->side[dir].inflater ? inflater_memory(c->side[dir].inflater) : 0;
+	}
+	return n + HASH_OVERHEAD(hh, c->streams);
+}
+
+const struct l7_proto l7_http2 = {
+	.name = "http2",
+	.new = h2_new,
+	.free = h2_free,
+	.data = h2_data,
+	.gap = h2_gap,
+	.end = h2_end,
+	.pending = h2_pending,
+	.tick = h2_tick,
+	.memory = h2_memory,
+};
