@@ -352,6 +352,8 @@ static void feed_datagram(struct conn *c, int dir, const struct weir_l7_excerpt 
 {
 	const struct stream_sink to = sink_of(&c->half[dir]);
 
+	if (!x->total)
+		return;
 	if (x->len == x->total)
 		to.data(to.userdata, data, x->len, x->ts);
 	else
