@@ -169,18 +169,62 @@ static int on_events(_unused_ sd_event_source *source, _unused_ int fd, _unused_
 	return 0;
 }
 
+/* A record of layer 7 as an event of the connection's client. */
+static struct weir_event event_of(const struct l7_record *r)
+{
+	return (struct weir_event){ .ts = r->start_ns,
+				    .saddr = r->ends.addr[0],
+				    .daddr = r->ends.addr[1],
+				    .sport = r->ends.port[0],
+				    .dport = r->ends.port[1],
+				    .proto = r->ends.proto,
+				    .type = WEIR_EV_L7,
+				    .verdict = WEIR_FORWARDED,
+				    .src_identity = r->ends.identity[0],
+				    .dst_identity = r->ends.identity[1],
+				    .flags = WEIR_EVF_KNOWN_DIR };
+}
+
+static int on_records(_unused_ sd_event_source *source, _unused_ int fd, _unused_ uint32_t revents, void *userdata)
+{
+	static struct l7_record *records[DRAIN_BATCH];
+	struct agent *a = userdata;
+	size_t n = l7_worker_take(a->l7, records, DRAIN_BATCH);
+
+	for (size_t i = 0; i < n; i++) {
+		struct weir_event ev = event_of(records[i]);
+		struct flow f;
+
+		if (enrich_event(a->enrich, &ev, &f) < 0) {
+			flow_store_note_loss(a->flows, FLOW_LOSS_QUEUE, 1, -1, now_real_ns());
+			l7_record_unref(records[i]);
+			continue;
+		}
+		f.l7 = records[i];
+		flow_store_add(a->flows, &f);
+	}
+	return 0;
+}
+
+/* What a counter of losses in the kernel has more than was told. */
+static void tell_losses(struct agent *a, uint64_t now, uint64_t *told, const char *what)
+{
+	if (now <= *told)
+		return;
+	log_warn("%lu %s were lost: the ring was full", now - *told, what);
+	flow_store_note_loss(a->flows, FLOW_LOSS_RING, now - *told, -1, now_real_ns());
+	*told = now;
+}
+
 static int on_second(sd_event_source *source, _unused_ uint64_t usec, void *userdata)
 {
 	struct agent *a = userdata;
 	uint64_t stats[WEIR_STAT_COUNT];
 	struct err e = {};
 
-	if (datapath_stats(a->datapath, stats, NULL) >= 0 && stats[WEIR_STAT_EVENTS_LOST] > a->lost_reported) {
-		uint64_t lost = stats[WEIR_STAT_EVENTS_LOST] - a->lost_reported;
-
-		log_warn("%lu flow events were lost: the ring was full", lost);
-		flow_store_note_loss(a->flows, FLOW_LOSS_RING, lost, -1, now_real_ns());
-		a->lost_reported = stats[WEIR_STAT_EVENTS_LOST];
+	if (datapath_stats(a->datapath, stats, NULL) >= 0) {
+		tell_losses(a, stats[WEIR_STAT_EVENTS_LOST], &a->lost_reported, "flow events");
+		tell_losses(a, stats[WEIR_STAT_L7_LOST], &a->l7_lost_reported, "excerpts of payload");
 	}
 	if (a->seconds++ % COLLECT_EVERY == 0 && datapath_collect(a->datapath, &a->conns, &e) < 0)
 		log_warn("%s", e.msg);
@@ -429,6 +473,27 @@ static int listen_for_pods(struct agent *a, struct err *reterr)
 	return cni_server_new(a->event, a->config.run_dir, &handler, &a->cni, reterr);
 }
 
+static int start_l7(struct agent *a, struct err *reterr)
+{
+	const struct config_l7 *c = &a->config.l7;
+	const struct l7_worker_params p = {
+		.ring_fd = datapath_map_fd(a->datapath, WEIR_MAP_L7_RING),
+		.want_fd = datapath_map_fd(a->datapath, WEIR_MAP_L7_WANT),
+		.settings = { .headers_only = c->headers_only,
+			      .record_query = c->record_query,
+			      .record_session = c->record_session },
+		.memory_max = (size_t)c->memory_max,
+		.connections_max = (size_t)c->connections,
+	};
+	int r = c->enabled ? l7_worker_start(&p, &a->l7, reterr) : 0;
+
+	if (r < 0 || !a->l7)
+		return r;
+	if (sd_event_add_io(a->event, &a->drain_l7, l7_worker_fd(a->l7), EPOLLIN, on_records, a) < 0)
+		return err_oom(reterr);
+	return 0;
+}
+
 static int start_serving(struct agent *a, struct err *reterr)
 {
 	const struct api_config ac = {
@@ -452,7 +517,8 @@ static int start_serving(struct agent *a, struct err *reterr)
 		return err_prefix(reterr, -EINVAL, "flowLogs");
 	if (a->config.otlp && otlp_new(a->event, a->config.otlp, a->flows, &a->flow_node, &a->otlp, reterr) < 0)
 		return err_prefix(reterr, -EINVAL, "otlp");
-	return api_server_new(a->event, &ac, &a->api, reterr);
+	r = start_l7(a, reterr);
+	return r < 0 ? r : api_server_new(a->event, &ac, &a->api, reterr);
 }
 
 int agent_start(struct agent *a, struct err *reterr)
@@ -480,8 +546,10 @@ int agent_start(struct agent *a, struct err *reterr)
 	arm(a->sweep, SWEEP_US);
 	agent_events_add(&a->events, &(struct agent_event){ .type = FLOW__AGENT_EVENT_TYPE__AGENT_STARTED });
 	tell_pass(a);
-	if (datapath_stats(a->datapath, stats, NULL) >= 0)
-		a->lost_reported = stats[WEIR_STAT_EVENTS_LOST]; /* an earlier agent told of those */
+	if (datapath_stats(a->datapath, stats, NULL) >= 0) { /* an earlier agent told of those */
+		a->lost_reported = stats[WEIR_STAT_EVENTS_LOST];
+		a->l7_lost_reported = stats[WEIR_STAT_L7_LOST];
+	}
 	return start_serving(a, reterr);
 }
 
@@ -491,6 +559,9 @@ void agent_done(struct agent *a)
 		cni_server_free(a->cni);
 	if (a->api)
 		api_server_free(a->api);
+	sd_event_source_disable_unref(a->drain_l7);
+	if (a->l7)
+		l7_worker_stop(a->l7);
 	sd_event_source_disable_unref(a->drain);
 	if (a->reader)
 		feed_free(a->reader);

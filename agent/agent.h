@@ -19,6 +19,7 @@
 #include "agent/flow/enrich.h"
 #include "agent/flow/reader.h"
 #include "agent/flow/store.h"
+#include "agent/l7/worker.h"
 #include "agent/maps.h"
 #include "agent/nat.h"
 #include "agent/node.h"
@@ -42,18 +43,20 @@ struct agent {
 	struct enrich *enrich;
 	struct feed *reader; /* of struct weir_event */
 	struct flow_store *flows;
+	struct l7_worker *l7; /* NULL: payload is not read */
 	struct api_server *api;
 	struct agent_events events;
 	struct flow_node flow_node; /* what is the same for every flow */
 	struct otlp *otlp; /* NULL: no collector */
 	struct flow_logs *flow_logs; /* NULL: none */
-	sd_event_source *pass, *sweep, *drain, *second;
+	sd_event_source *pass, *sweep, *drain, *drain_l7, *second;
 	uint64_t started_ns;	  /* CLOCK_MONOTONIC */
 	uint64_t compile_us, apply_us; /* of the latest pass */
 	bool uplink_attached[NODE_UPLINKS_MAX]; /* as node.uplinks */
 	struct weir_gc conns;	  /* of the latest look at the connections */
 	unsigned seconds;	  /* ticks of the one-second timer */
 	uint32_t told_generation; /* of the latest POLICY_UPDATED event */
+	uint64_t l7_lost_reported; /* likewise, of payload */
 	uint64_t lost_reported;	  /* lost events that the flow store has been told of */
 	char problem[1024];  /* why the latest pass could not be brought into force; empty: it was */
 };

@@ -130,13 +130,12 @@ static bool is_power_of_two(json_int_t v)
 
 static int set_l7(struct config_l7 *l, json_t *object, struct err *reterr)
 {
-	json_t *redact = NULL;
 	json_error_t je;
 
-	if (json_unpack_ex(object, &je, JSON_STRICT, "{s?b, s?b, s?b, s?b, s?b, s?I, s?I, s?I, s?I, s?o}", "enabled", &l->enabled,
+	if (json_unpack_ex(object, &je, JSON_STRICT, "{s?b, s?b, s?b, s?b, s?I, s?I, s?I, s?I}", "enabled", &l->enabled,
 			   "headersOnly", &l->headers_only, "recordQuery", &l->record_query, "recordSession", &l->record_session,
-			   "recordPayload", &l->record_payload, "budget", &l->budget, "ringBytes", &l->ring_bytes, "memory",
-			   &l->memory_max, "connections", &l->connections, "redact", &redact) < 0)
+			   "budget", &l->budget, "ringBytes", &l->ring_bytes, "memory",
+			   &l->memory_max, "connections", &l->connections) < 0)
 		return err_set(reterr, -EINVAL, "%s", je.text);
 	if (l->budget < 1024 || l->budget > 1 << 24)
 		return err_set(reterr, -EINVAL, "budget: 1024 to 16777216 bytes");
@@ -144,9 +143,7 @@ static int set_l7(struct config_l7 *l, json_t *object, struct err *reterr)
 		return err_set(reterr, -EINVAL, "ringBytes: a power of two, 4096 to 1073741824");
 	if (l->memory_max < 1 << 20 || l->connections < 1 || l->connections > 1 << 20)
 		return err_set(reterr, -EINVAL, "memory: at least 1048576 bytes; connections: 1 to 1048576");
-	if (redact && !json_is_array(redact))
-		return err_set(reterr, -EINVAL, "redact: a list is expected");
-	return redact ? set_strings(&l->redact, redact, reterr) : 0;
+	return 0;
 }
 
 static int set_json(struct config *c, const struct setting *s, json_t *v, struct err *reterr)
@@ -272,7 +269,6 @@ static int set_defaults(struct config *c, struct err *reterr)
 	/* What is private or inside most clusters sees the pod's address; the rest sees the node's. */
 	json_t *exclude = json_pack("[sssssss]", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10",
 				    "169.254.0.0/16", "fc00::/7", "fe80::/10");
-	json_t *redact = json_pack("[ssssss]", "*password*", "*passwd*", "*secret*", "*token*", "*key*", "*authorization*");
 	struct utsname un;
 	int r;
 
@@ -283,10 +279,6 @@ static int set_defaults(struct config *c, struct err *reterr)
 				    .ring_bytes = 4 << 20,
 				    .memory_max = 64 << 20,
 				    .connections = 20000 };
-	r = set_strings(&c->l7.redact, redact, reterr);
-	json_decref(redact);
-	if (r < 0)
-		return r;
 	c->masquerade = true;
 	r = exclude ? set_prefixes(&c->masquerade_exclude, exclude, reterr) : err_oom(reterr);
 	json_decref(exclude);
@@ -332,7 +324,6 @@ void config_done(struct config *c)
 		if (settings[i].kind == STRING)
 			free(*(char **)((char *)c + settings[i].offset));
 	strings_free(c->uplinks);
-	strings_free(c->l7.redact);
 	json_decref(c->flow_logs);
 	json_decref(c->otlp);
 	free(c->masquerade_exclude.v);

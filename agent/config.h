@@ -16,12 +16,11 @@ struct prefix_list {
 
 /* "l7": what of payload is read, and how much of it is kept. */
 struct config_l7 {
-	int enabled, headers_only, record_query, record_session, record_payload; /* truth values */
+	int enabled, headers_only, record_query, record_session; /* truth values */
 	json_int_t budget;	/* bytes that a side's turn to speak is copied for */
 	json_int_t ring_bytes;	/* a power of two */
 	json_int_t memory_max;	/* bytes for all connections that are read */
 	json_int_t connections; /* read at once; the least recently used goes first */
-	char **redact;		/* NULL-terminated patterns (fnmatch) of keys whose values are not shown in payloads */
 };
 
 struct config {

@@ -81,14 +81,6 @@ size_t http_app_memory(const struct http_app *a)
 
 /* ---- requests */
 
-const struct http_header *http_head_get(const struct http_head *h, const char *name)
-{
-	for (size_t i = 0; i < h->n_headers; i++)
-		if (streq(h->headers[i].name, name))
-			return &h->headers[i];
-	return NULL;
-}
-
 static const char *header(const struct http_head *h, const char *name)
 {
 	const struct http_header *x = http_head_get(h, name);

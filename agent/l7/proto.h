@@ -13,8 +13,6 @@ struct l7_settings {
 	bool headers_only;   /* bodies are not looked into */
 	bool record_query;   /* URL_QUERY */
 	bool record_session; /* session ids in clear text, not hashed */
-	bool record_payload; /* tool arguments and results, cut and redacted */
-	const char **redact; /* key patterns (fnmatch, case-insensitive), NULL at the end */
 };
 
 /* What a parser may call. The object belongs to the connection and outlives the parser. */

@@ -65,8 +65,6 @@ const char *l7_kind_name(enum l7_kind kind);
 	X(GEN_AI_OPERATION, "gen_ai.operation.name", S, "execute_tool, chat, embeddings …")                      \
 	X(GEN_AI_TOOL, "gen_ai.tool.name", S, "params.name of tools/call")                                       \
 	X(GEN_AI_PROMPT, "gen_ai.prompt.name", S, "params.name of prompts/get")                                  \
-	X(GEN_AI_TOOL_ARGS, "gen_ai.tool.call.arguments", S, "params.arguments; only when configured")           \
-	X(GEN_AI_TOOL_RESULT, "gen_ai.tool.call.result", S, "result; only when configured")                      \
 	X(GEN_AI_PROVIDER, "gen_ai.provider.name", S, "openai, anthropic, gcp.gemini …, by path and headers")    \
 	X(GEN_AI_MODEL, "gen_ai.request.model", S, "body or path")                                               \
 	X(GEN_AI_RESPONSE_MODEL, "gen_ai.response.model", S, "body")                                             \
