@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// One MCP server in every shape that is on the wire: mcp-server.mjs PORT
+//   /mcp      Streamable HTTP with sessions (2025-03-26 to 2025-11-25), answers as events
+//   /json     the same, answers as JSON
+//   /sse      HTTP+SSE (2024-11-05)
+//   /modern   2026-07-28; older clients get stateless Streamable HTTP
+import { randomUUID } from 'node:crypto';
+import { toNodeHandler } from '@modelcontextprotocol/node';
+import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
+import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js';
+import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
+import { acceptedContent, createMcpHandler, inputRequired, McpServer as ModernServer } from '@modelcontextprotocol/server';
+import express from 'express';
+import { z } from 'zod';
+
+const INFO = { name: 'workbench', version: '3.1.4' };
+const TABLES = { orders: 1284, customers: 377 };
+const text = (t) => ({ content: [{ type: 'text', text: t }] });
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+// What both lines of the SDK register alike; shape, notify and confirm are what differs.
+function offer(server, shape, notify, confirm) {
+	server.registerTool('add', { inputSchema: shape({ a: z.number(), b: z.number() }) }, async ({ a, b }) => text(String(a + b)));
+	server.registerTool('execute_sql', { inputSchema: shape({ query: z.string() }) }, async ({ query }) => {
+		const table = query.split(' ').at(-1);
+		if (table in TABLES) return text(String(TABLES[table]));
+		return { ...text(`relation "${table}" does not exist`), isError: true };
+	});
+	server.registerTool('slow', { inputSchema: shape({ steps: z.number() }) }, async ({ steps }, context) => {
+		for (let progress = 1; progress <= steps; progress++) {
+			await pause(20);
+			await notify(context, progress, steps);
+		}
+		return text('done');
+	});
+	server.registerTool('big', { inputSchema: shape({ bytes: z.number() }) }, async ({ bytes }) => text('x'.repeat(bytes)));
+	server.registerTool('deploy', { inputSchema: shape({ env: z.string() }) }, async ({ env }, context) => {
+		const answer = await confirm(context);
+		return answer === true ? text(`deployed to ${env}`) : (answer ?? text('not deployed'));
+	});
+	server.registerResource('config', 'file:///etc/config.json', { mimeType: 'application/json' }, async (uri) => ({
+		contents: [{ uri: uri.href, text: '{"name":"nested","method":"tools/call"}' }],
+	}));
+	server.registerPrompt('review', { argsSchema: shape({ code: z.string() }) }, ({ code }) => ({
+		messages: [{ role: 'user', content: { type: 'text', text: `Review ${code}` } }],
+	}));
+	return server;
+}
+
+const question = {
+	message: 'Deploy?',
+	requestedSchema: { type: 'object', properties: { sure: { type: 'boolean' } }, required: ['sure'] },
+};
+function legacyServer() {
+	const server = new McpServer(INFO);
+	return offer(
+		server,
+		(members) => members,
+		(context, progress, total) =>
+			context._meta?.progressToken !== undefined &&
+			context.sendNotification({
+				method: 'notifications/progress',
+				params: { progressToken: context._meta.progressToken, progress, total },
+			}),
+		async (context) => {
+			const answer = await server.server.elicitInput(question, { relatedRequestId: context.requestId });
+			return answer.action === 'accept' && answer.content.sure;
+		},
+	);
+}
+const modernServer = () =>
+	offer(
+		new ModernServer(INFO),
+		z.object,
+		(context, progress, total) =>
+			context.mcpReq._meta?.progressToken !== undefined &&
+			context.mcpReq.notify({
+				method: 'notifications/progress',
+				params: { progressToken: context.mcpReq._meta.progressToken, progress, total },
+			}),
+		async (context) =>
+			acceptedContent(context.mcpReq.inputResponses, 'sure')?.sure ??
+			inputRequired({ inputRequests: { sure: inputRequired.elicit(question) } }),
+	);
+
+const app = express();
+app.use(express.json({ limit: '8mb' }));
+
+function streamable(path, enableJsonResponse) {
+	const transports = new Map();
+	app.all(path, async (req, res) => {
+		let transport = transports.get(req.headers['mcp-session-id']);
+		if (!transport && req.body?.method === 'initialize') {
+			transport = new StreamableHTTPServerTransport({
+				sessionIdGenerator: randomUUID,
+				enableJsonResponse,
+				onsessioninitialized: (id) => transports.set(id, transport),
+			});
+			await legacyServer().connect(transport);
+		}
+		if (!transport)
+			return res.status(404).json({ jsonrpc: '2.0', error: { code: -32001, message: 'Session not found' }, id: null });
+		await transport.handleRequest(req, res, req.body);
+	});
+}
+streamable('/mcp', false);
+streamable('/json', true);
+
+const sse = new Map();
+app.get('/sse', async (req, res) => {
+	const transport = new SSEServerTransport('/messages', res);
+	sse.set(transport.sessionId, transport);
+	await legacyServer().connect(transport);
+});
+app.post('/messages', (req, res) => sse.get(req.query.sessionId).handlePostMessage(req, res, req.body));
+
+const modern = toNodeHandler(createMcpHandler(modernServer));
+app.all('/modern', (req, res) => modern(req, res, req.body));
+
+app.listen(Number(process.argv[2]), '::', () => console.log('listening'));

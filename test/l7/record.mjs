@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// Imported before any SDK: writes down, one JSON line each, every HTTP exchange and gRPC call of this program as the program sees
+// them. L7_LOG is the file, L7_POOL the number of connections to a server.
+import fs from 'node:fs';
+import grpc from '@grpc/grpc-js';
+import { Agent, setGlobalDispatcher } from 'undici';
+
+const log = fs.openSync(process.env.L7_LOG ?? '/dev/null', 'a');
+const open = new Set();
+setGlobalDispatcher(new Agent({ connections: Number(process.env.L7_POOL ?? 8) }));
+
+function write(entry, ended) {
+	if (open.delete(entry)) fs.writeSync(log, JSON.stringify({ ...entry, ended }) + '\n');
+}
+// What is still open then is open for the server, too: the process takes its connections with it.
+process.on('exit', () => open.forEach((entry) => write(entry, 'open')));
+
+const plainFetch = globalThis.fetch;
+globalThis.fetch = async (input, init) => {
+	const copy = input instanceof Request ? input.clone() : new Request(input, { ...init, signal: undefined });
+	const entry = {
+		kind: 'http',
+		method: copy.method,
+		url: copy.url,
+		request: { ...Object.fromEntries(copy.headers), ...Object.fromEntries(new Headers(init?.headers)) },
+		sent: copy.body ? await copy.text() : '',
+		received: '',
+	};
+	open.add(entry);
+	let response;
+	try {
+		response = await plainFetch(input, init);
+	} catch (error) {
+		write(entry, error.name === 'AbortError' ? 'cancelled' : 'failed');
+		throw error;
+	}
+	entry.status = response.status;
+	entry.answer = Object.fromEntries(response.headers);
+	if (!response.body) {
+		write(entry, 'complete');
+		return response;
+	}
+	const reader = response.body.getReader();
+	const decoder = new TextDecoder();
+	const body = new ReadableStream({
+		async pull(controller) {
+			try {
+				const { done, value } = await reader.read();
+				if (!done) {
+					entry.received += decoder.decode(value, { stream: true });
+					return controller.enqueue(value);
+				}
+				write(entry, 'complete');
+				controller.close();
+			} catch (error) {
+				write(entry, 'cancelled');
+				controller.error(error);
+			}
+		},
+		// An answer that nobody reads may or may not be cut off on the wire: it is read, but for streams.
+		async cancel(reason) {
+			const stream = /event-stream/.test(entry.answer['content-type']);
+			while (!stream && !(await reader.read()).done);
+			write(entry, stream ? 'cancelled' : 'complete');
+			return reader.cancel(reason);
+		},
+	});
+	const observed = new Response(body, response);
+	Object.defineProperty(observed, 'url', { value: response.url });
+	return observed;
+};
+
+// An interceptor for the clients of @grpc/grpc-js.
+export function recordCall(options, nextCall) {
+	const entry = { kind: 'grpc', path: options.method_definition.path, received: [] };
+	open.add(entry);
+	return new grpc.InterceptingCall(nextCall(options), {
+		start(metadata, listener, next) {
+			entry.metadata = metadata.getMap();
+			next(metadata, {
+				onReceiveMessage(message, pass) {
+					if (message) entry.received.push(message);
+					pass(message);
+				},
+				onReceiveStatus(status, pass) {
+					entry.status = grpc.status[status.code];
+					write(entry, 'complete');
+					pass(status);
+				},
+			});
+		},
+		sendMessage(message, next) {
+			entry.sent = message;
+			next(message);
+		},
+	});
+}
+
+export const pool = Number(process.env.L7_POOL ?? 8);
+// Works through jobs, at most as many at a time as there are connections.
+export async function each(jobs) {
+	const left = [...jobs];
+	const worker = async () => {
+		while (left.length) await left.shift()();
+	};
+	await Promise.all(Array.from({ length: pool }, worker));
+}
+// Of a call that must fail.
+export async function fails(promise) {
+	await promise.then(
+		(value) => {
+			throw new Error(`should have failed, said ${JSON.stringify(value)}`);
+		},
+		() => {},
+	);
+}
