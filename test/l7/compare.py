@@ -23,7 +23,8 @@ ATTRIBUTES = {
 
 def project(record):
     keys = ["kind", "outcome", "from_server", *ATTRIBUTES.get(record["kind"], "").split()]
-    return json.dumps({key: record[key] for key in keys if record.get(key) is not None})
+    plain = {key: int(record[key]) if isinstance(record[key], float) else record[key] for key in keys if key in record}
+    return json.dumps({key: value for key, value in plain.items() if value is not None})
 
 
 def recorded(lines, ports):
@@ -31,14 +32,10 @@ def recorded(lines, ports):
         flow = json.loads(line)["flow"]
         record = flow["extensions"]["value"]
         if ports & {flow["l4"]["TCP"]["source_port"], flow["l4"]["TCP"]["destination_port"]}:
-            flags = record.get("weir.flags", "")
-            if "partial" in flags or "unparseable" in flags:
+            if record.get("weir.partial") or record.get("weir.unparseable"):
                 print(f"not read whole: {json.dumps(record)}")
-            yield record | {
-                "kind": record["weir.kind"],
-                "outcome": record["weir.outcome"],
-                "from_server": True if "from_server" in flags else None,
-            }
+            names = {name: record.get(f"weir.{name}") for name in ("kind", "outcome", "from_server")}
+            yield record | names
 
 
 with open(sys.argv[1], encoding="utf-8") as log:
