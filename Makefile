@@ -177,7 +177,7 @@ test-%: deps-test ## one suite: unit bpf policy cni e2e ...
 	$(Q)test/run $*
 test-programs: $(PROGRAMS) $(UNIT) $(TOOLS) $(HARNESS) $(B)/san/weir-agent
 
-demo: deps-test ## wire real pods, enforce real policies, print the flows
+demo: deps-test ## wire real pods, enforce real policies, let agents talk, print the flows
 	$(Q)$(MAKE) --no-print-directory programs
 	$(Q)test/demo
 
