@@ -20,7 +20,7 @@ const volatile __u32 cfg_wakeup_bytes = 1 << 20;
 
 /* Payload of HTTP, DNS, TLS is copied for the agent: at all; bytes of a side's turn to speak; the reader is woken then. */
 const volatile bool cfg_l7 = true;
-const volatile __u32 cfg_l7_budget = 32 << 10;
+const volatile __u32 cfg_l7_budget = 256 << 10;
 const volatile __u32 cfg_l7_wakeup_bytes = 1 << 20;
 
 /* See denied.h; the benchmark measures without, too. */

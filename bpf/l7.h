@@ -53,8 +53,14 @@ static __always_inline __u8 decide_short(__u8 first)
 		   : WEIR_L7_IGNORED;
 }
 
+/* A server of HTTP/2 may greet before the client does, with SETTINGS: length, type 4, no flags, stream 0. */
+static __always_inline bool is_settings(const __u8 *b)
+{
+	return !b[0] && !b[1] && b[3] == 4 && !b[4] && !b[5] && !b[6] && !b[7];
+}
+
 /* b: the first len bytes, at most 8, zeros behind. */
-static __always_inline __u8 l7_decide(const __u8 *b, __u32 len)
+static __always_inline __u8 l7_decide(const __u8 *b, __u32 len, bool reply)
 {
 	__u32 w = word(b);
 
@@ -66,6 +72,8 @@ static __always_inline __u8 l7_decide(const __u8 *b, __u32 len)
 		return WEIR_L7_HTTP2;
 	if (b[0] == 0x16 && b[1] == 3 && (len < 6 || b[5] == 1))
 		return WEIR_L7_TLS;
+	if (reply && len == 8 && is_settings(b))
+		return WEIR_L7_HTTP2;
 	return WEIR_L7_IGNORED;
 }
 
@@ -281,6 +289,7 @@ static __always_inline bool l7_begin(struct __sk_buff *skb, struct weir_ct *ct, 
 	if (len >= sizeof(b)) {
 		if (bpf_skb_load_bytes(skb, part->off, b, sizeof(b)))
 			return false;
+		len = sizeof(b);
 	} else if (len >= 4) {
 		if (bpf_skb_load_bytes(skb, part->off, b, 4))
 			return false;
@@ -288,7 +297,7 @@ static __always_inline bool l7_begin(struct __sk_buff *skb, struct weir_ct *ct, 
 	} else if (bpf_skb_load_bytes(skb, part->off, b, 1)) {
 		return false;
 	}
-	l7 = l7_decide(b, len);
+	l7 = l7_decide(b, len, part->flags & WEIR_L7F_REPLY);
 	ct->l7 = l7 == WEIR_L7_IGNORED ? l7 : (ct->l7 & WEIR_L7_HEADERS) | l7;
 	if ((ct->tcp_flags[0] | ct->tcp_flags[1]) & TCP_SYN) /* else the beginning was not seen */
 		part->flags |= WEIR_L7F_FIRST;

@@ -414,10 +414,11 @@ static void begin_body(struct side *s, enum step step)
 static bool several_hosts(const struct http_head *head)
 {
 	const struct http_header *host = http_head_get(head, "host");
-	struct http_head rest = { .headers = host + 1 };
+	struct http_head rest = {};
 
 	if (!host)
 		return false;
+	rest.headers = host + 1;
 	rest.n_headers = head->headers + head->n_headers - rest.headers;
 	return http_head_get(&rest, "host");
 }

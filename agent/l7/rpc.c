@@ -249,7 +249,8 @@ static enum l7_outcome outcome_of(struct l7_record *r, const struct body_message
 {
 	if (m->v[BODY_ERROR]) {
 		app_set(r, L7_KEY_ERROR_TYPE, m->v[BODY_ERROR_CODE]);
-		app_set(r, L7_KEY_RPC_STATUS, m->v[BODY_ERROR_CODE]);
+		if (r->kind == L7_JSONRPC)
+			app_set(r, L7_KEY_RPC_STATUS, m->v[BODY_ERROR_CODE]);
 		return L7_ERROR;
 	}
 	if (r->kind == L7_MCP && m->type[BODY_IS_ERROR] == JSON_TYPE_TRUE && m->v[BODY_IS_ERROR]) {

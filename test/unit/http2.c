@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nghttp2/nghttp2.h>
+
+#include "test/unit.h"
+#include "test/unit/http_fake.h"
+#include "test/unit/l7_host.h"
+
+static struct test_host t;
+static void *parser;
+static nghttp2_hd_deflater *deflater[2];
+static uint64_t now, skipped, wanted;
+static size_t step; /* bytes passed at once; 0: all */
+
+static void on_skip(struct l7_host *h, int dir, uint64_t bytes)
+{
+	(void)h;
+	(void)dir;
+	skipped += bytes;
+}
+
+static void on_want(struct l7_host *h, int dir, uint64_t bytes)
+{
+	(void)h;
+	(void)dir;
+	wanted += bytes;
+}
+
+static void say(int dir, const void *data, size_t len)
+{
+	now += 1000;
+	for (size_t i = 0; i < len && !t.ignored; i += step ?: len)
+		l7_http2.data(parser, dir, (const uint8_t *)data + i, MIN(step ?: len, len - i), now);
+}
+
+static void frame_head(int dir, uint32_t len, uint8_t type, uint8_t flags, uint32_t id)
+{
+	uint8_t h[9] = { len >> 16, len >> 8, len, type, flags, id >> 24, id >> 16, id >> 8, id };
+
+	say(dir, h, sizeof(h));
+}
+
+static void frame(int dir, uint8_t type, uint8_t flags, uint32_t id, const void *data, size_t len)
+{
+	frame_head(dir, len, type, flags, id);
+	say(dir, data, len);
+}
+
+static void begin(void)
+{
+	test_host_init(&t);
+	t.host.skip = on_skip;
+	t.host.want = on_want;
+	skipped = wanted = 0;
+	fake_init();
+	now = 1000000;
+	parser = l7_http2.new(&t.host);
+	ck_assert_ptr_nonnull(parser);
+	for (int dir = 0; dir < 2; dir++)
+		ck_assert_int_eq(nghttp2_hd_deflate_new(&deflater[dir], 65536), 0);
+	for (int dir = 0; dir < 2; dir++)
+		ck_assert_int_eq(nghttp2_hd_deflate_change_table_size(deflater[dir], 4096), 0);
+	say(0, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24);
+	frame(0, NGHTTP2_SETTINGS, 0, 0, "", 0);
+	frame(1, NGHTTP2_SETTINGS, 0, 0, "", 0);
+	frame(0, NGHTTP2_SETTINGS, NGHTTP2_FLAG_ACK, 0, "", 0);
+	frame(1, NGHTTP2_SETTINGS, NGHTTP2_FLAG_ACK, 0, "", 0);
+}
+
+static const char *finish(void)
+{
+	l7_http2.end(parser, 0, false, now);
+	l7_http2.end(parser, 1, false, now);
+	l7_http2.free(parser);
+	for (int dir = 0; dir < 2; dir++)
+		nghttp2_hd_deflate_del(deflater[dir]);
+	return fake_text();
+}
+
+/* "name=value;…" as HPACK. */
+static size_t block(int dir, const char *text, uint8_t *buf, size_t size)
+{
+	_cleanup_free_ char *copy = strdup(text);
+	char *save = NULL;
+	nghttp2_nv nv[200];
+	size_t n = 0;
+	ssize_t r;
+
+	for (char *p = strtok_r(copy, ";", &save); p; p = strtok_r(NULL, ";", &save)) {
+		char *v = strchr(p, '=');
+
+		ck_assert_ptr_nonnull(v);
+		nv[n++] = (nghttp2_nv){ (uint8_t *)p, (uint8_t *)v + 1, v - p, strlen(v + 1), 0 };
+	}
+	r = nghttp2_hd_deflate_hd(deflater[dir], buf, size, nv, n);
+	ck_assert_int_ge(r, 0);
+	return r;
+}
+
+static void headers(int dir, uint32_t id, bool last, const char *text)
+{
+	uint8_t buf[4096];
+	size_t len = block(dir, text, buf, sizeof(buf));
+
+	frame(dir, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | (last ? NGHTTP2_FLAG_END_STREAM : 0), id, buf, len);
+}
+
+#define GET(p) ":method=GET;:scheme=http;:authority=h;:path=" p
+#define LINE(p) "GET " p " h done => 200 {a: b} \"hi\" done;\n"
+
+static void simple(uint32_t id)
+{
+	headers(0, id, true, GET("/x"));
+	headers(1, id, false, ":status=200;a=b");
+	frame(1, NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, id, "hi", 2);
+}
+
+START_TEST(calls_split_anywhere)
+{
+	for (step = 0; step < 30; step++) {
+		uint8_t buf[400], padded[400] = { 3, 0x80, 0, 0, 0, 9 };
+		size_t len;
+
+		begin();
+		simple(1);
+		/* gRPC: interleaved, padding, priority, CONTINUATION, trailers, trailers only */
+		len = block(0, ":method=POST;:scheme=http;:path=/p.S/M;te=trailers;x=long-enough", buf, sizeof(buf));
+		memcpy(padded + 6, buf, 5);
+		frame(0, NGHTTP2_HEADERS, NGHTTP2_FLAG_PADDED | NGHTTP2_FLAG_PRIORITY, 3, padded, 6 + 5 + 3);
+		frame(0, NGHTTP2_CONTINUATION, 0, 3, "", 0);
+		frame(0, NGHTTP2_CONTINUATION, NGHTTP2_FLAG_END_HEADERS, 3, buf + 5, len - 5);
+		headers(0, 5, false, GET("/5"));
+		frame(0, NGHTTP2_PING, 0, 0, "12345678", 8);
+		frame(0, NGHTTP2_DATA, NGHTTP2_FLAG_PADDED, 3, "\2abcd\0", 7);
+		frame(0, NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, 5, "", 0);
+		frame(0, NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, 3, "e", 1);
+		headers(1, 5, true, ":status=200;grpc-status=12");
+		headers(1, 3, false, ":status=103;early=hint");
+		headers(1, 3, false, ":status=200");
+		frame(1, NGHTTP2_DATA, 0, 3, "xyz", 3);
+		frame(1, 99, 0xff, 7, "unknown", 7);
+		headers(1, 3, true, "grpc-status=0;grpc-message=fine");
+		ck_assert_str_eq(finish(), LINE("/x") "GET /5 h done => 200 {grpc-status: 12} done;\n"
+						      "POST /p.S/M  {te: trailers, x: long-enough} \"abcde\" done => "
+						      "200 \"xyz\" [grpc-status: 0, grpc-message: fine] done;\n");
+		ck_assert_uint_eq(t.ignored, 0);
+	}
+	step = 0;
+}
+END_TEST
+
+START_TEST(table_size_follows_settings)
+{
+	begin();
+	frame(1, NGHTTP2_SETTINGS, 0, 0, "\0\1\0\0\x20\0", 6); /* 8192 for the client's encoder */
+	simple(1);
+	frame(0, NGHTTP2_SETTINGS, NGHTTP2_FLAG_ACK, 0, "", 0);
+	nghttp2_hd_deflate_change_table_size(deflater[0], 8192);
+	simple(3);
+	ck_assert_str_eq(finish(), LINE("/x") LINE("/x"));
+	begin();
+	nghttp2_hd_deflate_change_table_size(deflater[0], 8192); /* not allowed to it */
+	simple(1);
+	ck_assert_ptr_nonnull(strstr(finish(), "unparseable: HPACK cannot be decoded"));
+}
+END_TEST
+
+START_TEST(gaps)
+{
+	begin();
+	headers(0, 1, true, GET("/1"));
+	headers(1, 1, false, ":status=200");
+	frame_head(1, 10000, NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, 1);
+	say(1, "ab", 2);
+	l7_http2.gap(parser, 1, 9998, now);
+	simple(3);
+	ck_assert_str_eq(finish(), "GET /1 h done => 200 \"ab\" <9998> done;\n" LINE("/x"));
+	begin();
+	simple(1);
+	headers(0, 3, true, GET("/3"));
+	headers(1, 3, false, ":status=200");
+	frame_head(1, 10, NGHTTP2_DATA, 0, 3);
+	l7_http2.gap(parser, 1, 11, now);
+	ck_assert_uint_eq(t.ignored, 1);
+	ck_assert_str_eq(finish(), LINE("/x") "GET /3 h done => 200 <10> cut; partial\n");
+}
+END_TEST
+
+START_TEST(resets_and_goaway)
+{
+	begin();
+	headers(0, 1, false, GET("/1"));
+	frame(0, NGHTTP2_RST_STREAM, 0, 1, "\0\0\0\x08", 4);
+	headers(0, 3, true, GET("/3"));
+	headers(1, 3, false, ":status=200");
+	frame(1, NGHTTP2_RST_STREAM, 0, 3, "\0\0\0\x02", 4);
+	headers(0, 5, true, GET("/5"));
+	headers(0, 7, true, GET("/7"));
+	frame(1, NGHTTP2_GOAWAY, 0, 0, "\0\0\0\5\0\0\0\0why", 11);
+	headers(1, 5, true, ":status=204");
+	ck_assert_str_eq(finish(), "GET /1 h cut => nothing;\nGET /3 h done => 200 cut;\nGET /7 h done => nothing;\n"
+				   "GET /5 h done => 204 done;\n");
+}
+END_TEST
+
+START_TEST(malformed_streams_leave_the_others)
+{
+	static const char *const bad[] = {
+		":method=GET;:scheme=http;:path=/;Upper=x",
+		":method=GET;:scheme=http;:path=/;a=b\rc",
+		":method=GET;a=b;:path=/",
+		":method=GET;:method=POST;:path=/",
+		":method=GET;:status=200;:path=/",
+		":path=/",
+		":method=GET;:scheme=http",
+		":method=POST;:path=/;transfer-encoding=chunked",
+		":method=POST;:path=/;connection=close",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		const char *text;
+
+		begin();
+		headers(0, 1, true, bad[i]);
+		simple(3);
+		text = finish();
+		ck_assert_uint_eq(t.ignored, 0);
+		ck_assert_uint_eq(fake_lines, 2);
+		ck_assert_msg(strstr(text, "; unparseable: ") && strstr(text, "\n" LINE("/x")), "%s: %s", bad[i], text);
+	}
+}
+END_TEST
+
+struct bad_frame {
+	uint8_t type, flags;
+	uint32_t id, len;
+	const char *payload;
+};
+
+START_TEST(frames_against_the_standard)
+{
+	static const struct bad_frame bad[] = {
+		{ NGHTTP2_DATA, 0, 0, 0, "" },
+		{ NGHTTP2_SETTINGS, 0, 1, 0, "" },
+		{ NGHTTP2_SETTINGS, 0, 0, 5, "12345" },
+		{ NGHTTP2_SETTINGS, 1, 0, 0, "" },
+		{ NGHTTP2_PING, 0, 0, 7, "1234567" },
+		{ NGHTTP2_RST_STREAM, 0, 1, 3, "123" },
+		{ NGHTTP2_DATA, 8, 1, 2, "\5a" },
+		{ NGHTTP2_PUSH_PROMISE, 4, 1, 4, "\0\0\0\2" },
+		{ NGHTTP2_CONTINUATION, 4, 1, 0, "" },
+		{ NGHTTP2_HEADERS, 4, 3, 1, "\xff" },
+		{ 99, 0, 0, 16385, "" },
+		{ NGHTTP2_HEADERS, 4, 4, 1, "\x82" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		begin();
+		headers(0, 1, false, GET("/1"));
+		frame_head(0, bad[i].len, bad[i].type, bad[i].flags, bad[i].id);
+		say(0, bad[i].payload, strnlen(bad[i].payload, 8) ?: bad[i].len < 10 ? bad[i].len : 0);
+		ck_assert_msg(t.ignored == 1, "%zu", i);
+		finish();
+		ck_assert_uint_ge(fake_lines, 1);
+	}
+}
+END_TEST
+
+START_TEST(floods)
+{
+	uint8_t buf[400], bomb[2000];
+	size_t len;
+
+	begin();
+	len = block(0, GET("/1"), buf, sizeof(buf));
+	frame(0, NGHTTP2_HEADERS, 0, 1, buf, len);
+	for (int i = 0; i < 100; i++)
+		frame(0, NGHTTP2_CONTINUATION, 0, 1, "", 0);
+	ck_assert_uint_eq(t.ignored, 1);
+	ck_assert_ptr_nonnull(strstr(finish(), "unparseable: too many CONTINUATION frames"));
+	begin();
+	memset(bomb, 'a', sizeof(bomb));
+	memcpy(bomb, "\x82\x86\x84\x40\1x\x7f\xa1\x17", 9); /* a value of 3104 bytes, indexed */
+	frame_head(0, 9 + 3104 + 100, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 1);
+	say(0, bomb, 9);
+	memset(bomb, 'a', sizeof(bomb));
+	say(0, bomb, 2000);
+	say(0, bomb, 1104);
+	memset(bomb, 0xbe, sizeof(bomb)); /* and a hundred times */
+	say(0, bomb, 100);
+	ck_assert_uint_eq(t.ignored, 1);
+	ck_assert_ptr_nonnull(strstr(finish(), "unparseable: too many or too large headers"));
+	begin();
+	fake_quiet = true;
+	for (uint32_t i = 1; i < 10000 && !t.ignored; i += 2) {
+		headers(0, i, true, GET("/1"));
+		frame(0, NGHTTP2_RST_STREAM, 0, i, "\0\0\0\x08", 4);
+	}
+	ck_assert_uint_eq(t.ignored, 1);
+	ck_assert_uint_lt(fake_lines, 1010);
+	finish();
+	begin();
+	for (uint32_t i = 1; i < 5000; i += 2)
+		headers(0, i, true, GET("/1"));
+	ck_assert_uint_eq(t.ignored, 0);
+	ck_assert_uint_lt(l7_http2.memory(parser), 512 * 1024);
+	finish();
+	ck_assert_uint_eq(fake_lines, 2500);
+	fake_quiet = false;
+}
+END_TEST
+
+START_TEST(midstream_is_not_guessed)
+{
+	test_host_init(&t);
+	t.host.midstream = true;
+	fake_init();
+	parser = l7_http2.new(&t.host);
+	l7_http2.data(parser, 1, (const uint8_t *)"xyz", 3, 1);
+	ck_assert_uint_eq(t.ignored, 1);
+	l7_http2.end(parser, 0, false, 1);
+	l7_http2.end(parser, 1, false, 1);
+	l7_http2.free(parser);
+	ck_assert_uint_eq(fake_lines, 0);
+}
+END_TEST
+
+START_TEST(what_is_copied)
+{
+	static const char piece[1000];
+
+	fake_enough = 1;
+	begin();
+	headers(0, 1, true, GET("/1"));
+	headers(1, 1, false, ":status=200");
+	frame_head(1, 16000, NGHTTP2_DATA, 0, 1);
+	say(1, "ab", 2);
+	ck_assert_uint_eq(skipped, 15998);
+	finish();
+	fake_enough = UINT64_MAX;
+	begin();
+	headers(0, 1, true, GET("/1"));
+	headers(1, 1, false, ":status=200");
+	for (int i = 0; i < 100; i++)
+		frame(1, NGHTTP2_DATA, 0, 1, piece, sizeof(piece));
+	ck_assert_uint_ge(wanted, 100 * 1000);
+	finish();
+}
+END_TEST
+
+UNIT_MAIN(http2, calls_split_anywhere, table_size_follows_settings, gaps, resets_and_goaway,
+	  malformed_streams_leave_the_others, frames_against_the_standard, floods, midstream_is_not_guessed,
+	  what_is_copied)
