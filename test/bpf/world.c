@@ -11,6 +11,9 @@
 
 static struct datapath *dp;
 static struct ring_buffer *ring;
+static struct ring_buffer *l7_ring;
+static struct excerpt *excerpts;
+static size_t n_excerpts, excerpts_max;
 static struct run *filling;
 static uint32_t ticks;
 
@@ -24,9 +27,33 @@ static int on_event(void *userdata _unused_, void *data, size_t len)
 	return 0;
 }
 
+static int on_excerpt(void *userdata _unused_, void *data, size_t len)
+{
+	struct excerpt *e = excerpts + n_excerpts;
+
+	if (!excerpts)
+		return 0;
+	ck_assert_uint_lt(n_excerpts, excerpts_max);
+	memcpy(&e->x, data, sizeof(e->x));
+	ck_assert_uint_le(sizeof(e->x) + e->x.len, len);
+	memcpy(e->data, (uint8_t *)data + sizeof(e->x), e->x.len);
+	n_excerpts++;
+	return 0;
+}
+
+size_t world_excerpts(struct excerpt *ret, size_t max)
+{
+	excerpts = ret;
+	excerpts_max = max;
+	n_excerpts = 0;
+	ck_assert_int_ge(ring_buffer__consume(l7_ring), 0);
+	excerpts = NULL;
+	return n_excerpts;
+}
+
 int world_start(const char *bpf_dir, struct err *reterr)
 {
-	struct datapath_options o = { .bpf_dir = bpf_dir, .fake_clock = true, .ring_bytes = 64 << 10 };
+	struct datapath_options o = { .bpf_dir = bpf_dir, .fake_clock = true, .ring_bytes = 64 << 10, .l7_ring_bytes = 64 << 10, .l7_budget = 4096 };
 	struct timespec res;
 	char cmd[192];
 	int r;
@@ -50,7 +77,8 @@ int world_start(const char *bpf_dir, struct err *reterr)
 	if (r < 0)
 		return r;
 	ring = ring_buffer__new(world_map(WEIR_MAP_EVENTS), on_event, NULL, NULL);
-	return ring ? 0 : err_set(reterr, -errno, "cannot open the ring: %m");
+	l7_ring = ring_buffer__new(world_map(WEIR_MAP_L7_RING), on_excerpt, NULL, NULL);
+	return ring && l7_ring ? 0 : err_set(reterr, -errno, "cannot open the ring: %m");
 }
 
 void world_stop(const char *bpf_dir)
@@ -58,6 +86,7 @@ void world_stop(const char *bpf_dir)
 	struct err err;
 
 	ring_buffer__free(ring);
+	ring_buffer__free(l7_ring);
 	if (dp)
 		datapath_free(dp);
 	if (datapath_unload(bpf_dir, &err) < 0)
@@ -229,7 +258,8 @@ static void add_pod(int pod, uint32_t flags)
 static void clear_all(void)
 {
 	static const char *const names[] = { WEIR_MAP_CT_TCP,  WEIR_MAP_CT_ANY, WEIR_MAP_FRAG, WEIR_MAP_POLICY,
-					     WEIR_MAP_IPCACHE, WEIR_MAP_DENY,   WEIR_MAP_EP_IF };
+					     WEIR_MAP_IPCACHE, WEIR_MAP_DENY,   WEIR_MAP_EP_IF,
+					     WEIR_MAP_L7_TURN, WEIR_MAP_L7_WANT };
 	struct weir_ep none = {};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -237,6 +267,8 @@ static void clear_all(void)
 	for (uint32_t slot = 0; slot < N_PODS; slot++)
 		map_set(WEIR_MAP_EP, &slot, &none);
 	ring_buffer__consume(ring);
+	excerpts = NULL; /* only emptied */
+	ring_buffer__consume(l7_ring);
 }
 
 void world_reset(void)

@@ -40,6 +40,13 @@ void world_stop(const char *bpf_dir);
 void world_reset(void);
 /* How many events wait in the ring; they are gone then. */
 size_t world_read_ring(void);
+
+/* What was copied of payload since the last call. */
+struct excerpt {
+	struct weir_l7_excerpt x;
+	uint8_t data[WEIR_L7_LARGE];
+};
+size_t world_excerpts(struct excerpt *ret, size_t max);
 void world_wait(unsigned seconds);
 void world_set_generation(uint32_t gen);
 uint32_t world_ifindex(int pod);
@@ -81,5 +88,6 @@ TCase *tests_life(void);
 TCase *tests_forged(void);
 TCase *tests_malformed(void);
 TCase *tests_limits(void);
+TCase *tests_l7(void);
 
 #endif

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What of payload is copied for the agent. The world's budget is 4096 bytes. */
+#include "test/bpf/world.h"
+
+#include <bpf/bpf.h>
+
+#define GET "GET /index.html HTTP/1.1\r\nHost: a\r\n\r\n"
+
+static struct excerpt got[64];
+
+static struct run says(const struct packet *p, int pod, uint8_t flags, uint32_t seq, const void *data, size_t len)
+{
+	struct packet q = *p;
+
+	q.flags = flags;
+	q.seq = seq;
+	q.payload = data;
+	q.payload_len = len;
+	return from_pod(pod, &q);
+}
+
+/* A connection OPEN → SERVER:80 that is established. */
+static void open_connection(struct packet *to, struct packet *back, bool v6)
+{
+	*to = packet_between(OPEN, SERVER, v6, IPPROTO_TCP, 40000, 80);
+	*back = packet_between(SERVER, OPEN, v6, IPPROTO_TCP, 80, 40000);
+	says(to, OPEN, SYN, 0, NULL, 0);
+	says(back, SERVER, SYN | ACK, 0, NULL, 0);
+	says(to, OPEN, ACK, 1, NULL, 0);
+	ck_assert_uint_eq(world_excerpts(got, ARRAY_SIZE(got)), 0);
+}
+
+static void check_first(const char *data, size_t len, bool reply, enum weir_l7 want)
+{
+	struct packet to, back;
+	struct weir_ct ct;
+	size_t n;
+
+	world_reset();
+	open_connection(&to, &back, false);
+	says(reply ? &back : &to, reply ? SERVER : OPEN, ACK, 1, data, len);
+	n = world_excerpts(got, ARRAY_SIZE(got));
+	ck_assert(world_connection(&to, &ct));
+	ck_assert_msg(ct.l7 == want, "\"%.*s\": %u", (int)len, data, ct.l7);
+	ck_assert_uint_eq(n, want != WEIR_L7_IGNORED);
+	if (!n)
+		return;
+	ck_assert_uint_eq(got[0].x.l7, want);
+	ck_assert_uint_eq(got[0].x.len, len);
+	ck_assert_uint_eq(got[0].x.total, len);
+	ck_assert_uint_eq(got[0].x.seq, 2);
+	ck_assert_uint_eq(got[0].x.flags, WEIR_L7F_FIRST | WEIR_L7F_ACK | (reply ? WEIR_L7F_REPLY : 0));
+	ck_assert_mem_eq(got[0].data, data, len);
+}
+
+START_TEST(the_first_payload_decides)
+{
+	check_first(GET, strlen(GET), false, WEIR_L7_HTTP1);
+	check_first("G", 1, false, WEIR_L7_HTTP1);
+	check_first("PATCH / ", 8, false, WEIR_L7_HTTP1);
+	check_first("HTTP/1.1 200 OK\r\n", 17, true, WEIR_L7_HTTP1);
+	check_first("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24, false, WEIR_L7_HTTP2);
+	check_first("\0\0\6\4\0\0\0\0\0\0\3\0\0\0\x64", 15, true, WEIR_L7_HTTP2);
+	check_first("\0\0\6\4\0\0\0\0\0\0\3\0\0\0\x64", 15, false, WEIR_L7_IGNORED); /* a client must not */
+	check_first("\x16\3\1\0\x50\1\0\0\x4c", 9, false, WEIR_L7_TLS);
+	check_first("\x16\3\1\0\x50\2\0\0\x4c", 9, false, WEIR_L7_IGNORED);
+	check_first("SSH-2.0-OpenSSH\r\n", 17, true, WEIR_L7_IGNORED);
+	check_first("POSSIBLY", 8, false, WEIR_L7_IGNORED);
+}
+END_TEST
+
+START_TEST(what_is_ignored_stays_so)
+{
+	struct packet to, back;
+
+	open_connection(&to, &back, true);
+	says(&to, OPEN, ACK, 1, "SSH-2.0-", 8);
+	says(&to, OPEN, ACK, 9, GET, strlen(GET));
+	says(&to, OPEN, FIN | ACK, 9 + strlen(GET), NULL, 0);
+	ck_assert_uint_eq(world_excerpts(got, ARRAY_SIZE(got)), 0);
+	ck_assert_uint_eq(world_stat(WEIR_STAT_L7_LOST), 0);
+}
+END_TEST
+
+START_TEST(a_turn_has_its_budget)
+{
+	static char data[1000];
+	struct packet to, back;
+	uint32_t copied = 0;
+	size_t n;
+
+	memset(data, 'x', sizeof(data));
+	for_each_family(v6)
+	{
+		world_reset();
+		open_connection(&to, &back, v6);
+		says(&to, OPEN, ACK, 1, GET, strlen(GET));
+		for (uint32_t i = 0; i < 10; i++)
+			says(&back, SERVER, ACK, 1 + i * sizeof(data), data, sizeof(data));
+		n = world_excerpts(got, ARRAY_SIZE(got));
+		copied = 0;
+		for (size_t i = 1; i < n; i++) {
+			ck_assert_uint_eq(got[i].x.seq, 2 + copied);
+			copied += got[i].x.len;
+		}
+		ck_assert_uint_eq(copied, 4096);
+		ck_assert_uint_eq(got[n - 1].x.total, 1000); /* it tells where the packet ended */
+		/* the client speaks, and the server has a new one */
+		says(&to, OPEN, ACK, 1 + strlen(GET), GET, strlen(GET));
+		says(&back, SERVER, ACK, 10001, data, sizeof(data));
+		n = world_excerpts(got, ARRAY_SIZE(got));
+		ck_assert_uint_eq(n, 2);
+		ck_assert_uint_eq(got[1].x.len, 1000);
+		/* the end is told, with payload or without */
+		says(&back, SERVER, FIN | ACK, 11001, NULL, 0);
+		says(&to, OPEN, FIN | ACK, 1 + 2 * strlen(GET), "x", 1);
+		n = world_excerpts(got, ARRAY_SIZE(got));
+		ck_assert_uint_eq(n, 2);
+		ck_assert(got[0].x.len == 0 && got[0].x.flags & WEIR_L7F_FIN);
+		ck_assert(got[1].x.len == 1 && got[1].x.flags & WEIR_L7F_FIN);
+	}
+}
+END_TEST
+
+START_TEST(the_agent_s_wishes_count)
+{
+	static char data[1000];
+	struct packet to, back;
+	struct weir_l7_want want = {};
+	struct weir_ct_key key;
+	size_t n;
+
+	open_connection(&to, &back, false);
+	says(&to, OPEN, ACK, 1, GET, strlen(GET));
+	says(&back, SERVER, ACK, 1, data, sizeof(data));
+	world_excerpts(got, ARRAY_SIZE(got));
+	ck_assert_int_eq(bpf_map_get_next_key(world_map(WEIR_MAP_L7_TURN), NULL, &key), 0);
+	for (int side = 0; side < 2; side++) { /* SERVER's, whichever that is; OPEN says nothing more */
+		want.has_skip[side] = 1;
+		want.skip[side] = 2 + 2500;
+	}
+	ck_assert_int_eq(bpf_map_update_elem(world_map(WEIR_MAP_L7_WANT), &key, &want, BPF_ANY), 0);
+	for (uint32_t i = 1; i < 10; i++)
+		says(&back, SERVER, ACK, 1 + i * sizeof(data), data, sizeof(data));
+	n = world_excerpts(got, ARRAY_SIZE(got));
+	ck_assert_uint_eq(got[0].x.seq, 2 + 2500);
+	ck_assert_uint_eq(got[0].x.len, 500);
+	ck_assert_uint_eq(got[n - 1].x.seq + got[n - 1].x.len, 2 + 2500 + 4096); /* a new budget from there */
+	want.has_want[0] = want.has_want[1] = 1;
+	want.want[0] = want.want[1] = 2 + 10500;
+	ck_assert_int_eq(bpf_map_update_elem(world_map(WEIR_MAP_L7_WANT), &key, &want, BPF_ANY), 0);
+	says(&back, SERVER, ACK, 10001, data, sizeof(data));
+	n = world_excerpts(got, ARRAY_SIZE(got));
+	ck_assert_uint_eq(n, 1);
+	ck_assert_uint_eq(got[0].x.len, 500);
+}
+END_TEST
+
+START_TEST(dns_is_copied_whole)
+{
+	struct packet to = packet_between(OPEN, SERVER, false, IPPROTO_UDP, 5000, 53);
+	struct packet other = packet_between(OPEN2, OPEN, false, IPPROTO_UDP, 5000, 54);
+
+	to.payload = other.payload = "query";
+	to.payload_len = other.payload_len = 5;
+	from_pod(OPEN, &to);
+	from_pod(OPEN2, &other);
+	ck_assert_uint_eq(world_excerpts(got, ARRAY_SIZE(got)), 1);
+	ck_assert_uint_eq(got[0].x.l7, WEIR_L7_DNS);
+	ck_assert_uint_eq(got[0].x.proto, IPPROTO_UDP);
+	ck_assert_uint_eq(got[0].x.identity[0], 1000 + OPEN);
+	ck_assert_mem_eq(got[0].data, "query", 5);
+}
+END_TEST
+
+START_TEST(pods_may_opt_out)
+{
+	struct packet to, back;
+
+	world_set_side(SERVER, 0, RULESET(SERVER), WEIR_EP_READY | WEIR_EP_ISOLATED_INGRESS | WEIR_EP_L7_OFF);
+	open_connection(&to, &back, false);
+	says(&to, OPEN, ACK, 1, GET, strlen(GET));
+	ck_assert_uint_eq(world_excerpts(got, ARRAY_SIZE(got)), 0);
+	world_reset();
+	world_set_side(OPEN, 0, RULESET(OPEN), WEIR_EP_READY | WEIR_EP_L7_HEADERS);
+	open_connection(&to, &back, false);
+	says(&to, OPEN, ACK, 1, GET, strlen(GET));
+	ck_assert_uint_eq(world_excerpts(got, ARRAY_SIZE(got)), 1);
+	ck_assert(got[0].x.flags & WEIR_L7F_HEADERS);
+}
+END_TEST
+
+START_TEST(a_full_ring_is_counted)
+{
+	static char data[1000];
+	uint64_t made = world_stat(WEIR_STAT_L7), lost = world_stat(WEIR_STAT_L7_LOST);
+	struct packet to, back;
+	size_t n;
+
+	open_connection(&to, &back, false);
+	for (uint32_t i = 0; i < 60; i++) /* turn by turn, each within its budget */
+		says(i & 1 ? &back : &to, i & 1 ? SERVER : OPEN, ACK, 1 + i / 2 * 1000, i ? data : "GET / HTTP/1.1\r\n",
+		     i ? 1000 : 16);
+	n = world_excerpts(got, ARRAY_SIZE(got));
+	made = world_stat(WEIR_STAT_L7) - made;
+	lost = world_stat(WEIR_STAT_L7_LOST) - lost;
+	ck_assert_uint_eq(made, 60);
+	ck_assert_uint_gt(lost, 0);
+	ck_assert_uint_eq(n + lost, made);
+}
+END_TEST
+
+TCase *tests_l7(void)
+{
+	TCase *tc = tcase_create("l7");
+
+	tcase_add_test(tc, the_first_payload_decides);
+	tcase_add_test(tc, what_is_ignored_stays_so);
+	tcase_add_test(tc, a_turn_has_its_budget);
+	tcase_add_test(tc, the_agent_s_wishes_count);
+	tcase_add_test(tc, dns_is_copied_whole);
+	tcase_add_test(tc, pods_may_opt_out);
+	tcase_add_test(tc, a_full_ring_is_counted);
+	return tc;
+}
