@@ -1,17 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Filters of the API over flows in the store: compiled once per request, then matched without building messages.
- * Inside a FlowFilter all fields must match, of a field any value; of a whitelist any filter (an empty one passes
- * all), of a blacklist none.
- */
+/* Filters of the API over flows in the store: compiled once per request, then matched without building messages. */
 #ifndef WEIR_FLOW_FILTER_H
 #define WEIR_FLOW_FILTER_H
 
 #include "agent/flow/face.h"
-#include "lib/err.h"
-#include "lib/proto/flow.pb-c.h"
-
-#define FLOW_FILTER_MAX 1000 /* filters and values of one request */
+#include "lib/flow_filter.h"
 
 struct flow_filter;
 /* -EINVAL: reterr names field and value. The messages must live as long as the result. */

@@ -6,7 +6,7 @@
  * sources: agent/api/agent_service.c agent/api/call.c agent/api/conn.c agent/api/events.c agent/api/get_flows.c
  * agent/api/health.c agent/api/observer.c agent/api/peer.c agent/api/server.c agent/flow/flow.c agent/flow/store.c
  * agent/flow/face.c agent/flow/filter.c agent/flow/extensions.c agent/flow/filter_field.c agent/flow/filter_l7.c
- * agent/flow/l7_proto.c agent/flow/l7_text.c agent/flow/selector.c agent/flow/summary.c agent/flow/to_proto.c
+ * agent/flow/l7_proto.c agent/flow/l7_text.c lib/label_selector.c lib/flow_filter.c lib/flow_filter_value.c agent/flow/summary.c agent/flow/to_proto.c
  * agent/l7/record.c lib/addr.c lib/drop.c lib/err.c lib/grpc.c lib/log.c lib/pb.c lib/tls.c
  * build/gen/lib/proto/flow.pb-c.c build/gen/lib/proto/google.pb-c.c build/gen/lib/proto/health.pb-c.c
  * build/gen/lib/proto/observer.pb-c.c build/gen/lib/proto/peer.pb-c.c build/gen/lib/proto/relay.pb-c.c

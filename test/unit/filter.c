@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/flow/filter.h"
-#include "agent/flow/selector.h"
+#include "lib/label_selector.h"
 #include "test/unit.h"
 #include "test/unit/flows.h"
 

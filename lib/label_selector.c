@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/flow/selector.h"
+#include "lib/label_selector.h"
 
 #include <ctype.h>
 

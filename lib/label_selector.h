@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Kubernetes label selectors in text form, over labels with Cilium's sources: "k8s:app in (a,b),!reserved:host,x=1". */
-#ifndef WEIR_FLOW_SELECTOR_H
-#define WEIR_FLOW_SELECTOR_H
+#ifndef WEIR_LABEL_SELECTOR_H
+#define WEIR_LABEL_SELECTOR_H
 
 #include "lib/err.h"
 
