@@ -121,7 +121,7 @@ $(B)/weir-cni: $(patsubst %.c,$(B)/cni/%.o,$(CNI_SRC) $(CNI_LIB))
 	$(Q)$(CNI_CC) $(LDFLAGS) -static -o $@ $^ $(CNI_LIBS)
 $(B)/weir: $(B)/o/cli/main.o $(B)/o/libcli.a $(B)/o/libweir.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(call pkgs,zlib)
 
 # ---- tests: each prints TAP, test/run adds up. A unit test is one file with a main of its own (test/unit.h).
 $(B)/test/unit/%: test/unit/%.c $(B)/san/libagent.a $(B)/san/libcni.a $(B)/san/libcli.a $(B)/san/libweir.a

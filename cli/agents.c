@@ -2,14 +2,14 @@
 /* `weir agents`: the graph of who calls whom, made of the exchanges of layer 7 that the agent keeps. */
 #include "cli/agents.h"
 
-#include "cli/client.h"
+#include "cli/flows.h"
 #include "cli/observe_filter.h"
 #include "lib/pb.h"
 
 struct agents_args {
 	struct filter_args filter; /* first: the setters of the filters have it as their args */
 	struct client_address address;
-	const char *output, *since, *until;
+	const char *input_file, *output, *since, *until;
 };
 
 #define ARG(member) offsetof(struct agents_args, member)
@@ -18,6 +18,7 @@ static const struct cli_option own_options[] = {
 	{ "since", 0, "TIME", "from then on: 5m, 2026-01-02T15:04:05Z", cli_set_str, ARG(since) },
 	{ "until", 0, "TIME", "until then", cli_set_str, ARG(until) },
 	CLIENT_OPTIONS(struct agents_args),
+	INPUT_FILE_OPTION(struct agents_args),
 	{ "output", 'o', "FORMAT", "table, json, dot", cli_set_str, ARG(output) },
 };
 
@@ -60,23 +61,21 @@ static int print(struct graph *g, const char *output)
 
 static int agents(const struct cli_usage *usage, struct agents_args *a, Observer__GetFlowsRequest *req)
 {
-	_cleanup_(client_closep) struct client *client = NULL;
 	_cleanup_(graph_freep) struct graph *g = graph_new();
-	struct client_call call = { .path = "/observer.Observer/GetFlows",
-				    .request = &req->base,
-				    .response = &observer__get_flows_response__descriptor,
-				    .on_message = on_flow,
-				    .userdata = g };
+	const struct flow_query q = {
+		.address = &a->address, .file = a->input_file, .request = req, .on_message = on_flow, .userdata = g
+	};
 	struct err e = { 0 };
-	int r = g ? fill_request(a, req, &e) : err_oom(&e);
+	int r = g ? fill_request(a, req, &e) : err_oom(&e), damaged;
 
 	if (r == -EINVAL)
 		return cli_wrong(usage, "%s", e.msg);
 	if (r == 0)
-		r = client_connect(&a->address, &client, &e);
-	if (r == 0)
-		r = client_call(client, &call, &e);
-	return r < 0 ? cli_fail("%s", *e.msg ? e.msg : strerror(-r)) : print(g, a->output);
+		r = flows_get(&q, &e);
+	if (r < 0 && !(r == -EBADMSG && a->input_file))
+		return cli_fail("%s", *e.msg ? e.msg : strerror(-r));
+	damaged = r < 0 ? cli_fail("%s", e.msg) : 0; /* the rest is shown */
+	return print(g, a->output) ?: damaged;
 }
 
 static int with_request(const struct cli_usage *usage, struct agents_args *a)
@@ -97,7 +96,7 @@ int cmd_agents(int argc, char **argv)
 	struct cli_usage usage = {
 		"agents [-o table|json|dot] [--since TIME] [filters]",
 		"Print who calls whom for what: agents, tools, models, services; how often, how long it "
-		"takes, what fails, what tokens it costs. From the flows that the agent keeps.",
+		"takes, what fails, what tokens it costs. From the flows that the agent keeps, or a file of flows.",
 		options
 	};
 	struct agents_args a = { .output = "table" };

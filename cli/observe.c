@@ -2,7 +2,7 @@
 /* `weir observe`: flows, with the flags and in the formats of `hubble observe`. */
 #include <strings.h>
 
-#include "cli/client.h"
+#include "cli/flows.h"
 #include "cli/observe_filter.h"
 #include "cli/observe_print.h"
 #include "cli/times.h"
@@ -14,7 +14,7 @@
 struct observe_args {
 	struct filter_args filter; /* first: the setters of the filters have it as their args */
 	struct client_address address;
-	const char *output, *since, *until, *time_format, *color;
+	const char *input_file, *output, *since, *until, *time_format, *color;
 	uint64_t last, first;
 	bool all, follow, node_names, policy_names, numeric, ip_translation, raw_filters;
 };
@@ -29,6 +29,7 @@ static const struct cli_option own_options[] = {
 	{ "since", 0, "TIME", "from then on: 5m, 2026-01-02T15:04:05Z", cli_set_str, ARG(since) },
 	{ "until", 0, "TIME", "until then", cli_set_str, ARG(until) },
 	CLIENT_OPTIONS(struct observe_args),
+	INPUT_FILE_OPTION(struct observe_args),
 	{ "output", 'o', "FORMAT", "compact, dict, json, jsonpb, table", cli_set_str, ARG(output) },
 	{ "print-node-name", 0, NULL, "print the node's name", cli_set_bool, ARG(node_names) },
 	{ "print-policy-names", 0, NULL, "print the policies that decided (on; =false)", cli_set_bool,
@@ -59,7 +60,7 @@ static int fill_request(struct observe_args *a, Observer__GetFlowsRequest *req, 
 	req->follow = a->follow;
 	req->first = a->first > 0;
 	req->number = a->all ? UINT64_MAX : MAX(a->first, a->last);
-	if (!req->number && !a->follow && !a->since && !a->until)
+	if (!req->number && !a->follow && !a->since && !a->until && !a->input_file)
 		req->number = LAST_DEFAULT;
 	return r;
 }
@@ -134,20 +135,17 @@ static int on_idle(_unused_ void *userdata)
 	return fflush(stdout) == EOF ? -EPIPE : 0;
 }
 
-static int stream(const struct client_address *address, const Observer__GetFlowsRequest *req, struct printer *p)
+static int stream(const struct observe_args *a, const Observer__GetFlowsRequest *req, struct printer *p)
 {
-	_cleanup_(client_closep) struct client *client = NULL;
-	struct client_call call = { .path = "/observer.Observer/GetFlows",
-				    .request = &req->base,
-				    .response = &observer__get_flows_response__descriptor,
-				    .on_message = on_flow,
-				    .idle = on_idle,
-				    .userdata = p };
+	const struct flow_query q = { .address = &a->address,
+				      .file = a->input_file,
+				      .request = req,
+				      .on_message = on_flow,
+				      .idle = on_idle,
+				      .userdata = p };
 	struct err e = { 0 };
-	int r = client_connect(address, &client, &e);
+	int r = flows_get(&q, &e);
 
-	if (r == 0)
-		r = client_call(client, &call, &e);
 	printer_end(p);
 	if (r == -EPIPE && !*e.msg)
 		return 0;
@@ -172,7 +170,7 @@ static int observe(const struct cli_usage *usage, struct observe_args *a)
 		print_filters("allowlist", req->whitelist, req->n_whitelist);
 		print_filters("denylist", req->blacklist, req->n_blacklist);
 	} else {
-		r = stream(&a->address, req, &p);
+		r = stream(a, req, &p);
 	}
 	observer__get_flows_request__free_unpacked(req, NULL);
 	return r;

@@ -10,6 +10,8 @@
  * "2026-01-02T15:04:05.5Z", "…+01:00"; without zone: UTC). Nanoseconds since 1970. -EINVAL.
  */
 int time_parse(const char *s, uint64_t now_ns, uint64_t *ret_ns);
+/* "90s", "1h30m", "0.5s": nanoseconds. -EINVAL. */
+int duration_parse(const char *s, uint64_t *ret_ns);
 
 /* "StampMilli", "RFC3339Nano", …; NULL: unknown name. The layout is what time_format takes. */
 const char *time_layout(const char *name);

@@ -16,9 +16,16 @@ void pbjson_write(FILE *f, const ProtobufCMessage *msg);
 void pbjson_write_str(FILE *f, const char *s);
 
 /*
- * The way back, for what people write: names as in the .proto files or in camelCase, no bytes, no wrapper types, no
- * times. The caller frees *ret with protobuf_c_message_free_unpacked. -EINVAL: reterr names the field and what is wrong.
+ * The way back: names as in the .proto files or in camelCase, no bytes. null is a field's default; of an Any that holds
+ * no Struct the type alone is kept. The caller frees *ret with protobuf_c_message_free_unpacked. -EINVAL: reterr names
+ * the field and what is wrong.
  */
 int pbjson_read(const json_t *json, const ProtobufCMessageDescriptor *d, ProtobufCMessage **ret, struct err *reterr);
+/*
+ * For what a newer program may have written: fields and names of enums that are not known are passed over; ret_unknown
+ * has the first one, or "".
+ */
+int pbjson_read_lenient(const json_t *json, const ProtobufCMessageDescriptor *d, ProtobufCMessage **ret,
+			struct err *ret_unknown, struct err *reterr);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The parsers of short texts, all on the same input: label selectors, times, gRPC's timeouts and messages, terminal
- * text. sources: lib/label_selector.c cli/times.c cli/flow_text.c cli/l7_view.c cli/observe_filter.c cli/options.c lib/pb.c
+ * text. sources: lib/label_selector.c cli/times.c cli/flow_text.c cli/l7_view.c cli/observe_filter.c cli/options.c lib/pb.c lib/rfc3339.c
  * lib/drop.c lib/grpc.c lib/err.c build/gen/lib/proto/flow.pb-c.c build/gen/lib/proto/google.pb-c.c
  * build/gen/lib/proto/observer.pb-c.c build/gen/lib/proto/relay.pb-c.c
  */

@@ -1,20 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/flow/filter.h"
-#include "lib/label_selector.h"
-#include "test/unit.h"
+#include "test/unit/both.h"
 #include "test/unit/flows.h"
 
 static const struct flow_node node = { "node-1", 0x1122334455667788 };
 
-/* White or black list of one filter over a flow: 1 passes, 0 does not, negative: not compiled. */
 static int passes(const Flow__FlowFilter *filter, bool black, const struct flow *f, struct flow_face *face,
 		  struct err *e)
 {
-	Flow__FlowFilter *list[] = { (Flow__FlowFilter *)filter };
-	_cleanup_(flow_filter_freep) struct flow_filter *c = NULL;
-	int r = flow_filter_new(list, !black, list, black, &node, &c, e);
-
-	return r < 0 ? r : flow_filter_match(c, f, face);
+	return passes_both(filter, black, &node, f, face, e);
 }
 
 static struct flow fixture(void)

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Exchanges of layer 7 as flows: their words, their message, the filters over them, their table in the documentation.
  */
-#include "agent/flow/filter.h"
 #include "agent/flow/l7_text.h"
 #include "agent/flow/summary.h"
 #include "agent/flow/to_proto.h"
 #include "lib/pbjson.h"
-#include "test/unit.h"
+#include "test/unit/both.h"
 #include "test/unit/l7_flows.h"
 
 static const struct flow_node node = { "node-1", 0x1122334455667788 };
@@ -278,12 +277,9 @@ static const struct row rows[] = {
 
 static int passes(const Flow__FlowFilter *filter, const struct flow *f, struct err *e)
 {
-	Flow__FlowFilter *list[] = { (Flow__FlowFilter *)filter };
-	_cleanup_(flow_filter_freep) struct flow_filter *c = NULL;
 	struct flow_face face;
-	int r = flow_filter_new(list, 1, NULL, 0, &node, &c, e);
 
-	return r < 0 ? r : flow_filter_match(c, f, &face);
+	return passes_both(filter, false, &node, f, &face, e);
 }
 
 START_TEST(filters)

@@ -172,6 +172,96 @@ START_TEST(filters_are_read_as_people_write_them)
 }
 END_TEST
 
+/* The message of JSON text, as JSON again; NULL: refused. */
+static char *lenient(const char *text, struct err *unknown, struct err *e)
+{
+	json_t *root = json_loads(text, 0, NULL);
+	ProtobufCMessage *msg = NULL;
+	char *back = NULL;
+
+	ck_assert_msg(root != NULL, "%s", text);
+	if (pbjson_read_lenient(root, &observer__get_flows_response__descriptor, &msg, unknown, e) == 0) {
+		back = json(msg);
+		protobuf_c_message_free_unpacked(msg, NULL);
+	}
+	json_decref(root);
+	return back;
+}
+
+static void check_lenient(const char *text, const char *want, const char *want_unknown)
+{
+	struct err unknown, e = {};
+	_cleanup_free_ char *got = lenient(text, &unknown, &e);
+
+	ck_assert_msg(got != NULL, "%s: %s", text, e.msg);
+	ck_assert_str_eq(got, want);
+	ck_assert_str_eq(unknown.msg, want_unknown);
+}
+
+static void check_same(const char *text)
+{
+	check_lenient(text, text, "");
+}
+
+START_TEST(what_is_written_is_read)
+{
+	check_same(
+	    "{\"flow\":{\"time\":\"2023-11-14T22:13:20.123456789Z\",\"is_reply\":true},\"time\":\"1970-01-01T00:00:"
+	    "00Z\"}");
+	check_same(
+	    "{\"lost_events\":{\"source\":\"HUBBLE_RING_BUFFER\",\"num_events_lost\":\"18446744073709551615\",\"cpu\":"
+	    "-1}}");
+	check_same(
+	    "{\"flow\":{\"extensions\":{\"@type\":\"type.googleapis.com/google.protobuf.Struct\",\"value\":{\"a\":1.5,"
+	    "\"b\":\"x\",\"c\":[true,null,{\"d\":{}}]}}}}");
+	check_lenient("{\"flow\":{\"isReply\":false,\"policyLog\":null,\"verdict\":2},\"nodeName\":\"n\"}",
+		      "{\"flow\":{\"verdict\":\"DROPPED\",\"is_reply\":false},\"node_name\":\"n\"}", "");
+	check_lenient("{\"flow\":{\"extensions\":{\"@type\":\"x/other.Type\",\"z\":1}}}",
+		      "{\"flow\":{\"extensions\":{\"@type\":\"x/other.Type\",\"value\":\"\"}}}", "");
+}
+END_TEST
+
+START_TEST(what_is_not_known_is_passed_over_and_told)
+{
+	check_lenient("{\"flow\":{\"later\":[1],\"verdict\":\"MAYBE\"},\"other\":{}}", "{\"flow\":{}}",
+		      "later: unknown field");
+	check_lenient("{\"flow\":{\"verdict\":\"MAYBE\"}}", "{\"flow\":{}}", "\"MAYBE\" is no Verdict");
+}
+END_TEST
+
+static void check_unreadable(const char *text, const char *why)
+{
+	struct err unknown, e = {};
+	_cleanup_free_ char *got = lenient(text, &unknown, &e);
+
+	ck_assert_ptr_null(got);
+	ck_assert_str_eq(e.msg, why);
+}
+
+START_TEST(what_makes_no_sense_is_refused)
+{
+	char deep[600] = "{\"flow\":{\"extensions\":{\"@type\":\"x/google.protobuf.Struct\",\"value\":{\"a\":";
+
+	check_unreadable("{\"flow\":{},\"lost_events\":{}}", "lost_events: given twice");
+	check_unreadable("{\"time\":\"yesterday\"}", "time: must be a time");
+	check_unreadable("{\"time\":7}", "time: must be a time");
+	check_unreadable("{\"flow\":{\"is_reply\":1}}", "flow: is_reply: must be true or false");
+	check_unreadable("{\"flow\":{\"extensions\":{\"value\":{}}}}",
+			 "flow: extensions: @type: must be the address of a type");
+	check_unreadable("{\"flow\":{\"extensions\":{\"@type\":\"x/google.protobuf.Struct\"}}}",
+			 "flow: extensions: value: is missing");
+	check_unreadable("{\"flow\":{\"extensions\":{\"@type\":\"x/google.protobuf.Struct\",\"value\":[]}}}",
+			 "flow: extensions: value: must be an object");
+	for (int i = 0; i < 100; i++)
+		strcat(deep, "[");
+	strcat(deep, "1");
+	for (int i = 0; i < 100; i++)
+		strcat(deep, "]");
+	strcat(deep, "}}}}");
+	ck_assert_ptr_null(lenient(deep, &(struct err){}, &(struct err){}));
+}
+END_TEST
+
 static void check_summary(uint8_t proto, unsigned type, unsigned code, uint8_t tcp_flags, const char *want)
 {
 	struct flow f = { .ev = { .proto = proto,
@@ -202,4 +292,5 @@ END_TEST
 
 UNIT_MAIN(pbjson, defaults_are_left_out_and_wide_numbers_are_strings, times_have_as_many_digits_as_they_need,
 	  text_is_escaped_and_bytes_are_base64, oneofs_show_the_one_that_is_set, a_flow_as_hubble_has_it,
-	  filters_are_read_as_people_write_them, summaries_in_cilium_s_words)
+	  filters_are_read_as_people_write_them, what_is_written_is_read, what_is_not_known_is_passed_over_and_told,
+	  what_makes_no_sense_is_refused, summaries_in_cilium_s_words)
