@@ -95,6 +95,39 @@ static int add_problems(const struct agent *a, Weir__V1__StatusResponse *msg)
 	return t.r;
 }
 
+static int add_l7(const struct agent *a, Weir__V1__StatusResponse *msg, const uint64_t *stats)
+{
+	struct l7_worker_stats w;
+	Weir__V1__Layer7 *m;
+
+	if (!a->l7)
+		return 0;
+	m = msg->l7 = pb_new(&weir__v1__layer7__descriptor);
+	if (!m)
+		return -ENOMEM;
+	l7_worker_stats(a->l7, &w);
+	m->excerpts = stats[WEIR_STAT_L7];
+	m->bytes = stats[WEIR_STAT_L7_BYTES];
+	m->excerpts_lost = stats[WEIR_STAT_L7_LOST];
+	m->records_lost = w.records_lost;
+	m->gaps = w.gaps;
+	m->gap_bytes = w.gap_bytes;
+	m->connections = w.connections;
+	m->evicted = w.evicted;
+	m->memory_bytes = w.memory;
+	for (int kind = 0; kind < L7_KIND_COUNT; kind++) {
+		Weir__V1__Layer7Records *r;
+
+		if (!w.records[kind])
+			continue;
+		r = pb_append(&m->n_records, &m->records, &weir__v1__layer7_records__descriptor);
+		if (!r || pb_set_str(&r->kind, l7_kind_name(kind)) < 0)
+			return -ENOMEM;
+		r->records = w.records[kind];
+	}
+	return 0;
+}
+
 static uint64_t resident_bytes(void)
 {
 	_cleanup_fclose_ FILE *f = fopen("/proc/self/statm", "re");
@@ -128,12 +161,13 @@ static int on_status(void *userdata, Weir__V1__StatusResponse *msg, struct err *
 {
 	const struct agent *a = userdata;
 	uint64_t stats[WEIR_STAT_COUNT];
-	struct timespec now;
+	struct timespec now, cpu;
 	int r = datapath_stats(a->datapath, stats, reterr);
 
 	if (r < 0)
 		return r;
 	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
 	msg->uptime_ns = now.tv_sec * 1000000000ull + now.tv_nsec - a->started_ns;
 	msg->pid = getpid();
 	msg->generation = maps_generation(a->maps);
@@ -142,9 +176,10 @@ static int on_status(void *userdata, Weir__V1__StatusResponse *msg, struct err *
 	msg->policy_compile_us = a->compile_us;
 	msg->policy_apply_us = a->apply_us;
 	msg->memory_rss = resident_bytes();
+	msg->cpu_ns = cpu.tv_sec * 1000000000ull + cpu.tv_nsec;
 	set_counts(a, msg);
 	if (pb_set_str(&msg->node_name, a->config.node_name) < 0 || pb_set_str(&msg->version, WEIR_VERSION) < 0 ||
-	    add_maps(a, msg) < 0 || add_drops(msg, stats) < 0 || add_uplinks(a, msg) < 0 || add_problems(a, msg) < 0)
+	    add_maps(a, msg) < 0 || add_l7(a, msg, stats) < 0 || add_drops(msg, stats) < 0 || add_uplinks(a, msg) < 0 || add_problems(a, msg) < 0)
 		return err_oom(reterr);
 	return 0;
 }

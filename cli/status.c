@@ -84,6 +84,31 @@ static void print_flows(const Weir__V1__StatusResponse *s)
 	putchar('\n');
 }
 
+static void print_l7(const Weir__V1__Layer7 *l7)
+{
+	char bytes[24], memory[24], kind[32];
+
+	if (!l7)
+		return;
+	printf("%-12s %llu excerpts, %s", "Layer 7:", (unsigned long long)l7->excerpts, human(l7->bytes, bytes, sizeof(bytes)));
+	if (l7->excerpts_lost)
+		printf(", %llu LOST", (unsigned long long)l7->excerpts_lost);
+	printf("; %llu connections, %s", (unsigned long long)l7->connections,
+	       human(l7->memory_bytes, memory, sizeof(memory)));
+	if (l7->gaps)
+		printf("; %llu gaps", (unsigned long long)l7->gaps);
+	if (l7->evicted)
+		printf("; %llu connections given up", (unsigned long long)l7->evicted);
+	putchar('\n');
+	for (size_t i = 0; i < l7->n_records; i++)
+		printf("%s%llu %s", i ? ", " : "             ", (unsigned long long)l7->records[i]->records,
+		       printable(l7->records[i]->kind, kind, sizeof(kind)));
+	if (l7->n_records)
+		printf(" records%s", l7->records_lost ? "" : "\n");
+	if (l7->records_lost)
+		printf("%s%llu records LOST\n", l7->n_records ? ", " : "             ", (unsigned long long)l7->records_lost);
+}
+
 static void print_uplinks(const Weir__V1__StatusResponse *s)
 {
 	char name[64], error[512];
@@ -128,6 +153,7 @@ static int print_status(const ProtobufCMessage *msg)
 	       printable(s->version, version, sizeof(version)), s->pid, uptime(s->uptime_ns, up, sizeof(up)),
 	       human(s->memory_rss, rss, sizeof(rss)));
 	print_flows(s);
+	print_l7(s->l7);
 	printf("%-12s %u: %u ready, %u waiting\n", "Endpoints:", s->endpoints, s->endpoints_ready,
 	       s->endpoints_waiting);
 	printf("%-12s %u policies, %u pods, %u namespaces\n", "Objects:", s->policies, s->pods, s->namespaces);
