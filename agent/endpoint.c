@@ -31,7 +31,8 @@ static int free_slot(const struct endpoints *eps)
 	return -ENOSPC;
 }
 
-static void index_pod(struct endpoints *eps, struct endpoint *ep)
+/* False: out of memory. */
+static bool index_pod(struct endpoints *eps, struct endpoint *ep)
 {
 	struct endpoint *old;
 
@@ -39,6 +40,7 @@ static void index_pod(struct endpoints *eps, struct endpoint *ep)
 	if (old)
 		HASH_DELETE(hh_pod, eps->by_pod, old);
 	HASH_ADD_KEYPTR(hh_pod, eps->by_pod, ep->pod, strlen(ep->pod), ep);
+	return ep->hh_pod.tbl;
 }
 
 static void unindex_pod(struct endpoints *eps, struct endpoint *ep)
@@ -53,7 +55,7 @@ static void unindex_pod(struct endpoints *eps, struct endpoint *ep)
 		if (o != ep && o->pod && streq(o->pod, ep->pod))
 			next = o;
 	if (next)
-		index_pod(eps, next);
+		(void)index_pod(eps, next); /* a pod that is not found by its name is reachable from its host only */
 }
 
 static int insert(struct endpoints *eps, struct attachment **a, uint32_t slot, struct endpoint **ret_ep,
@@ -74,10 +76,17 @@ static int insert(struct endpoints *eps, struct attachment **a, uint32_t slot, s
 	}
 	ep->attachment = TAKE_PTR(*a);
 	ep->slot = slot;
-	eps->slots[slot] = ep;
 	HASH_ADD_KEYPTR(hh, eps->by_key, ep->key, strlen(ep->key), ep);
-	if (ep->pod)
-		index_pod(eps, ep);
+	if (!hash_added(ep)) {
+		endpoint_free(ep);
+		return err_oom(reterr);
+	}
+	if (ep->pod && !index_pod(eps, ep)) {
+		HASH_DEL(eps->by_key, ep);
+		endpoint_free(ep);
+		return err_oom(reterr);
+	}
+	eps->slots[slot] = ep;
 	if (ret_ep)
 		*ret_ep = ep;
 	return 0;

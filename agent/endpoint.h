@@ -6,9 +6,9 @@
 #ifndef WEIR_AGENT_ENDPOINT_H
 #define WEIR_AGENT_ENDPOINT_H
 
-#include <uthash.h>
 
 #include "lib/attachment.h"
+#include "lib/hash.h"
 
 struct endpoint {
 	char *key; /* attachment_key() */

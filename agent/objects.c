@@ -5,8 +5,8 @@
 #include <fcntl.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
-#include <uthash.h>
 
+#include "lib/hash.h"
 #include "lib/log.h"
 
 #define SETTLE_US 10000		    /* editors write a file in several steps: one look after the last */
@@ -131,6 +131,11 @@ static bool look_at(struct objects *o, const char *name)
 	f->path = TAKE_PTR(path);
 	f->seen = true;
 	HASH_ADD_KEYPTR(hh, o->files, f->path, strlen(f->path), f);
+	if (!hash_added(f)) {
+		free(f->path);
+		free(f);
+		return false;
+	}
 	return load(o, f);
 }
 

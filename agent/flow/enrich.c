@@ -2,7 +2,8 @@
 #include "agent/flow/enrich.h"
 
 #include <time.h>
-#include <uthash.h>
+
+#include "lib/hash.h"
 
 #define GONE_KEPT_NS (30 * 1000000000ull)
 
@@ -181,6 +182,7 @@ static struct flow_peer *named_peer_new(const struct enrich *e, const struct wei
 
 static struct flow_peer *group_peer(struct enrich *e, uint32_t identity)
 {
+	struct flow_peer *p;
 	struct group *g;
 
 	HASH_FIND(hh, e->groups, &identity, sizeof(identity), g);
@@ -195,7 +197,11 @@ static struct flow_peer *group_peer(struct enrich *e, uint32_t identity)
 	}
 	g->identity = identity;
 	HASH_ADD(hh, e->groups, identity, sizeof(g->identity), g);
-	return flow_peer_ref(g->peer);
+	if (hash_added(g))
+		return flow_peer_ref(g->peer);
+	p = g->peer;
+	free(g);
+	return p;
 }
 
 static struct flow_peer *peer_of(struct enrich *e, const struct weir_addr *addr, uint32_t identity)
@@ -214,6 +220,10 @@ static struct flow_peer *peer_of(struct enrich *e, const struct weir_addr *addr,
 			n->addr = *addr;
 			n->peer = flow_peer_ref(p);
 			HASH_ADD(hh, e->named, addr, sizeof(n->addr), n);
+		}
+		if (n && !hash_added(n)) {
+			flow_peer_unref(n->peer);
+			free(n);
 		}
 		return p;
 	}
@@ -357,6 +367,11 @@ static int update_rules(struct enrich *e)
 		r->key = key;
 		r->fresh = fresh = true;
 		HASH_ADD(hh, e->rules, key, sizeof(r->key), r);
+		if (!hash_added(r)) {
+			flow_rule_unref(r->rule);
+			free(r);
+			return -ENOMEM;
+		}
 	}
 	if (fresh)
 		set_match_types(e);
@@ -383,7 +398,7 @@ int enrich_event(struct enrich *e, const struct weir_event *ev, struct flow *ret
 		return -ENOMEM;
 	}
 	for (int dir = 0; dir < 2; dir++) {
-		const struct rule *r = find_rule(e, rule_key(ev->rule[dir], dir));
+		const struct rule *r = ev->rule[dir] ? find_rule(e, rule_key(ev->rule[dir], dir)) : NULL;
 
 		f.rule[dir] = r ? flow_rule_ref(r->rule) : NULL;
 	}

@@ -189,11 +189,13 @@ static void route_grpc(struct http_exchange *x, const struct http_head *h)
 	a2a_grpc(r, h->target);
 }
 
-static bool is_card(const struct l7_record *r)
+static bool is_card(const struct http_exchange *x, const char *path)
 {
-	const char *path = l7_record_get(r, L7_KEY_URL_PATH);
+	static const char folder[] = "/.well-known/";
+	const char *name = x->is_get ? strstr(path, folder) : NULL;
 
-	return path && (strstr(path, "/.well-known/agent-card.json") || strstr(path, "/.well-known/agent.json"));
+	name = name ? name + strlen(folder) : "";
+	return str_prefix(name, "agent-card.json") || str_prefix(name, "agent.json");
 }
 
 static void route(struct http_exchange *x, const struct http_head *h)
@@ -206,7 +208,7 @@ static void route(struct http_exchange *x, const struct http_head *h)
 		x->kind = APP_LLM;
 	else if (!x->is_mcp && a2a_rest_route(x, h))
 		x->kind = APP_A2A_REST;
-	else if (is_card(x->record))
+	else if (is_card(x, path))
 		x->kind = APP_CARD;
 }
 
@@ -273,10 +275,11 @@ static void want_body(struct http_exchange *x, int dir, const struct http_head *
 
 struct http_exchange *http_app_request(struct http_app *a, const struct http_head *head, uint64_t ns)
 {
-	struct http_exchange *x = calloc(1, sizeof(*x));
+	struct http_exchange *x = malloc(sizeof(*x)); /* calloc() passes the thread's cache by */
 
 	if (!x)
 		return NULL;
+	memset(x, 0, sizeof(*x));
 	x->app = a;
 	x->record = l7_record_new(L7_HTTP, &a->host->ends);
 	if (!x->record) {
@@ -436,9 +439,10 @@ static enum l7_outcome outcome(struct http_exchange *x)
 		return grpc_outcome(x);
 	if (!x->status)
 		return x->partial ? L7_UNKNOWN : L7_NO_ANSWER;
-	snprintf(status, sizeof(status), "%d", x->status);
-	if (x->status >= 400)
+	if (x->status >= 400) {
+		snprintf(status, sizeof(status), "%d", x->status);
 		return failed(x, status);
+	}
 	if (x->kind == APP_A2A_REST && l7_record_get(x->record, L7_KEY_A2A_STATE))
 		return a2a_outcome(x->record);
 	if (x->kind == APP_LLM && l7_record_get(x->record, L7_KEY_GEN_AI_FINISH))

@@ -39,16 +39,17 @@ static void set_segment(struct l7_record *r, enum l7_key key, const char *path, 
 
 bool llm_route(struct http_exchange *x, const struct http_head *h, const char *path)
 {
-	const char *azure = strstr(path, "/openai/deployments/");
-	const struct api *api = NULL;
 	struct l7_record *r = x->record;
+	const struct api *api = NULL;
+	const char *azure;
 	bool gemini;
 
+	if (!streq(h->method, "POST"))
+		return false;
+	azure = strstr(path, "/openai/deployments/");
 	for (size_t i = 0; i < ARRAY_SIZE(apis) && !api; i++)
 		if (ends_with(path, apis[i].path))
 			api = &apis[i];
-	if (!streq(h->method, "POST"))
-		return false;
 	if (!api && azure)
 		api = ends_with(path, "/embeddings") ? &apis[3] : ends_with(path, "/completions") ? &apis[1] : NULL;
 	if (!api)

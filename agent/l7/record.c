@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/l7/record.h"
 
-#define FIRST_ROOM 4 /* attributes; from there on the room doubles */
+/* A record as it begins: most need no more. */
+struct building {
+	struct l7_record record;
+	struct l7_attr attrs[16];
+	char text[384];
+};
 
 static const char *const kind_names[] = {
 	[L7_HTTP] = "http", [L7_GRPC] = "grpc", [L7_DNS] = "dns", [L7_TLS] = "tls",
@@ -43,14 +48,18 @@ const char *l7_key_name(enum l7_key key)
 
 struct l7_record *l7_record_new(enum l7_kind kind, const struct l7_ends *ends)
 {
-	struct l7_record *r = calloc(1, sizeof(*r));
+	struct building *b = malloc(sizeof(*b));
 
-	if (!r)
+	if (!b)
 		return NULL;
-	r->refs = 1;
-	r->kind = kind;
-	r->ends = *ends;
-	return r;
+	b->record = (struct l7_record){ .refs = 1,
+					.kind = kind,
+					.ends = *ends,
+					.attrs = b->attrs,
+					.room = ARRAY_SIZE(b->attrs),
+					.text = b->text,
+					.text_room = sizeof(b->text) };
+	return &b->record;
 }
 
 struct l7_record *l7_record_ref(struct l7_record *r)
@@ -59,19 +68,25 @@ struct l7_record *l7_record_ref(struct l7_record *r)
 	return r;
 }
 
-static void attr_clear(struct l7_attr *a)
+/* Attributes and text have grown out of the allocation they began in. */
+static bool attrs_apart(const struct l7_record *r)
 {
-	if (!a->is_int)
-		free((char *)a->s);
+	return !r->size && r->attrs != ((const struct building *)r)->attrs;
+}
+
+static bool text_apart(const struct l7_record *r)
+{
+	return !r->size && r->text != ((const struct building *)r)->text;
 }
 
 void l7_record_unref(struct l7_record *r)
 {
 	if (!r || --r->refs)
 		return;
-	for (unsigned i = 0; i < r->n_attrs; i++)
-		attr_clear(&r->attrs[i]);
-	free(r->attrs);
+	if (attrs_apart(r))
+		free(r->attrs);
+	if (text_apart(r))
+		free(r->text);
 	free(r);
 }
 
@@ -92,43 +107,76 @@ static const struct l7_attr *find(const struct l7_record *r, enum l7_key key)
 	return i < r->n_attrs && r->attrs[i].key == key ? &r->attrs[i] : NULL;
 }
 
-/* One more at `place`. The room is what follows from their number: a power of two, at least FIRST_ROOM. */
-static bool make_place(struct l7_record *r, unsigned place)
+static bool grow_attrs(struct l7_record *r)
 {
-	unsigned n = r->n_attrs;
 	struct l7_attr *v;
 
-	if (n == L7_ATTRS_MAX)
+	if (r->room == L7_ATTRS_MAX)
 		return false;
-	if (n == 0 || (n >= FIRST_ROOM && !(n & (n - 1)))) {
-		v = reallocarray(r->attrs, n ? n * 2 : FIRST_ROOM, sizeof(*v));
-		if (!v)
-			return false;
-		r->attrs = v;
-	}
-	memmove(&r->attrs[place + 1], &r->attrs[place], (n - place) * sizeof(*r->attrs));
-	r->n_attrs++;
+	v = malloc(L7_ATTRS_MAX * sizeof(*v));
+	if (!v)
+		return false;
+	memcpy(v, r->attrs, r->n_attrs * sizeof(*v));
+	r->attrs = v;
+	r->room = L7_ATTRS_MAX;
 	return true;
 }
 
-/* Takes what a holds. */
-static void put(struct l7_record *r, struct l7_attr a)
+/* The strings in use, one after the other; the attributes point there now. Returns their length. */
+static size_t gather(const struct l7_record *r, struct l7_attr *attrs, char *to)
 {
-	unsigned place = place_of(r, a.key);
+	size_t n = 0;
 
-	if (place < r->n_attrs && r->attrs[place].key == a.key)
-		attr_clear(&r->attrs[place]);
-	else if (!make_place(r, place)) {
-		attr_clear(&a);
-		r->flags |= L7_PARTIAL;
-		return;
+	for (unsigned i = 0; i < r->n_attrs; i++) {
+		size_t len = r->attrs[i].is_int ? 0 : r->attrs[i].len + 1u;
+
+		attrs[i] = r->attrs[i];
+		if (!len)
+			continue;
+		attrs[i].s = memcpy(to + n, r->attrs[i].s, len);
+		n += len;
 	}
-	r->attrs[place] = a;
+	return n;
+}
+
+/* What was replaced left its text behind: it goes. */
+static bool grow_text(struct l7_record *r, size_t more)
+{
+	size_t room = 2 * (r->text_len + more);
+	char *text = malloc(room);
+
+	if (!text)
+		return false;
+	r->text_len = (uint32_t)gather(r, r->attrs, text);
+	if (text_apart(r))
+		free(r->text);
+	r->text = text;
+	r->text_room = (uint32_t)room;
+	return true;
+}
+
+static struct l7_attr *place_for(struct l7_record *r, enum l7_key key)
+{
+	unsigned i = place_of(r, key);
+
+	if (i < r->n_attrs && r->attrs[i].key == key)
+		return &r->attrs[i];
+	if (r->n_attrs == r->room && !grow_attrs(r)) {
+		r->flags |= L7_PARTIAL;
+		return NULL;
+	}
+	memmove(&r->attrs[i + 1], &r->attrs[i], (r->n_attrs - i) * sizeof(*r->attrs));
+	r->attrs[i] = (struct l7_attr){ .key = key, .is_int = true };
+	r->n_attrs++;
+	return &r->attrs[i];
 }
 
 void l7_record_int(struct l7_record *r, enum l7_key key, int64_t v)
 {
-	put(r, (struct l7_attr){ .key = key, .is_int = true, .i = v });
+	struct l7_attr *a = place_for(r, key);
+
+	if (a)
+		*a = (struct l7_attr){ .key = key, .is_int = true, .i = v };
 }
 
 /* Bytes of the character at s; 0: it is none, or a control character. */
@@ -148,12 +196,23 @@ static size_t char_len(const uint8_t *s, size_t len)
 	return n;
 }
 
+/* Bytes from s on that stay as they are: most often all. */
+static size_t plain_len(const uint8_t *s, size_t len)
+{
+	size_t i = 0;
+
+	while (i < len && s[i] >= 0x20 && s[i] < 0x7f)
+		i++;
+	return i;
+}
+
 static size_t clean(const uint8_t *s, size_t len, char *to)
 {
 	static const char replacement[] = "\xef\xbf\xbd";
-	size_t out = 0;
+	size_t out = plain_len(s, MIN(len, (size_t)L7_STR_MAX));
 
-	for (size_t i = 0; i < len;) {
+	memcpy(to, s, out);
+	for (size_t i = out; i < len;) {
 		size_t n = char_len(s + i, len - i), width = n ?: 3;
 
 		if (out + width > L7_STR_MAX)
@@ -168,15 +227,39 @@ static size_t clean(const uint8_t *s, size_t len, char *to)
 void l7_record_str(struct l7_record *r, enum l7_key key, const char *s, size_t len)
 {
 	char buf[L7_STR_MAX];
-	struct l7_attr a = { .key = key };
+	struct l7_attr *a;
+	size_t n;
 
 	if (!s || !len)
 		return;
-	a.s = strndup(buf, clean((const uint8_t *)s, len, buf));
-	if (a.s)
-		put(r, a);
-	else
+	n = clean((const uint8_t *)s, len, buf);
+	if (r->text_room - r->text_len <= n && !grow_text(r, n + 1)) {
 		r->flags |= L7_PARTIAL;
+		return;
+	}
+	a = place_for(r, key);
+	if (!a)
+		return;
+	*a = (struct l7_attr){ .key = key, .len = (uint16_t)n, .s = memcpy(r->text + r->text_len, buf, n) };
+	r->text[r->text_len + n] = '\0';
+	r->text_len += (uint32_t)n + 1;
+}
+
+struct l7_record *l7_record_pack(struct l7_record *r)
+{
+	size_t attrs = r->n_attrs * sizeof(*r->attrs);
+	struct l7_record *p = malloc(sizeof(*p) + attrs + r->text_len);
+
+	if (!p)
+		return r;
+	*p = *r;
+	p->attrs = (struct l7_attr *)(p + 1);
+	p->text = (char *)(p->attrs + r->n_attrs);
+	p->text_len = p->text_room = (uint32_t)gather(r, p->attrs, p->text);
+	p->room = p->n_attrs;
+	p->size = sizeof(*p) + attrs + p->text_len;
+	l7_record_unref(r);
+	return p;
 }
 
 const char *l7_record_get(const struct l7_record *r, enum l7_key key)
@@ -195,13 +278,9 @@ int64_t l7_record_get_int(const struct l7_record *r, enum l7_key key, int64_t no
 
 size_t l7_record_memory(const struct l7_record *r)
 {
-	enum { OVERHEAD = 16 }; /* of an allocation */
-	size_t size = sizeof(*r) + OVERHEAD;
+	size_t size = r->size ?: sizeof(struct building);
 
-	for (unsigned i = 0; i < r->n_attrs; i++) {
-		size += sizeof(r->attrs[i]);
-		if (!r->attrs[i].is_int)
-			size += strlen(r->attrs[i].s) + 1 + OVERHEAD;
-	}
-	return size;
+	if (attrs_apart(r))
+		size += r->room * sizeof(*r->attrs);
+	return text_apart(r) ? size + r->text_room : size;
 }

@@ -125,9 +125,10 @@ enum l7_record_flags {
 struct l7_attr {
 	uint16_t key; /* enum l7_key */
 	bool is_int;
+	uint16_t len; /* of s */
 	union {
 		int64_t i;
-		const char *s; /* UTF-8, without control characters; never NULL */
+		const char *s; /* UTF-8, without control characters; never NULL; in the record's own memory */
 	};
 };
 
@@ -152,16 +153,26 @@ struct l7_record {
 	uint64_t start_ns; /* CLOCK_MONOTONIC: first byte of the request */
 	uint64_t first_ns; /* nanoseconds from start to the first byte (streams: first event) of the answer; 0: none */
 	uint64_t last_ns;  /* nanoseconds from start to the last byte of the answer; 0: none */
-	unsigned n_attrs;
+	uint16_t n_attrs, room; /* of attrs: there are, and fit */
+	uint32_t text_len, text_room;
 	struct l7_attr *attrs; /* in the order of enum l7_key */
+	char *text;	       /* where their strings are */
+	size_t size;	       /* of all this, when it was packed; else 0 */
 };
 
-/* ---- building: one at a time per exchange, on the L7 thread */
+/*
+ * ---- building, on the L7 thread. A record that is being built has room to grow; l7_record_pack() makes it as small as can be,
+ * and one allocation, for the store.
+ */
 struct l7_record *l7_record_new(enum l7_kind kind, const struct l7_ends *ends); /* NULL: out of memory. refs = 1 */
 /* Copies at most L7_STR_MAX bytes; what is no UTF-8 and control characters become U+FFFD. A second value replaces the first.
  * Out of memory: the record says L7_PARTIAL and lacks it. s NULL or len 0: nothing happens. */
 void l7_record_str(struct l7_record *r, enum l7_key key, const char *s, size_t len);
 void l7_record_int(struct l7_record *r, enum l7_key key, int64_t v);
+
+/* The record without the room, in place of r, which must have one reference; r itself when there is no memory. Nothing can be
+ * added to it. */
+struct l7_record *l7_record_pack(struct l7_record *r);
 
 struct l7_record *l7_record_ref(struct l7_record *r);
 void l7_record_unref(struct l7_record *r); /* takes NULL */
@@ -171,6 +182,6 @@ DEFINE_CLEANUP(struct l7_record *, l7_record_unref);
 const char *l7_record_get(const struct l7_record *r, enum l7_key key);
 int64_t l7_record_get_int(const struct l7_record *r, enum l7_key key, int64_t none);
 const char *l7_key_name(enum l7_key key); /* the OpenTelemetry name */
-size_t l7_record_memory(const struct l7_record *r); /* bytes that it holds, about */
+size_t l7_record_memory(const struct l7_record *r); /* bytes that it holds */
 
 #endif

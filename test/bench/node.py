@@ -12,7 +12,7 @@ ID = f"wb{os.getpid()}"
 TMP = pathlib.Path(tempfile.mkdtemp(prefix="weir-bench."))
 PROCS = []
 NODES = []
-NGINX = """daemon off; master_process off; worker_processes 1; pid {tmp}/nginx.{n}.pid; error_log /dev/null crit;
+NGINX = """daemon off; master_process {master}; worker_processes {workers}; pid {tmp}/nginx.{n}.pid; error_log /dev/null crit;
 events {{ worker_connections 32768; }} worker_rlimit_nofile 65536;
 http {{ access_log off; keepalive_requests 100000000; keepalive_timeout 600; tcp_nodelay on; sendfile on;
 client_body_temp_path {tmp}/b{n}; proxy_temp_path {tmp}/p{n}; fastcgi_temp_path {tmp}/f{n}; uwsgi_temp_path {tmp}/u{n};
@@ -43,11 +43,11 @@ def background(ns, cmd, **kw):
     return p
 
 
-def nginx(ns, n, body):
-    """nginx in a namespace: HTTP/1 on 8080, HTTP/2 without TLS on 8081, files of TMP/www."""
+def nginx(ns, n, body, workers=1):
+    """nginx in a namespace, one process when there is one worker: HTTP/1 on 8080, HTTP/2 without TLS on 8081, files of TMP/www."""
     (TMP / "www").mkdir(exist_ok=True)
     conf = TMP / f"nginx.{n}.conf"
-    conf.write_text(NGINX.format(tmp=TMP, n=n, body=body))
+    conf.write_text(NGINX.format(tmp=TMP, n=n, body=body, workers=workers, master="on" if workers > 1 else "off"))
     return background(ns, ["nginx", "-c", str(conf), "-p", str(TMP)])
 
 
