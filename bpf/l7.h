@@ -11,6 +11,7 @@
 #include "bpf/parse.h"
 
 #define L7_LOOK_EVERY 16 /* records of one CPU, a power of two */
+#define L7_UNASKED 1024  /* bytes of a turn */
 #define L7_RECORDS_MAX 6 /* of one packet: 64 KiB and a rest */
 
 /* Where a packet's payload is, and what of it is copied. */
@@ -119,12 +120,15 @@ static __always_inline struct weir_l7_turn *l7_turn(const struct packet *p, __u3
 	return bpf_map_lookup_elem(&weir_l7_turn, &p->key);
 }
 
-/* Cuts the part down to the turn's budget and to what the agent wants. */
+/* Cuts the part down to the turn's budget and to what the agent wants. The first bytes of a turn are copied unasked: most
+ * messages are no longer. */
 static __always_inline void l7_cut(const struct packet *p, struct l7_part *part, __u32 limit)
 {
-	const struct weir_l7_want *want = bpf_map_lookup_elem(&weir_l7_want, &p->key);
 	__u32 side = p->side & 1, from = part->seq, to = part->end;
+	const struct weir_l7_want *want = NULL;
 
+	if (seq_before(limit - cfg_l7_budget + L7_UNASKED, to))
+		want = bpf_map_lookup_elem(&weir_l7_want, &p->key);
 	if (want) {
 		__u32 skip = side ? want->skip[1] : want->skip[0], upto = side ? want->want[1] : want->want[0];
 
