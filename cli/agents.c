@@ -102,6 +102,7 @@ int cmd_agents(int argc, char **argv)
 	struct agents_args a = { .output = "table" };
 	int n;
 
+	_Static_assert(ARRAY_SIZE(options) <= CLI_OPTIONS_MAX, "the table is too long");
 	memcpy(options, own_options, sizeof(own_options));
 	filter_options(options + ARRAY_SIZE(own_options));
 	n = cli_parse(&usage, argc, argv, &a);

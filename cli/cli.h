@@ -30,6 +30,7 @@ struct cli_option {
 	size_t data; /* for set: usually the offset of a member of args */
 };
 
+#define CLI_OPTIONS_MAX 160 /* rows of one table */
 struct cli_usage {
 	const char *line;  /* "observe [options]", without the program's name */
 	const char *about; /* one sentence or a paragraph */
@@ -41,8 +42,8 @@ struct cli_usage {
 
 /*
  * Take the options out of argv (argv[0] is the command's name; options and arguments may be mixed, "--" ends the
- * options). Returns how many arguments are left, moved to argv[0…]; or CLI_HELP_SHOWN, or CLI_WRONG after having said
- * on stderr what is wrong.
+ * options), and those that are not there from where else they may come (cli/config.h). Returns how many arguments are
+ * left, moved to argv[0…]; or CLI_HELP_SHOWN, or CLI_WRONG after having said on stderr what is wrong.
  */
 int cli_parse(const struct cli_usage *usage, int argc, char **argv, void *args);
 static inline int cli_exit_status(int parsed)
@@ -53,11 +54,16 @@ static inline int cli_exit_status(int parsed)
 int cli_wrong(const struct cli_usage *usage, const char *fmt, ...) _printf_(2, 3);
 /* "weir: message" on stderr; returns 1. */
 int cli_fail(const char *fmt, ...) _printf_(1, 2);
+/* On stderr, when --debug was given. */
+void cli_debug(const char *fmt, ...) _printf_(1, 2);
+bool cli_debugging(void);
 
 /* Setters for members of args at o->data. */
-int cli_set_str(const struct cli_option *o, const char *value, void *args, struct err *reterr);  /* const char * */
-int cli_set_bool(const struct cli_option *o, const char *value, void *args, struct err *reterr); /* bool */
-int cli_set_u64(const struct cli_option *o, const char *value, void *args, struct err *reterr);  /* uint64_t */
+int cli_set_str(const struct cli_option *o, const char *value, void *args, struct err *reterr);      /* const char * */
+int cli_set_bool(const struct cli_option *o, const char *value, void *args, struct err *reterr);     /* bool */
+int cli_set_u64(const struct cli_option *o, const char *value, void *args, struct err *reterr);      /* uint64_t */
+int cli_set_duration(const struct cli_option *o, const char *value, void *args, struct err *reterr); /* uint64_t, ns */
+int cli_set_debug(const struct cli_option *o, const char *value, void *args, struct err *reterr); /* of the process */
 
 /* For commands that have commands of their own (weir endpoint list): run the one that argv[1] names. */
 struct cli_command {
@@ -75,6 +81,7 @@ typedef void (*cli_show_fn)(const char *path, const struct cli_usage *usage, con
 void cli_walk(const struct cli_command *table, cli_show_fn show);
 
 int cmd_agents(int argc, char **argv);
+int cmd_config(int argc, char **argv);
 int cmd_completion(int argc, char **argv);
 int cmd_endpoint(int argc, char **argv);
 int cmd_identity(int argc, char **argv);

@@ -2,6 +2,7 @@
 #include "cli/client.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
 #include <nghttp2/nghttp2.h>
 #include <poll.h>
@@ -11,18 +12,22 @@
 #include <time.h>
 
 #include "lib/grpc.h"
+#include "lib/pbjson.h"
 #include "lib/tls.h"
 
-#define HANDSHAKE_MS 10000
+#define SECOND_NS 1000000000ull
+#define CONNECT_TIMEOUT_NS (5 * SECOND_NS) /* hubble's */
+#define ASK_TIMEOUT_NS (12 * SECOND_NS)
 #define WINDOW (1 << 20)
 #define MESSAGE_MAX (16 << 20)
-#define ASK_TIMEOUT_SEC 12 /* hubble's */
 
 struct client {
 	int fd;
 	struct tls *tls; /* NULL: plain text */
 	nghttp2_session *session;
 	char *authority;
+	uint64_t timeout_ns; /* to connect */
+	unsigned ask_timeout_sec;
 	/* the call that runs */
 	const struct client_call *call;
 	int32_t stream;
@@ -38,9 +43,7 @@ struct client {
 
 const char *client_server(const struct client_address *a)
 {
-	const char *env = getenv("WEIR_SERVER");
-
-	return a->server ? a->server : env && *env ? env : CLIENT_SERVER_DEFAULT;
+	return a->server ? a->server : CLIENT_SERVER_DEFAULT;
 }
 
 void client_close(struct client *c)
@@ -56,17 +59,33 @@ void client_close(struct client *c)
 	free(c);
 }
 
-static int connect_unix(const char *path, struct err *reterr)
+/* connect(2) that gives up in time. */
+static int connect_fd(int fd, const struct sockaddr *addr, socklen_t len, uint64_t timeout_ns)
+{
+	struct timeval tv = { .tv_sec = (time_t)(timeout_ns / SECOND_NS),
+			      .tv_usec = (suseconds_t)(timeout_ns % SECOND_NS / 1000) };
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)) < 0)
+		return -errno;
+	if (connect(fd, addr, len) < 0)
+		return errno == EINPROGRESS || errno == EAGAIN ? -ETIMEDOUT : -errno;
+	tv = (struct timeval){ 0 };
+	return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)) < 0 ? -errno : 0;
+}
+
+static int connect_unix(const char *path, uint64_t timeout_ns, struct err *reterr)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	_cleanup_close_ int fd = -1;
+	int r;
 
 	if (strlen(path) >= sizeof(sun.sun_path))
 		return err_set(reterr, -ENAMETOOLONG, "%s: too long for a socket's path", path);
 	strcpy(sun.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
-		return err_set(reterr, -errno, "cannot connect to %s: %m", path);
+	r = fd < 0 ? -errno : connect_fd(fd, (struct sockaddr *)&sun, sizeof(sun), timeout_ns);
+	if (r < 0)
+		return err_set(reterr, r, "cannot connect to %s: %s", path, strerror(-r));
 	return TAKE_FD(fd);
 }
 
@@ -80,7 +99,7 @@ static char *host_of(const char *server)
 		   : strndup(server, (size_t)(colon - server));
 }
 
-static int connect_tcp(const char *server, struct err *reterr)
+static int connect_tcp(const char *server, uint64_t timeout_ns, struct err *reterr)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list = NULL;
 	const char *colon = strrchr(server, ':');
@@ -99,7 +118,7 @@ static int connect_tcp(const char *server, struct err *reterr)
 	for (struct addrinfo *ai = list; ai; ai = ai->ai_next) {
 		close_fd(fd);
 		fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		r = fd < 0 || connect(fd, ai->ai_addr, ai->ai_addrlen) < 0 ? -errno : 0;
+		r = fd < 0 ? -errno : connect_fd(fd, ai->ai_addr, ai->ai_addrlen, timeout_ns);
 		if (r == 0)
 			break;
 	}
@@ -200,7 +219,7 @@ static int shake_hands(struct client *c, const char *server, struct err *reterr)
 	while ((r = tls_handshake(c->tls, reterr)) == 0) {
 		struct pollfd p = { .fd = c->fd, .events = tls_events(c->tls) == EPOLLOUT ? POLLOUT : POLLIN };
 
-		if (poll(&p, 1, HANDSHAKE_MS) == 0)
+		if (poll(&p, 1, (int)(c->timeout_ns / 1000000)) == 0)
 			return err_set(reterr, -ETIMEDOUT, "%s does not answer in TLS", server);
 	}
 	return r < 0 ? err_prefix(reterr, r, "%s", server) : 0;
@@ -233,12 +252,15 @@ int client_connect(const struct client_address *a, struct client **ret_client, s
 	if (!c)
 		return err_oom(reterr);
 	c->fd = -1;
+	c->timeout_ns = MIN(a->timeout_ns ?: CONNECT_TIMEOUT_NS, INT_MAX * 1000000ull);
+	c->ask_timeout_sec =
+	    (unsigned)MIN(((a->request_timeout_ns ?: ASK_TIMEOUT_NS) + SECOND_NS - 1) / SECOND_NS, 99999999);
 	if (str_prefix(server, "tls://"))
 		server += strlen("tls://");
 	if (str_prefix(server, "unix:"))
-		c->fd = connect_unix(server + (str_prefix(server, "unix://") ? 7 : 5), reterr);
+		c->fd = connect_unix(server + (str_prefix(server, "unix://") ? 7 : 5), c->timeout_ns, reterr);
 	else
-		c->fd = connect_tcp(server, reterr);
+		c->fd = connect_tcp(server, c->timeout_ns, reterr);
 	if (c->fd < 0)
 		return c->fd;
 	c->authority = strdup(str_prefix(server, "unix:") ? "localhost" : server);
@@ -248,6 +270,7 @@ int client_connect(const struct client_address *a, struct client **ret_client, s
 		r = begin_tls(c, a, server, reterr);
 	if (r < 0)
 		return r;
+	cli_debug("connected to %s", client_server(a));
 	*ret_client = TAKE_PTR(c);
 	return 0;
 }
@@ -400,6 +423,20 @@ static int judge(struct client *c, int r, struct err *reterr)
 	return err_set(reterr, -EREMOTEIO, "rpc error: code = Code(%d) desc = %s", c->status, c->message);
 }
 
+static void debug_request(const struct client_call *call)
+{
+	size_t len;
+	char *text = NULL;
+	FILE *f = cli_debugging() ? open_memstream(&text, &len) : NULL;
+
+	if (!f)
+		return;
+	pbjson_write(f, call->request);
+	if (fclose(f) == 0)
+		cli_debug("%s %s", call->path, text);
+	free(text);
+}
+
 int client_call(struct client *c, const struct client_call *call, struct err *reterr)
 {
 	c->call = call;
@@ -410,6 +447,7 @@ int client_call(struct client *c, const struct client_call *call, struct err *re
 	c->message[0] = '\0';
 	grpc_reader_clear(&c->reader);
 	c->reader = (struct grpc_reader){ .max = MESSAGE_MAX, .on_message = on_reply_message, .userdata = c };
+	debug_request(call);
 	if (submit(c, call) < 0)
 		return err_oom(reterr);
 	return judge(c, run(c, call), reterr);
@@ -443,7 +481,7 @@ int client_ask(struct client *c, const char *path, const ProtobufCMessage *reque
 				    .response = response,
 				    .on_message = keep,
 				    .userdata = &a,
-				    .timeout_sec = ASK_TIMEOUT_SEC };
+				    .timeout_sec = c->ask_timeout_sec };
 	int r = client_call(c, &call, reterr);
 
 	if (r == 0 && !a.msg)

@@ -5,14 +5,15 @@
 
 #include <protobuf-c/protobuf-c.h>
 
-#include "lib/err.h"
+#include "cli/config.h"
 
 #define CLIENT_SERVER_DEFAULT "unix:///run/weir/hubble.sock"
 /* Where the server is and how to talk to it: one struct that every command with CLIENT_OPTIONS has in its arguments. */
 struct client_address {
-	const char *server; /* as given; NULL: WEIR_SERVER, else the default */
+	const char *server; /* NULL: the default */
 	bool tls, tls_insecure;
 	const char *tls_ca, *tls_cert, *tls_key, *tls_name;
+	uint64_t timeout_ns, request_timeout_ns; /* 0: the default */
 };
 const char *client_server(const struct client_address *a);
 
@@ -20,17 +21,23 @@ const char *client_server(const struct client_address *a);
 	{                                                                \
 		option, 0, arg, help, set, offsetof(type, address.field) \
 	}
-/* Rows for a table of struct cli_option; hubble's spelling. */
+/* Rows for a table of struct cli_option; hubble's spelling. config.c says which may come from elsewhere than flags. */
 #define CLIENT_OPTIONS(type)                                                                                           \
-	CLIENT_OPTION(type, "server", "ADDRESS", "unix:///PATH, HOST:PORT, tls://HOST:PORT (also WEIR_SERVER)",        \
-		      cli_set_str, server),                                                                            \
+	CLIENT_OPTION(type, "server", "ADDRESS", "unix:///PATH, HOST:PORT, tls://HOST:PORT", cli_set_str, server),     \
 	    CLIENT_OPTION(type, "tls", NULL, "talk TLS", cli_set_bool, tls),                                           \
 	    CLIENT_OPTION(type, "tls-allow-insecure", NULL, "take any certificate", cli_set_bool, tls_insecure),       \
 	    CLIENT_OPTION(type, "tls-ca-cert-files", "FILE", "who may have signed the server's", cli_set_str, tls_ca), \
 	    CLIENT_OPTION(type, "tls-client-cert-file", "FILE", "our certificate", cli_set_str, tls_cert),             \
 	    CLIENT_OPTION(type, "tls-client-key-file", "FILE", "its key", cli_set_str, tls_key),                       \
 	    CLIENT_OPTION(type, "tls-server-name", "NAME", "whom the server's certificate must name", cli_set_str,     \
-			  tls_name)
+			  tls_name),                                                                                   \
+	    CLIENT_OPTION(type, "timeout", "DURATION", "to connect (5s)", cli_set_duration, timeout_ns),               \
+	    CLIENT_OPTION(type, "request-timeout", "DURATION", "for an answer that is one message (12s)",              \
+			  cli_set_duration, request_timeout_ns),                                                       \
+	    { "config", 0, "FILE", "instead of ~/.config/weir/config.yaml", config_set_file, 0 },                      \
+	{                                                                                                              \
+		"debug", 'D', NULL, "say on stderr what is done", cli_set_debug, 0                                     \
+	}
 
 struct client;
 /* "unix:///path", "unix:path", "host:port", "tls://host:port". */

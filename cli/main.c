@@ -33,6 +33,7 @@ static const struct cli_command commands[] = {
 	{ "list", "list nodes and namespaces", cmd_list },
 	{ "watch", "print news of nodes and of the agent", cmd_watch },
 	{ "policy", "check, try and explain NetworkPolicies", cmd_policy },
+	{ "config", "keep options in a file", cmd_config },
 	{ "completion", "print a shell's completion script", cmd_completion },
 	{ "man", "print the manual page", cmd_man },
 	{ "version", "print the version", cmd_version },

@@ -7,7 +7,6 @@
 #include "cli/observe_print.h"
 #include "cli/times.h"
 #include "lib/pb.h"
-#include "lib/pbjson.h"
 
 #define LAST_DEFAULT 20
 
@@ -16,10 +15,50 @@ struct observe_args {
 	struct client_address address;
 	const char *input_file, *output, *since, *until, *time_format, *color;
 	uint64_t last, first;
-	bool all, follow, node_names, policy_names, numeric, ip_translation, raw_filters;
+	bool all, follow, node_names, policy_names, numeric, ip_translation, raw_filters, silent;
+	Google__Protobuf__FieldMask *mask;
 };
 
 #define ARG(member) offsetof(struct observe_args, member)
+
+/* "source.pod_name": a field of a flow, or of what is in it. */
+static bool is_field(const char *path)
+{
+	const ProtobufCMessageDescriptor *d = &flow__flow__descriptor;
+
+	for (size_t len; d; path += len + (path[len] == '.')) {
+		const ProtobufCFieldDescriptor *f = NULL;
+		char name[64];
+
+		len = strcspn(path, ".");
+		snprintf(name, sizeof(name), "%.*s", (int)len, path);
+		f = protobuf_c_message_descriptor_get_field_by_name(d, name);
+		if (!f || !path[len])
+			return f;
+		d = f->type == PROTOBUF_C_TYPE_MESSAGE && f->label != PROTOBUF_C_LABEL_REPEATED ? f->descriptor : NULL;
+	}
+	return false;
+}
+
+/* "time,verdict,source.pod_name" */
+static int set_mask(_unused_ const struct cli_option *o, const char *value, void *args, struct err *reterr)
+{
+	struct observe_args *a = args;
+	_cleanup_free_ char *copy = strdup(value);
+	char *save = NULL;
+
+	if (!a->mask)
+		a->mask = pb_new(&google__protobuf__field_mask__descriptor);
+	if (!copy || !a->mask)
+		return err_oom(reterr);
+	for (char *path = strtok_r(copy, ",", &save); path; path = strtok_r(NULL, ",", &save)) {
+		if (!is_field(path))
+			return err_set(reterr, -EINVAL, "\"%s\" is not a field of a flow", path);
+		if (pb_append_str(&a->mask->n_paths, &a->mask->paths, path) < 0)
+			return err_oom(reterr);
+	}
+	return 0;
+}
 
 static const struct cli_option own_options[] = {
 	{ "follow", 'f', NULL, "go on with new flows", cli_set_bool, ARG(follow) },
@@ -39,6 +78,9 @@ static const struct cli_option own_options[] = {
 	{ "time-format", 0, "NAME", "StampMilli, RFC3339, RFC3339Milli, RFC3339Nano, ...", cli_set_str,
 	  ARG(time_format) },
 	{ "color", 0, "WHEN", "auto, always, never", cli_set_str, ARG(color) },
+	{ "field-mask", 0, "FIELDS", "of JSON: these fields alone, if the server can: time,source.pod_name", set_mask,
+	  0 },
+	{ "silent-errors", 's', NULL, "not a word of nodes that are in trouble", cli_set_bool, ARG(silent) },
 	{ "print-raw-filters", 0, NULL, "print what would be sent, send nothing", cli_set_bool, ARG(raw_filters) },
 };
 
@@ -60,6 +102,7 @@ static int fill_request(struct observe_args *a, Observer__GetFlowsRequest *req, 
 	req->follow = a->follow;
 	req->first = a->first > 0;
 	req->number = a->all ? UINT64_MAX : MAX(a->first, a->last);
+	req->field_mask = TAKE_PTR(a->mask);
 	if (!req->number && !a->follow && !a->since && !a->until && !a->input_file)
 		req->number = LAST_DEFAULT;
 	return r;
@@ -85,10 +128,8 @@ static int make_printer(const struct observe_args *a, struct printer *p, struct 
 	static const struct {
 		const char *name;
 		enum observe_output output;
-	} outputs[] = { { "compact", OUTPUT_COMPACT },
-			{ "dict", OUTPUT_DICT },
-			{ "json", OUTPUT_JSON },
-			{ "jsonpb", OUTPUT_JSON },
+	} outputs[] = { { "compact", OUTPUT_COMPACT }, { "dict", OUTPUT_DICT },   { "json", OUTPUT_JSON },
+			{ "JSON", OUTPUT_JSON },       { "jsonpb", OUTPUT_JSON }, { "tab", OUTPUT_TABLE },
 			{ "table", OUTPUT_TABLE } };
 	size_t i;
 
@@ -101,27 +142,18 @@ static int make_printer(const struct observe_args *a, struct printer *p, struct 
 	*p = (struct printer){ .out = stdout,
 			       .output = outputs[i].output,
 			       .node_names = a->node_names,
+			       .silent = a->silent,
 			       .style.policy_names = a->policy_names,
 			       .style.ip_translation = a->ip_translation && !a->numeric,
 			       .style.time_layout = time_layout(a->time_format) };
 	if (!p->style.time_layout)
 		return err_set(reterr, -EINVAL, "--time-format is one of %s, not \"%s\"", time_layout_names,
 			       a->time_format);
+	if (p->output != OUTPUT_JSON && a->mask)
+		return err_set(reterr, -EINVAL, "--field-mask is for JSON alone");
 	if (p->output == OUTPUT_TABLE && a->follow)
 		return err_set(reterr, -EINVAL, "a table goes not with --follow");
 	return set_color(p, a->color, reterr);
-}
-
-/* As `hubble observe` prints them: YAML with a JSON string for each filter. */
-static void print_filters(const char *name, Flow__FlowFilter *const *list, size_t n)
-{
-	if (n)
-		printf("%s:\n", name);
-	for (size_t i = 0; i < n; i++) {
-		fputs("    - '", stdout);
-		pbjson_write(stdout, &list[i]->base);
-		fputs("'\n", stdout);
-	}
 }
 
 static int on_flow(void *userdata, const ProtobufCMessage *msg)
@@ -161,14 +193,14 @@ static int observe(const struct cli_usage *usage, struct observe_args *a)
 
 	if (!req)
 		return cli_fail("out of memory");
-	r = fill_request(a, req, &e);
+	r = make_printer(a, &p, &e);
 	if (r == 0)
-		r = make_printer(a, &p, &e);
+		r = fill_request(a, req, &e);
 	if (r < 0) {
 		r = r == -EINVAL ? cli_wrong(usage, "%s", e.msg) : cli_fail("%s", e.msg);
 	} else if (a->raw_filters) {
-		print_filters("allowlist", req->whitelist, req->n_whitelist);
-		print_filters("denylist", req->blacklist, req->n_blacklist);
+		filter_raw_print(stdout, "allowlist", req->whitelist, req->n_whitelist);
+		filter_raw_print(stdout, "denylist", req->blacklist, req->n_blacklist);
 	} else {
 		r = stream(a, req, &p);
 	}
@@ -188,6 +220,7 @@ int cmd_observe(int argc, char **argv)
 				  .color = "auto" };
 	int n;
 
+	_Static_assert(ARRAY_SIZE(options) <= CLI_OPTIONS_MAX, "the table is too long");
 	memcpy(options, own_options, sizeof(own_options));
 	filter_options(options + ARRAY_SIZE(own_options));
 	n = cli_parse(&usage, argc, argv, &a);
@@ -198,5 +231,7 @@ int cmd_observe(int argc, char **argv)
 	else
 		n = observe(&usage, &a);
 	filter_clear(&a.filter);
+	if (a.mask)
+		google__protobuf__field_mask__free_unpacked(a.mask, NULL);
 	return n;
 }

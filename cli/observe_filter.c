@@ -192,6 +192,61 @@ static int add_ip6(Flow__FlowFilter *f, const ProtobufCFieldDescriptor *d, const
 	return streq(value, "true") ? add_u32(f, d, FLOW__IPVERSION__IPv6, reterr) : 0;
 }
 
+static int add_ip_version(Flow__FlowFilter *f, const ProtobufCFieldDescriptor *d, const char *value, struct err *reterr)
+{
+	static const char *const names[] = { "none", "v4", "v6" };
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcasecmp(names[i], value))
+			return add_u32(f, d, i, reterr);
+	return err_set(reterr, -EINVAL, "\"%s\" is none of none, v4, v6", value);
+}
+
+static int add_encrypted(Flow__FlowFilter *f, const ProtobufCFieldDescriptor *d, const char *value, struct err *reterr)
+{
+	return add_u32(f, d, streq(value, "true"), reterr);
+}
+
+static int add_unencrypted(Flow__FlowFilter *f, const ProtobufCFieldDescriptor *d, const char *value,
+			   struct err *reterr)
+{
+	return add_u32(f, d, streq(value, "false"), reterr);
+}
+
+static int add_u64(Flow__FlowFilter *f, const ProtobufCFieldDescriptor *d, const char *value, struct err *reterr)
+{
+	uint64_t **array = field_array(f, d), *a;
+	size_t *n = field_n(f, d);
+	char *end;
+
+	errno = 0;
+	a = realloc(*array, (*n + 1) * sizeof(*a));
+	if (!a)
+		return err_oom(reterr);
+	*array = a;
+	a[(*n)++] = strtoull(value, &end, 10);
+	return isdigit((unsigned char)*value) && !*end && !errno
+		   ? 0
+		   : err_set(reterr, -EINVAL, "\"%s\" is not a number", value);
+}
+
+static int add_interface(Flow__FlowFilter *f, const ProtobufCFieldDescriptor *d, const char *value, struct err *reterr)
+{
+	Flow__NetworkInterface *i = pb_append(field_n(f, d), field_array(f, d), d->descriptor);
+
+	return i && pb_set_str(&i->name, value) == 0 ? 0 : err_oom(reterr);
+}
+
+static int add_cel(Flow__FlowFilter *f, _unused_ const ProtobufCFieldDescriptor *d, const char *value,
+		   struct err *reterr)
+{
+	Flow__FlowFilter__Experimental *e = f->experimental;
+
+	if (!e)
+		e = f->experimental = pb_new(&flow__flow_filter__experimental__descriptor);
+	return e && pb_append_str(&e->n_cel_expression, &e->cel_expression, value) == 0 ? 0 : err_oom(reterr);
+}
+
 #define ENDS(name, letter, arg, what, field, add)                                     \
 	{ name, letter, arg, "either end: " what, field, END_EITHER, add },           \
 	    { "from-" name, 0, arg, "source: " what, field, END_SOURCE, add },        \
@@ -221,17 +276,23 @@ static const struct filter_flag flags[] = {
 	{ "tcp-flags", 0, "FLAGS", "all of these, as SYN,ACK", "tcp_flags", END_FLAT, add_tcp_flags },
 	{ "ipv4", '4', NULL, "IPv4 alone", "ip_version", END_FLAT, add_ip4 },
 	{ "ipv6", '6', NULL, "IPv6 alone", "ip_version", END_FLAT, add_ip6 },
+	{ "ip-version", 0, "VERSION", "none, v4, v6", "ip_version", END_FLAT, add_ip_version },
+	{ "encrypted", 0, NULL, "encrypted on the way", "encrypted", END_FLAT, add_encrypted },
+	{ "unencrypted", 0, NULL, "not encrypted on the way", "encrypted", END_FLAT, add_unencrypted },
+	{ "interface", 0, "NAME", "network interface where it was seen", "interface", END_FLAT, add_interface },
 	{ "uuid", 0, "UUID", "this flow", "uuid", END_FLAT, add_str },
 	{ "node-name", 0, "GLOB", "[CLUSTER/]NODE", "node_name", END_FLAT, add_str },
 	{ "node-label", 0, "SELECTOR", "labels of the node", "node_labels", END_FLAT, add_str },
 	{ "snat-ip", 0, "IP|CIDR", "translated source address", "source_ip_xlated", END_FLAT, add_str },
 	{ "trace-id", 0, "ID", "trace context", "trace_id", END_FLAT, add_str },
+	{ "ip-trace-id", 0, "ID", "trace id in an option of IP", "ip_trace_id", END_FLAT, add_u64 },
 	{ "http-status", 0, "CODE", "404, 5+", "http_status_code", END_FLAT, add_str },
 	{ "http-method", 0, "METHOD", "HTTP method", "http_method", END_FLAT, add_str },
 	{ "http-path", 0, "REGEX", "HTTP path", "http_path", END_FLAT, add_str },
 	{ "http-url", 0, "REGEX", "HTTP URL", "http_url", END_FLAT, add_str },
 	{ "http-header", 0, "KEY:VALUE", "HTTP header", "http_header", END_FLAT, add_header },
 	{ "dns-query", 0, "REGEX", "name that was asked for", "dns_query", END_FLAT, add_str },
+	{ "cel-expression", 0, "EXPR", "expression in CEL; not by Weir's agent", "experimental", END_FLAT, add_cel },
 	{ "l7", 0, "KIND", "http, grpc, dns, tls, mcp, a2a, llm, jsonrpc", "l7_kind", END_FLAT, add_str },
 	{ "tool", 0, "GLOB", "tool that was called (MCP)", "l7_tool", END_FLAT, add_str },
 	{ "mcp-method", 0, "GLOB", "MCP method: tools/call, tools/*", "l7_mcp_method", END_FLAT, add_str },
@@ -325,27 +386,42 @@ static int set_not(_unused_ const struct cli_option *o, const char *value, void 
 	return 0;
 }
 
-static int set_all_namespaces(_unused_ const struct cli_option *o, const char *value, void *args,
-			      _unused_ struct err *reterr)
+/* data: of that end, 0: of all. */
+static int set_all_namespaces(const struct cli_option *o, const char *value, void *args, _unused_ struct err *reterr)
 {
 	struct filter_args *a = args;
 
 	for (size_t i = 0; i < 3; i++)
-		a->names[false][i].all_namespaces = streq(value, "true");
+		if (!o->data || i == o->data - 1)
+			a->names[false][i].all_namespaces = streq(value, "true");
 	return 0;
+}
+
+static int set_raw(const struct cli_option *o, const char *value, void *args, struct err *reterr)
+{
+	struct filter_args *a = args;
+
+	return filter_raw_parse(value, &a->raw[o->data], reterr);
 }
 
 size_t filter_options(struct cli_option *ret_options)
 {
+	static const struct cli_option others[] = {
+		{ "all-namespaces", 'A', NULL, "pods named without namespace: of any", set_all_namespaces, 0 },
+		{ "from-all-namespaces", 0, NULL, "source pods", set_all_namespaces, END_SOURCE },
+		{ "to-all-namespaces", 0, NULL, "destination pods", set_all_namespaces, END_DESTINATION },
+		{ "not", 0, NULL, "turn the next filter around", set_not, 0 },
+		{ "allowlist", 0, "JSON", "filters as messages: what else is shown", set_raw, false },
+		{ "denylist", 0, "JSON", "filters as messages: what is not shown", set_raw, true },
+	};
 	size_t n = 0;
 
-	_Static_assert(ARRAY_SIZE(flags) + 2 <= FILTER_OPTIONS_MAX, "the table is too small");
+	_Static_assert(ARRAY_SIZE(flags) + ARRAY_SIZE(others) <= FILTER_OPTIONS_MAX, "the table is too small");
 	for (; n < ARRAY_SIZE(flags); n++)
 		ret_options[n] =
 		    (struct cli_option){ flags[n].name, flags[n].letter, flags[n].arg, flags[n].help, set_filter, n };
-	ret_options[n++] = (struct cli_option){ "all-namespaces",   'A', NULL, "pods named without namespace: of any",
-						set_all_namespaces, 0 };
-	ret_options[n++] = (struct cli_option){ "not", 0, NULL, "turn the next filter around", set_not, 0 };
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		ret_options[n++] = others[i];
 	return n;
 }
 
@@ -391,16 +467,20 @@ static int join(struct filter_pair *pair, enum filter_end end, const struct pod_
 	return r;
 }
 
-static int move(struct filter_pair *p, size_t *n, Flow__FlowFilter ***list)
+static int move(struct filter_pair *p, struct raw_filters *raw, size_t *n, Flow__FlowFilter ***list)
 {
-	if (!p->used)
+	if (!p->used && !raw->n)
 		return 0;
-	*list = malloc(2 * sizeof(**list));
+	*list = malloc((2 + raw->n) * sizeof(**list));
 	if (!*list)
 		return -ENOMEM;
-	(*list)[(*n)++] = TAKE_PTR(p->source);
-	if (p->two_sided)
+	if (p->used)
+		(*list)[(*n)++] = TAKE_PTR(p->source);
+	if (p->used && p->two_sided)
 		(*list)[(*n)++] = TAKE_PTR(p->destination);
+	for (size_t i = 0; i < raw->n; i++)
+		(*list)[(*n)++] = raw->v[i];
+	raw->n = 0;
 	return 0;
 }
 
@@ -427,8 +507,8 @@ int filter_finish(struct filter_args *a, Observer__GetFlowsRequest *request, str
 				return r;
 		}
 	}
-	if (move(&a->allow, &request->n_whitelist, &request->whitelist) < 0 ||
-	    move(&a->deny, &request->n_blacklist, &request->blacklist) < 0)
+	if (move(&a->allow, &a->raw[false], &request->n_whitelist, &request->whitelist) < 0 ||
+	    move(&a->deny, &a->raw[true], &request->n_blacklist, &request->blacklist) < 0)
 		return err_oom(reterr);
 	return 0;
 }
@@ -481,6 +561,8 @@ void filter_clear(struct filter_args *a)
 {
 	pair_clear(&a->allow);
 	pair_clear(&a->deny);
+	for (size_t i = 0; i < 2; i++)
+		filter_raw_clear(&a->raw[i]);
 	for (size_t i = 0; i < 6; i++) {
 		struct pod_names *p = &a->names[i / 3][i % 3];
 

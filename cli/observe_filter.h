@@ -4,6 +4,7 @@
 #define WEIR_OBSERVE_FILTER_H
 
 #include "cli/cli.h"
+#include "cli/filter_raw.h"
 #include "lib/proto/observer.pb-c.h"
 
 /*
@@ -22,12 +23,13 @@ struct pod_names {
 	bool all_namespaces;
 };
 
-#define FILTER_OPTIONS_MAX 64
+#define FILTER_OPTIONS_MAX 84
 struct filter_args {
 	struct filter_pair allow, deny;
 	bool not_next;                           /* --not: the next flag goes to deny */
 	uint8_t ends[2][FILTER_OPTIONS_MAX / 3]; /* allow, deny; by flag: which of its three forms were used */
 	struct pod_names names[2][3];            /* allow, deny; source, destination, either end */
+	struct raw_filters raw[2];               /* allow, deny */
 };
 
 /* The rows of the option table: `observe` has them in front of its own. set functions expect filter_args at args. */

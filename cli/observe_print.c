@@ -119,6 +119,8 @@ static void node_status(const struct printer *p, const Observer__GetFlowsRespons
 	const Relay__NodeStatusEvent *e = msg->node_status;
 	char time[TIME_STRLEN], node[FLOW_CELL], names[FLOW_CELL], text[FLOW_CELL];
 
+	if (p->silent)
+		return;
 	if (e->state_change != RELAY__NODE_STATE__NODE_ERROR && e->state_change != RELAY__NODE_STATE__NODE_UNAVAILABLE)
 		return;
 	if (p->output == OUTPUT_JSON) {

@@ -12,6 +12,7 @@ struct printer {
 	enum observe_output output;
 	struct flow_style style;
 	bool node_names;
+	bool silent; /* of nodes that are in trouble */
 	bool begun;
 	char **rows; /* table: cells, a row after the other */
 	size_t n_cells;

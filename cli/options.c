@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdarg.h>
 
-#include "cli/cli.h"
+#include "cli/config.h"
+#include "cli/times.h"
 
 static void print_error(const char *fmt, va_list ap)
 {
@@ -56,6 +57,38 @@ int cli_set_u64(const struct cli_option *o, const char *value, void *args, struc
 	return 0;
 }
 
+int cli_set_duration(const struct cli_option *o, const char *value, void *args, struct err *reterr)
+{
+	if (duration_parse(value, (uint64_t *)((char *)args + o->data)) < 0)
+		return err_set(reterr, -EINVAL, "\"%s\" is not a duration", value);
+	return 0;
+}
+
+static bool debugging;
+
+int cli_set_debug(_unused_ const struct cli_option *o, const char *value, _unused_ void *args,
+		  _unused_ struct err *reterr)
+{
+	debugging = streq(value, "true");
+	return 0;
+}
+
+bool cli_debugging(void)
+{
+	return debugging;
+}
+
+void cli_debug(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!debugging)
+		return;
+	va_start(ap, fmt);
+	print_error(fmt, ap);
+	va_end(ap);
+}
+
 /* Set during cli_walk: usages are shown to it, and no command runs. */
 static cli_show_fn walking;
 static char walk_path[64]; /* of the command that would run */
@@ -98,22 +131,32 @@ static const struct cli_option *find_letter(const struct cli_option *options, ch
 	return NULL;
 }
 
-static int apply(const struct cli_usage *usage, const struct cli_option *o, const char *value, void *args)
+/* What cli_parse is at. */
+struct parsing {
+	const struct cli_usage *usage;
+	void *args;
+	bool given[CLI_OPTIONS_MAX];
+};
+
+static int apply(struct parsing *p, const struct cli_option *o, const char *value)
 {
+	const struct cli_usage *usage = p->usage;
 	struct err e = { 0 };
 
 	if (!value)
 		return cli_wrong(usage, "--%s needs a value", o->name), CLI_WRONG;
 	if (!o->arg && !streq(value, "true") && !streq(value, "false"))
 		return cli_wrong(usage, "--%s is true or false, not \"%s\"", o->name, value), CLI_WRONG;
-	if (o->set(o, value, args, &e) < 0)
+	if (o->set(o, value, p->args, &e) < 0)
 		return cli_wrong(usage, "--%s: %s", o->name, e.msg), CLI_WRONG;
+	p->given[o - usage->options] = true;
 	return 0;
 }
 
 /* --name, --name=value, --name value. *i is the place in argv, moved on when the value is a word of its own. */
-static int parse_long(const struct cli_usage *usage, int argc, char **argv, int *i, void *args)
+static int parse_long(struct parsing *p, int argc, char **argv, int *i)
 {
+	const struct cli_usage *usage = p->usage;
 	const char *name = argv[*i] + 2, *eq = strchr(name, '=');
 	size_t len = eq ? (size_t)(eq - name) : strlen(name);
 	const struct cli_option *o = find_long(usage->options, name, len);
@@ -125,15 +168,17 @@ static int parse_long(const struct cli_usage *usage, int argc, char **argv, int 
 	if (!o)
 		return cli_wrong(usage, "unknown option --%.*s", (int)len, name), CLI_WRONG;
 	if (eq)
-		return apply(usage, o, eq + 1, args);
+		return apply(p, o, eq + 1);
 	if (!o->arg)
-		return apply(usage, o, "true", args);
-	return apply(usage, o, ++*i < argc ? argv[*i] : NULL, args);
+		return apply(p, o, "true");
+	return apply(p, o, ++*i < argc ? argv[*i] : NULL);
 }
 
 /* -f, -fo json, -ojson, -o json, -o=json */
-static int parse_letters(const struct cli_usage *usage, int argc, char **argv, int *i, void *args)
+static int parse_letters(struct parsing *parsing, int argc, char **argv, int *i)
 {
+	const struct cli_usage *usage = parsing->usage;
+
 	for (const char *p = argv[*i] + 1; *p; p++) {
 		const struct cli_option *o = find_letter(usage->options, *p);
 		int r;
@@ -145,20 +190,21 @@ static int parse_letters(const struct cli_usage *usage, int argc, char **argv, i
 		if (!o)
 			return cli_wrong(usage, "unknown option -%c", *p), CLI_WRONG;
 		if (!o->arg && p[1] != '=') {
-			r = apply(usage, o, "true", args);
+			r = apply(parsing, o, "true");
 			if (r < 0)
 				return r;
 			continue;
 		}
 		if (p[1])
-			return apply(usage, o, p + 1 + (p[1] == '='), args);
-		return apply(usage, o, ++*i < argc ? argv[*i] : NULL, args);
+			return apply(parsing, o, p + 1 + (p[1] == '='));
+		return apply(parsing, o, ++*i < argc ? argv[*i] : NULL);
 	}
 	return 0;
 }
 
 int cli_parse(const struct cli_usage *usage, int argc, char **argv, void *args)
 {
+	struct parsing p = { .usage = usage, .args = args };
 	bool options = true;
 	int n = 0, r;
 
@@ -175,12 +221,12 @@ int cli_parse(const struct cli_usage *usage, int argc, char **argv, void *args)
 			options = false;
 			continue;
 		}
-		r = argv[i][1] == '-' ? parse_long(usage, argc, argv, &i, args)
-				      : parse_letters(usage, argc, argv, &i, args);
+		r = argv[i][1] == '-' ? parse_long(&p, argc, argv, &i) : parse_letters(&p, argc, argv, &i);
 		if (r < 0)
 			return r;
 	}
-	return n;
+	r = config_apply(usage, p.given, args);
+	return r < 0 ? r : n;
 }
 
 static void print_commands(FILE *f, const char *parent, const struct cli_command *table)
