@@ -3,7 +3,7 @@
 #ifndef WEIR_AGENTS_H
 #define WEIR_AGENTS_H
 
-#include "lib/macro.h"
+#include "cli/tally.h"
 #include "lib/proto/observer.pb-c.h"
 
 struct graph;
@@ -13,6 +13,8 @@ DEFINE_CLEANUP(struct graph *, graph_free);
 
 /* Adds what the flow tells; others than exchanges of a Weir agent, and DNS, tell nothing. 0 or -ENOMEM. */
 int graph_add(struct graph *g, const Flow__Flow *f);
+/* The same into a tally: cells are caller, callee, protocol, what. agents_alone: of MCP, A2A and models. */
+int graph_tally(struct tally *t, const Flow__Flow *f, bool agents_alone);
 
 /* Sorted by caller, callee, protocol, what. table: 0 or -ENOMEM. */
 int graph_print_table(struct graph *g, FILE *f);

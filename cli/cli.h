@@ -84,6 +84,7 @@ int cmd_agents(int argc, char **argv);
 int cmd_config(int argc, char **argv);
 int cmd_completion(int argc, char **argv);
 int cmd_endpoint(int argc, char **argv);
+int cmd_flows(int argc, char **argv);
 int cmd_identity(int argc, char **argv);
 int cmd_man(int argc, char **argv);
 int cmd_list(int argc, char **argv);

@@ -362,19 +362,35 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* Wait and take in what has come. deadline 0: none; a second more than the server is given, whose word is better. */
-static int receive(struct client *c, int64_t deadline)
+/* Milliseconds to wait for the server: until the deadline or the next tick; -1: as long as it takes. */
+static int wait_ms(const struct client *c, int64_t deadline, int64_t next_tick)
 {
-	struct pollfd p = { .fd = c->fd, .events = POLLIN };
-	static uint8_t buf[65536]; /* more than a TLS record: nothing stays behind where poll does not see it */
-	ssize_t n;
-	int r = poll(&p, 1, deadline ? (int)MAX(deadline - now_ms(), 0) : -1);
+	int64_t until = deadline;
 
-	if (r < 0)
-		return errno == EINTR ? 0 : -errno;
-	if (r == 0)
-		return -ETIMEDOUT;
-	n = get(c, buf, sizeof(buf));
+	if (c->call->tick)
+		until = deadline ? MIN(deadline, next_tick) : next_tick;
+	return until ? (int)MIN(MAX(until - now_ms(), 0), INT_MAX) : -1;
+}
+
+/* What the caller is to do besides, when it is time. */
+static void be_called(struct client *c, bool signalled, bool readable, int64_t *next_tick)
+{
+	const struct client_call *call = c->call;
+
+	if (readable)
+		c->result = MIN(call->input(call->userdata), 0);
+	if (!call->tick || c->result < 0 || (!signalled && now_ms() < *next_tick))
+		return;
+	if (now_ms() >= *next_tick)
+		*next_tick = now_ms() + call->tick_ms;
+	c->result = MIN(call->tick(call->userdata), 0);
+}
+
+static int take_in(struct client *c)
+{
+	static uint8_t buf[65536]; /* more than a TLS record: nothing stays behind where poll does not see it */
+	ssize_t n = get(c, buf, sizeof(buf));
+
 	if (n < 0)
 		return n == -EINTR || n == -EAGAIN ? 0 : (int)n;
 	if (n == 0)
@@ -382,15 +398,31 @@ static int receive(struct client *c, int64_t deadline)
 	return nghttp2_session_mem_recv(c->session, buf, (size_t)n) < 0 ? -EPROTO : 0;
 }
 
+/* Wait and take in what has come. deadline 0: none; a second more than the server is given, whose word is better. */
+static int receive(struct client *c, int64_t deadline, int64_t *next_tick)
+{
+	struct pollfd p[] = { { .fd = c->fd, .events = POLLIN },
+			      { .fd = c->call->input ? c->call->fd : -1, .events = POLLIN } };
+	int r = poll(p, ARRAY_SIZE(p), wait_ms(c, deadline, *next_tick)), error = errno;
+
+	if (r < 0 && error != EINTR)
+		return -error;
+	be_called(c, r<0, r> 0 && p[1].revents, next_tick);
+	if (r == 0 && deadline && now_ms() >= deadline)
+		return -ETIMEDOUT;
+	return r > 0 && p[0].revents && c->result == 0 ? take_in(c) : 0;
+}
+
 static int run(struct client *c, const struct client_call *call)
 {
 	int64_t deadline = call->timeout_sec ? now_ms() + 1000 * ((int64_t)call->timeout_sec + 1) : 0;
+	int64_t next_tick = now_ms() + call->tick_ms;
 	int r = 0;
 
 	while (r == 0 && !c->done) {
 		r = send_all(c);
 		if (r == 0)
-			r = receive(c, deadline);
+			r = receive(c, deadline, &next_tick);
 		if (r == 0 && call->idle && c->result == 0)
 			c->result = MIN(call->idle(call->userdata), 0);
 		if (c->result < 0)

@@ -56,6 +56,11 @@ struct client_call {
 	const ProtobufCMessageDescriptor *response;
 	int (*on_message)(void *userdata, const ProtobufCMessage *msg);
 	int (*idle)(void *userdata);
+	/* Both may be NULL: tick is called each tick_ms and after a signal, input when fd has something to read. */
+	int (*tick)(void *userdata);
+	unsigned tick_ms;
+	int (*input)(void *userdata);
+	int fd;
 	void *userdata;
 	unsigned timeout_sec;
 };

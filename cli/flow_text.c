@@ -61,7 +61,7 @@ static const char *paint(const struct flow_style *p, const char *color, const ch
 	return buf;
 }
 
-static uint32_t port_of(const Flow__Flow *f, bool source)
+uint32_t flow_port(const Flow__Flow *f, bool source)
 {
 	if (!f->l4)
 		return 0;
@@ -86,8 +86,7 @@ static void join_names(char *const *names, size_t n, char *buf, size_t size)
 		len += (size_t)snprintf(buf + len, size - len, "%s%s", i ? "," : "", names[i]);
 }
 
-/* namespace/pod, else service, else DNS names, else address. */
-static void host_name(const struct flow_style *p, const Flow__Flow *f, bool source, char *buf, size_t size)
+void flow_host(const struct flow_style *p, const Flow__Flow *f, bool source, char *buf, size_t size)
 {
 	const Flow__Endpoint *ep = source ? f->source : f->destination;
 	const Flow__Service *svc = source ? f->source_service : f->destination_service;
@@ -111,9 +110,9 @@ static void host_name(const struct flow_style *p, const Flow__Flow *f, bool sour
 static void put_host(const struct flow_style *p, const Flow__Flow *f, bool source, char *buf, size_t size)
 {
 	char raw[FLOW_CELL], host[FLOW_CELL], number[12], port[32];
-	uint32_t n = port_of(f, source);
+	uint32_t n = flow_port(f, source);
 
-	host_name(p, f, source, host, sizeof(host));
+	flow_host(p, f, source, host, sizeof(host));
 	if (n) {
 		bool brackets = strchr(host, ':');
 
@@ -225,38 +224,62 @@ static void put_verdict_word(const struct flow_style *p, const Flow__Flow *f, ch
 	}
 }
 
-static size_t put_policies(char *buf, size_t size, size_t len, const char **sep, size_t n, Flow__Policy *const *list)
+static void put_policies(char *buf, size_t size, const char *before, size_t n, Flow__Policy *const *list)
 {
+	const char *sep = before;
+	size_t len = 0;
+
 	for (size_t i = 0; i < n && len < size; i++) {
 		char name[FLOW_CELL], kind[64];
 
 		if (!*list[i]->name || !*list[i]->kind)
 			continue;
-		len += (size_t)snprintf(buf + len, size - len, "%s%s (%s)", *sep,
+		len += (size_t)snprintf(buf + len, size - len, "%s%s (%s)", sep,
 					printable(list[i]->name, name, sizeof(name)),
 					printable(list[i]->kind, kind, sizeof(kind)));
-		*sep = ", ";
+		sep = ", ";
 	}
-	return len;
 }
 
-/* The policies of the direction that the flow speaks of; on a trace nothing is decided. */
-static void put_verdict(const struct flow_style *p, const Flow__Flow *f, char *buf, size_t size)
+/* The policies of the direction that the flow speaks of, with what goes before the first one. */
+static void put_decided(const Flow__Flow *f, const char *before, char *buf, size_t size)
 {
 	bool ingress = f->traffic_direction == FLOW__TRAFFIC_DIRECTION__INGRESS;
-	const char *sep = " BY ";
+
+	*buf = '\0';
+	if (f->verdict != FLOW__VERDICT__DROPPED && f->verdict != FLOW__VERDICT__AUDIT)
+		put_policies(buf, size, before, ingress ? f->n_ingress_allowed_by : f->n_egress_allowed_by,
+			     ingress ? f->ingress_allowed_by : f->egress_allowed_by);
+	else
+		put_policies(buf, size, before, ingress ? f->n_ingress_denied_by : f->n_egress_denied_by,
+			     ingress ? f->ingress_denied_by : f->egress_denied_by);
+}
+
+/* On a trace nothing is decided. */
+static void put_verdict(const struct flow_style *p, const Flow__Flow *f, char *buf, size_t size)
+{
 	size_t len;
 
 	put_verdict_word(p, f, buf, size);
-	if (!p->policy_names || (f->event_type && f->event_type->type == 4))
-		return;
 	len = strlen(buf);
-	if (f->verdict != FLOW__VERDICT__DROPPED && f->verdict != FLOW__VERDICT__AUDIT)
-		put_policies(buf, size, len, &sep, ingress ? f->n_ingress_allowed_by : f->n_egress_allowed_by,
-			     ingress ? f->ingress_allowed_by : f->egress_allowed_by);
+	if (p->policy_names && !(f->event_type && f->event_type->type == 4))
+		put_decided(f, " BY ", buf + len, size - len);
+}
+
+void flow_policies(const Flow__Flow *f, char *buf, size_t size)
+{
+	put_decided(f, "", buf, size);
+}
+
+void flow_drop_reason(const Flow__Flow *f, char *buf, size_t size)
+{
+	uint32_t number = f->drop_reason_desc ? (uint32_t)f->drop_reason_desc : f->drop_reason;
+	const char *text = drop_text_of_hubble(number);
+
+	if (text)
+		snprintf(buf, size, "%s", text);
 	else
-		put_policies(buf, size, len, &sep, ingress ? f->n_ingress_denied_by : f->n_egress_denied_by,
-			     ingress ? f->ingress_denied_by : f->egress_denied_by);
+		enum_name(&flow__drop_reason__descriptor, (int)number, buf, size);
 }
 
 void flow_time(const struct flow_style *p, const Google__Protobuf__Timestamp *t, char *buf)
@@ -294,9 +317,9 @@ static void put_exchange(const struct flow_style *p, const Flow__Flow *f, const 
 	char raw[FLOW_CELL], kind[32], subject[FLOW_CELL], result[FLOW_CELL], painted[FLOW_CELL + 16],
 	    notes[FLOW_CELL], duration[L7_DURATION_MAX];
 
-	host_name(p, f, !turned, raw, sizeof(raw));
+	flow_host(p, f, !turned, raw, sizeof(raw));
 	paint(p, CYAN, raw, l->caller, sizeof(l->caller));
-	host_name(p, f, turned, raw, sizeof(raw));
+	flow_host(p, f, turned, raw, sizeof(raw));
 	paint(p, CYAN, raw, l->callee, sizeof(l->callee));
 	printable(l7_view_str(v, "weir.kind"), kind, sizeof(kind));
 	printable(l7_view_str(v, "weir.subject"), subject, sizeof(subject));

@@ -26,6 +26,12 @@ struct flow_text {
 
 void flow_text(const struct flow_style *style, const Flow__Flow *f, struct flow_text *ret);
 void flow_text_lost(const Observer__GetFlowsResponse *msg, struct flow_text *ret);
+/* namespace/pod, else service, else DNS names, else address. */
+void flow_host(const struct flow_style *style, const Flow__Flow *f, bool source, char *buf, size_t size);
+uint32_t flow_port(const Flow__Flow *f, bool source); /* 0: none */
+/* "a (NetworkPolicy), b (NetworkPolicy)": who decided, in the direction that the flow speaks of. "" when nobody did. */
+void flow_policies(const Flow__Flow *f, char *buf, size_t size);
+void flow_drop_reason(const Flow__Flow *f, char *buf, size_t size);
 /* "N/A" when there is none. buf of TIME_STRLEN. */
 void flow_time(const struct flow_style *style, const Google__Protobuf__Timestamp *t, char *buf);
 

@@ -226,6 +226,10 @@ int flows_get(const struct flow_query *q, struct err *reterr)
 				    .response = &observer__get_flows_response__descriptor,
 				    .on_message = q->on_message,
 				    .idle = q->idle,
+				    .tick = q->tick,
+				    .tick_ms = q->tick_ms,
+				    .input = q->input,
+				    .fd = q->fd,
 				    .userdata = q->userdata };
 	int r;
 

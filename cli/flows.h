@@ -20,6 +20,10 @@ struct flow_query {
 	/* Both as struct client_call has them. */
 	int (*on_message)(void *userdata, const ProtobufCMessage *msg);
 	int (*idle)(void *userdata);
+	int (*tick)(void *userdata); /* these only of a server */
+	unsigned tick_ms;
+	int (*input)(void *userdata);
+	int fd;
 	void *userdata;
 };
 

@@ -27,6 +27,7 @@ const struct cli_command *cli_commands(void)
 static const struct cli_command commands[] = {
 	{ "observe", "print flows", cmd_observe },
 	{ "agents", "print who calls whom: agents, tools, models", cmd_agents },
+	{ "flows", "add flows up", cmd_flows },
 	{ "status", "tell how the agent is", cmd_status },
 	{ "endpoint", "list the pods of the node", cmd_endpoint },
 	{ "identity", "list the identities in use", cmd_identity },
