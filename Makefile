@@ -37,7 +37,7 @@ LLHTTP_SRC := $(if $(LLHTTP_LIBS),,$(wildcard /usr/share/llhttp/*.c))
 llhttp_obj = $(LLHTTP_SRC:/usr/share/%.c=$(B)/$(1)/%.o)
 CPPFLAGS += $(if $(LLHTTP_LIBS),,-isystem /usr/share/include/llhttp)
 LIB_LIBS = $(call pkgs,jansson yaml-0.1 libnghttp2 libprotobuf-c openssl)
-AGENT_LIBS = $(LIB_LIBS) $(call pkgs,libbpf libsystemd libcap-ng libnftables zlib libcurl) $(LLHTTP_LIBS) -lpthread
+AGENT_LIBS = $(LIB_LIBS) $(call pkgs,libbpf libsystemd libcap-ng libnftables zlib) $(LLHTTP_LIBS) -lpthread
 # weir-cni is static and starts for every pod. glibc's start-up asks the processor for its caches, which a virtual
 # machine traps (33 times, 15 us each where this was measured); musl's does not.
 CNI_CC := $(or $(shell command -v musl-gcc),$(CC))

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/export/otlp.h"
 
-#include <curl/curl.h>
 #include <sys/epoll.h>
 #include <time.h>
 #include <zlib.h>
 
+#include "agent/export/curl_load.h"
 #include "agent/export/otlp_build.h"
 #include "lib/log.h"
 #include "lib/pb.h"
@@ -18,6 +18,8 @@
 #define GIVE_UP_NS (300 * 1000000000ull)
 #define RETRY_AFTER_MAX_US (120 * 1000000ull)
 #define ANSWER_MAX (64 * 1024)
+
+static const struct curl_functions *curl; /* from the first otlp_new() on */
 
 /* One signal: a position in the store, and one request at a time. */
 struct stream {
@@ -163,10 +165,10 @@ static void drop_body(struct stream *s)
 
 static void submit(struct stream *s)
 {
-	curl_easy_setopt(s->easy, CURLOPT_POSTFIELDS, s->body);
-	curl_easy_setopt(s->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)s->body_len);
+	curl->easy_setopt(s->easy, CURLOPT_POSTFIELDS, s->body);
+	curl->easy_setopt(s->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)s->body_len);
 	s->answer_len = 0;
-	s->busy = curl_multi_add_handle(s->otlp->multi, s->easy) == CURLM_OK;
+	s->busy = curl->multi_add_handle(s->otlp->multi, s->easy) == CURLM_OK;
 	if (!s->busy)
 		arm(s->timer, BACKOFF_MAX_US);
 }
@@ -218,7 +220,7 @@ static void retry(struct stream *s)
 		give_up(s);
 		return;
 	}
-	curl_easy_getinfo(s->easy, CURLINFO_RETRY_AFTER, &after);
+	curl->easy_getinfo(s->easy, CURLINFO_RETRY_AFTER, &after);
 	if (after > 0)
 		wait = MIN((uint64_t)after * 1000000, RETRY_AFTER_MAX_US);
 	s->backoff_us = MIN(s->backoff_us * 2, BACKOFF_MAX_US);
@@ -255,7 +257,7 @@ static void finished(struct stream *s, CURLcode result)
 	long status = 0;
 
 	s->busy = false;
-	curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl->easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (result == CURLE_OK && status >= 200 && status < 300) {
 		accepted(s);
 		return;
@@ -263,7 +265,7 @@ static void finished(struct stream *s, CURLcode result)
 	if (result == CURLE_OK)
 		snprintf(text, sizeof(text), "HTTP status %ld", status);
 	else
-		snprintf(text, sizeof(text), "%s", curl_easy_strerror(result));
+		snprintf(text, sizeof(text), "%s", curl->easy_strerror(result));
 	set_problem(s, text);
 	if (result != CURLE_OK || status == 429 || status == 502 || status == 503 || status == 504)
 		retry(s);
@@ -278,14 +280,14 @@ static void collect_finished(struct otlp *o)
 	struct CURLMsg *msg;
 	int left;
 
-	while ((msg = curl_multi_info_read(o->multi, &left))) {
+	while ((msg = curl->multi_info_read(o->multi, &left))) {
 		CURLcode result = msg->data.result;
 		struct stream *s;
 
 		if (msg->msg != CURLMSG_DONE)
 			continue;
-		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&s);
-		curl_multi_remove_handle(o->multi, s->easy);
+		curl->easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&s);
+		curl->multi_remove_handle(o->multi, s->easy);
 		finished(s, result);
 	}
 }
@@ -297,7 +299,7 @@ static int on_socket(_unused_ sd_event_source *source, int fd, uint32_t revents,
 		     (revents & EPOLLOUT ? CURL_CSELECT_OUT : 0) | (revents & EPOLLERR ? CURL_CSELECT_ERR : 0);
 	int running;
 
-	curl_multi_socket_action(o->multi, fd, action, &running);
+	curl->multi_socket_action(o->multi, fd, action, &running);
 	collect_finished(o);
 	return 0;
 }
@@ -307,7 +309,7 @@ static int on_multi_time(_unused_ sd_event_source *source, _unused_ uint64_t use
 	struct otlp *o = userdata;
 	int running;
 
-	curl_multi_socket_action(o->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	curl->multi_socket_action(o->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 	collect_finished(o);
 	return 0;
 }
@@ -337,7 +339,7 @@ static int watch_socket(_unused_ CURL *easy, curl_socket_t fd, int what, void *u
 		return sd_event_source_set_io_events(source, events) < 0 ? -1 : 0;
 	if (sd_event_add_io(o->event, &source, fd, events, on_socket, o) < 0)
 		return -1;
-	curl_multi_assign(o->multi, fd, source);
+	curl->multi_assign(o->multi, fd, source);
 	return 0;
 }
 
@@ -363,7 +365,7 @@ static int copy(char **to, const char *from)
 
 static int add_header(struct otlp *o, const char *header)
 {
-	struct curl_slist *l = curl_slist_append(o->headers, header);
+	struct curl_slist *l = curl->slist_append(o->headers, header);
 
 	if (!l)
 		return -ENOMEM;
@@ -426,25 +428,25 @@ static int start_stream(struct stream *s, struct err *reterr)
 {
 	struct otlp *o = s->otlp;
 
-	s->easy = curl_easy_init();
+	s->easy = curl->easy_init();
 	s->answer = malloc(ANSWER_MAX);
 	if (!s->easy || !s->answer)
 		return err_oom(reterr);
-	curl_easy_setopt(s->easy, CURLOPT_URL, s->url);
-	curl_easy_setopt(s->easy, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(s->easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(s->easy, CURLOPT_TIMEOUT, o->timeout_sec);
-	curl_easy_setopt(s->easy, CURLOPT_USERAGENT, "weir/" WEIR_VERSION);
-	curl_easy_setopt(s->easy, CURLOPT_HTTPHEADER, o->headers);
-	curl_easy_setopt(s->easy, CURLOPT_WRITEFUNCTION, on_answer);
-	curl_easy_setopt(s->easy, CURLOPT_WRITEDATA, s);
-	curl_easy_setopt(s->easy, CURLOPT_PRIVATE, s);
+	curl->easy_setopt(s->easy, CURLOPT_URL, s->url);
+	curl->easy_setopt(s->easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl->easy_setopt(s->easy, CURLOPT_NOSIGNAL, 1L);
+	curl->easy_setopt(s->easy, CURLOPT_TIMEOUT, o->timeout_sec);
+	curl->easy_setopt(s->easy, CURLOPT_USERAGENT, "weir/" WEIR_VERSION);
+	curl->easy_setopt(s->easy, CURLOPT_HTTPHEADER, o->headers);
+	curl->easy_setopt(s->easy, CURLOPT_WRITEFUNCTION, on_answer);
+	curl->easy_setopt(s->easy, CURLOPT_WRITEDATA, s);
+	curl->easy_setopt(s->easy, CURLOPT_PRIVATE, s);
 	if (o->ca)
-		curl_easy_setopt(s->easy, CURLOPT_CAINFO, o->ca);
+		curl->easy_setopt(s->easy, CURLOPT_CAINFO, o->ca);
 	if (o->cert)
-		curl_easy_setopt(s->easy, CURLOPT_SSLCERT, o->cert);
+		curl->easy_setopt(s->easy, CURLOPT_SSLCERT, o->cert);
 	if (o->key)
-		curl_easy_setopt(s->easy, CURLOPT_SSLKEY, o->key);
+		curl->easy_setopt(s->easy, CURLOPT_SSLKEY, o->key);
 	s->cursor = flow_cursor_at(o->store, flow_store_next(o->store), now_ns(CLOCK_REALTIME));
 	if (sd_event_add_time_relative(o->event, &s->timer, CLOCK_MONOTONIC, PERIOD_US, 0, on_time, s) < 0)
 		return err_oom(reterr);
@@ -458,8 +460,11 @@ int otlp_new(sd_event *event, const json_t *config, struct flow_store *store, co
 	static const char *const names[OTLP_SIGNALS] = { "traces", "logs" };
 	int r;
 
-	if (!o || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+	if (!o)
 		return err_oom(reterr);
+	r = curl_load(&curl, reterr);
+	if (r < 0)
+		return r;
 	o->event = event;
 	o->store = store;
 	o->node = node;
@@ -471,15 +476,15 @@ int otlp_new(sd_event *event, const json_t *config, struct flow_store *store, co
 	r = read_config(o, config, reterr);
 	if (r < 0)
 		return r;
-	o->multi = curl_multi_init();
+	o->multi = curl->multi_init();
 	if (!o->multi ||
 	    sd_event_add_time_relative(event, &o->multi_timer, CLOCK_MONOTONIC, 0, 0, on_multi_time, o) < 0)
 		return err_oom(reterr);
 	sd_event_source_set_enabled(o->multi_timer, SD_EVENT_OFF);
-	curl_multi_setopt(o->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
-	curl_multi_setopt(o->multi, CURLMOPT_SOCKETDATA, o);
-	curl_multi_setopt(o->multi, CURLMOPT_TIMERFUNCTION, set_timer);
-	curl_multi_setopt(o->multi, CURLMOPT_TIMERDATA, o);
+	curl->multi_setopt(o->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
+	curl->multi_setopt(o->multi, CURLMOPT_SOCKETDATA, o);
+	curl->multi_setopt(o->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+	curl->multi_setopt(o->multi, CURLMOPT_TIMERDATA, o);
 	for (size_t i = 0; i < OTLP_SIGNALS; i++) {
 		r = o->stream[i].on ? start_stream(&o->stream[i], reterr) : 0;
 		if (r < 0)
@@ -497,17 +502,19 @@ void otlp_free(struct otlp *o)
 		struct stream *s = &o->stream[i];
 
 		if (s->busy)
-			curl_multi_remove_handle(o->multi, s->easy);
-		curl_easy_cleanup(s->easy);
+			curl->multi_remove_handle(o->multi, s->easy);
+		if (s->easy)
+			curl->easy_cleanup(s->easy);
 		sd_event_source_disable_unref(s->timer);
 		free(s->body);
 		free(s->answer);
 		free(s->url);
 	}
 	if (o->multi)
-		curl_multi_cleanup(o->multi); /* closes what it kept, and says so to watch_socket */
+		curl->multi_cleanup(o->multi); /* closes what it kept, and says so to watch_socket */
 	sd_event_source_disable_unref(o->multi_timer);
-	curl_slist_free_all(o->headers);
+	if (o->headers)
+		curl->slist_free_all(o->headers);
 	free(o->ca);
 	free(o->cert);
 	free(o->key);
