@@ -79,7 +79,7 @@ static bool read_batch(struct feed *f)
 	for (unsigned n = 0; n < BATCH; n++) {
 		if (held_up(f) || !ring_next(&f->ring, &rec))
 			return false;
-		f->params.record(f, &f->ring, &rec, f->params.userdata);
+		f->params.record(f, &rec, f->params.userdata);
 		ring_release(&f->ring, &rec);
 	}
 	return true;

@@ -15,7 +15,7 @@ struct feed_params {
 	bool hold;
 	void *userdata;
 	/* On the thread: one record of the ring; gone afterwards. */
-	void (*record)(struct feed *f, const struct ring *ring, const struct ring_record *rec, void *userdata);
+	void (*record)(struct feed *f, const struct ring_record *rec, void *userdata);
 	/* On the thread: whenever a batch has been read, and some times a second when there is nothing to read. May be
 	 * NULL. */
 	void (*pause)(struct feed *f, void *userdata);

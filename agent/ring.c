@@ -20,10 +20,11 @@ int ring_map(struct ring *ring, int fd, struct err *reterr)
 	if (p == MAP_FAILED)
 		return err_set(reterr, -errno, "cannot map the ring: %m");
 	ring->consumer = p;
-	p = mmap(NULL, ring->page + ring->size, PROT_READ, MAP_SHARED, fd, ring->page);
+	p = mmap(NULL, ring->page, PROT_READ, MAP_SHARED, fd, (off_t)ring->page);
 	if (p == MAP_FAILED)
 		return err_set(reterr, -errno, "cannot map the ring: %m");
-	ring->shared = p;
+	ring->producer = p;
+	ring->window_len = MIN((size_t)RING_WINDOW, 2 * ring->size);
 	return 0;
 }
 
@@ -31,44 +32,65 @@ void ring_unmap(struct ring *ring)
 {
 	if (ring->consumer)
 		munmap((void *)ring->consumer, ring->page);
-	if (ring->shared)
-		munmap((void *)ring->shared, ring->page + ring->size);
+	if (ring->producer)
+		munmap((void *)ring->producer, ring->page);
+	if (ring->window)
+		munmap((void *)ring->window, ring->window_len);
+}
+
+static bool move_window(struct ring *ring, size_t from)
+{
+	size_t at = MIN(from & ~(ring->page - 1), 2 * ring->size - ring->window_len);
+	void *p;
+
+	if (ring->window)
+		munmap((void *)TAKE_PTR(ring->window), ring->window_len);
+	p = mmap(NULL, ring->window_len, PROT_READ, MAP_SHARED, ring->fd, (off_t)(2 * ring->page + at));
+	if (p == MAP_FAILED)
+		return false;
+	ring->window = p;
+	ring->window_at = at;
+	return true;
+}
+
+/* NULL: that cannot be mapped. */
+static const uint8_t *look_at(struct ring *ring, uint64_t pos, size_t len)
+{
+	size_t from = pos & (ring->size - 1);
+
+	if (!ring->window || from < ring->window_at || from + len > ring->window_at + ring->window_len)
+		if (!move_window(ring, from) || from + len > ring->window_at + ring->window_len)
+			return NULL;
+	return ring->window + (from - ring->window_at);
 }
 
 /* A record: 8 bytes of header, the first four of them length and flags; all padded to 8 bytes. */
 bool ring_next(struct ring *ring, struct ring_record *ret)
 {
-	const uint8_t *data = ring->shared + ring->page;
-
 	for (;;) {
 		struct ring_record rec = { .pos = *ring->consumer };
+		const uint8_t *head;
 		uint32_t word;
 
-		if (rec.pos >= __atomic_load_n((const uint64_t *)ring->shared, __ATOMIC_ACQUIRE))
+		if (rec.pos >= __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE))
 			return false;
-		word = __atomic_load_n((const uint32_t *)(data + (rec.pos & (ring->size - 1))), __ATOMIC_ACQUIRE);
+		head = look_at(ring, rec.pos, BPF_RINGBUF_HDR_SZ);
+		if (!head)
+			return false;
+		word = __atomic_load_n((const uint32_t *)head, __ATOMIC_ACQUIRE);
 		if (word & BPF_RINGBUF_BUSY_BIT)
 			return false;
 		rec.len = word & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
 		if (!(word & BPF_RINGBUF_DISCARD_BIT)) {
+			head = look_at(ring, rec.pos, BPF_RINGBUF_HDR_SZ + rec.len);
+			if (!head)
+				return false;
+			rec.data = head + BPF_RINGBUF_HDR_SZ;
 			*ret = rec;
 			return true;
 		}
 		ring_release(ring, &rec);
 	}
-}
-
-const void *ring_read(const struct ring *ring, const struct ring_record *rec, size_t at, size_t len, void *buf)
-{
-	const uint8_t *data = ring->shared + ring->page;
-	size_t from = (rec->pos + BPF_RINGBUF_HDR_SZ + at) & (ring->size - 1);
-	size_t first = ring->size - from;
-
-	if (len <= first)
-		return data + from;
-	memcpy(buf, data + from, first);
-	memcpy((uint8_t *)buf + first, data, len - first);
-	return buf;
 }
 
 void ring_release(struct ring *ring, const struct ring_record *rec)

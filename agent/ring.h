@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kernel's ring buffer, mapped once: libbpf maps the data twice so that records never wrap, and every page counts
- * as memory of the agent. One reader.
+ * The kernel's ring buffer through a window that follows the reader: every mapped page counts as memory of the agent,
+ * and the whole ring would be mapped for the few records that are in it. The kernel lays the data out twice in a row,
+ * so that no record wraps. One reader; records of less than RING_WINDOW by a page or more.
  */
 #ifndef WEIR_RING_H
 #define WEIR_RING_H
 
 #include "lib/err.h"
 
+#define RING_WINDOW (256u << 10)
+
 struct ring {
 	int fd;
 	size_t size, page;
 	volatile uint64_t *consumer; /* a page that we may write */
-	const uint8_t *shared;       /* a page with the producer's position, then the data */
+	const uint64_t *producer;
+	const uint8_t *window; /* NULL: none yet */
+	size_t window_at, window_len;
 };
 
 /* On failure ring_unmap() takes back what there is of it. The fd stays the caller's. */
@@ -22,12 +27,11 @@ void ring_unmap(struct ring *ring);
 struct ring_record {
 	uint64_t pos;
 	uint32_t len;
+	const uint8_t *data;
 };
 
-/* The oldest record, until ring_release(). False: none is ready. */
+/* The oldest record, until ring_release(). False: none is ready, or there is no memory to map it: later, then. */
 bool ring_next(struct ring *ring, struct ring_record *ret);
-/* len bytes of the record from `at` on: where they are, or copied to buf when they wrap. */
-const void *ring_read(const struct ring *ring, const struct ring_record *rec, size_t at, size_t len, void *buf);
 void ring_release(struct ring *ring, const struct ring_record *rec);
 
 #endif

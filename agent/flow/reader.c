@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/flow/reader.h"
 
-static void on_record(struct feed *f, const struct ring *ring, const struct ring_record *rec, _unused_ void *userdata)
+static void on_record(struct feed *f, const struct ring_record *rec, _unused_ void *userdata)
 {
-	struct weir_event buf;
-
-	if (rec->len >= sizeof(buf))
-		feed_push(f, ring_read(ring, rec, 0, sizeof(buf), &buf));
+	if (rec->len >= sizeof(struct weir_event))
+		feed_push(f, rec->data);
 }
 
 int flow_reader_start(int ring_fd, struct feed **ret_f, struct err *reterr)

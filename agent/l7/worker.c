@@ -19,7 +19,6 @@ struct l7_worker {
 	struct l7_worker_stats stats; /* the thread's own */
 	pthread_mutex_t lock;
 	struct l7_worker_stats shown; /* under the lock */
-	uint8_t payload[WEIR_L7_LARGE];
 };
 
 static uint64_t now_ns(void)
@@ -70,20 +69,16 @@ static void on_wish(void *userdata, const struct weir_ct_key *key, const struct 
 		bpf_map_delete_elem(w->params.want_fd, key);
 }
 
-static void on_excerpt(_unused_ struct feed *f, const struct ring *ring, const struct ring_record *rec, void *userdata)
+static void on_excerpt(_unused_ struct feed *f, const struct ring_record *rec, void *userdata)
 {
 	struct l7_worker *w = userdata;
-	struct weir_l7_excerpt buf;
-	const struct weir_l7_excerpt *x;
+	const struct weir_l7_excerpt *x = (const void *)rec->data;
 
-	if (rec->len < sizeof(*x))
-		return;
-	x = ring_read(ring, rec, 0, sizeof(*x), &buf);
-	if (x->len > rec->len - sizeof(*x) || x->len > sizeof(w->payload) || x->total < x->len)
+	if (rec->len < sizeof(*x) || x->len > rec->len - sizeof(*x) || x->len > WEIR_L7_LARGE || x->total < x->len)
 		return;
 	w->stats.excerpts++;
 	w->stats.bytes += x->len;
-	track_excerpt(w->track, x, ring_read(ring, rec, sizeof(*x), x->len, w->payload));
+	track_excerpt(w->track, x, rec->data + sizeof(*x));
 }
 
 static void show_stats(struct l7_worker *w)
