@@ -24,7 +24,7 @@ static const struct cli_option own_options[] = {
 
 static int fill_request(struct agents_args *a, Observer__GetFlowsRequest *req, struct err *reterr)
 {
-	int r = filter_want_type(&a->filter, "l7", reterr);
+	int r = filter_want(&a->filter, "type", "l7", reterr);
 
 	if (r == 0)
 		r = filter_finish(&a->filter, req, reterr);

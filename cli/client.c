@@ -141,13 +141,18 @@ static int on_reply_message(void *userdata, const uint8_t *data, size_t len)
 	return r;
 }
 
+static void note_result(struct client *c, int r)
+{
+	c->result = MIN(r, 0);
+}
+
 static int on_data(_unused_ nghttp2_session *session, _unused_ uint8_t flags, int32_t stream, const uint8_t *data,
 		   size_t len, void *userdata)
 {
 	struct client *c = userdata;
 
 	if (stream == c->stream && c->result == 0 && c->http_status == 200)
-		c->result = MIN(grpc_reader_feed(&c->reader, data, len), 0);
+		note_result(c, grpc_reader_feed(&c->reader, data, len));
 	return 0;
 }
 
@@ -365,11 +370,12 @@ static int64_t now_ms(void)
 /* Milliseconds to wait for the server: until the deadline or the next tick; -1: as long as it takes. */
 static int wait_ms(const struct client *c, int64_t deadline, int64_t next_tick)
 {
-	int64_t until = deadline;
+	int64_t until = deadline, left;
 
 	if (c->call->tick)
 		until = deadline ? MIN(deadline, next_tick) : next_tick;
-	return until ? (int)MIN(MAX(until - now_ms(), 0), INT_MAX) : -1;
+	left = until - now_ms();
+	return until ? (int)MIN(MAX(left, 0), INT_MAX) : -1;
 }
 
 /* What the caller is to do besides, when it is time. */
@@ -378,12 +384,12 @@ static void be_called(struct client *c, bool signalled, bool readable, int64_t *
 	const struct client_call *call = c->call;
 
 	if (readable)
-		c->result = MIN(call->input(call->userdata), 0);
+		note_result(c, call->input(call->userdata));
 	if (!call->tick || c->result < 0 || (!signalled && now_ms() < *next_tick))
 		return;
 	if (now_ms() >= *next_tick)
 		*next_tick = now_ms() + call->tick_ms;
-	c->result = MIN(call->tick(call->userdata), 0);
+	note_result(c, call->tick(call->userdata));
 }
 
 static int take_in(struct client *c)
@@ -424,7 +430,7 @@ static int run(struct client *c, const struct client_call *call)
 		if (r == 0)
 			r = receive(c, deadline, &next_tick);
 		if (r == 0 && call->idle && c->result == 0)
-			c->result = MIN(call->idle(call->userdata), 0);
+			note_result(c, call->idle(call->userdata));
 		if (c->result < 0)
 			return c->result;
 	}

@@ -28,6 +28,7 @@ static const struct cli_command commands[] = {
 	{ "observe", "print flows", cmd_observe },
 	{ "agents", "print who calls whom: agents, tools, models", cmd_agents },
 	{ "flows", "add flows up", cmd_flows },
+	{ "top", "show what there is most of, live", cmd_top },
 	{ "status", "tell how the agent is", cmd_status },
 	{ "endpoint", "list the pods of the node", cmd_endpoint },
 	{ "identity", "list the identities in use", cmd_identity },
@@ -48,7 +49,7 @@ int main(int argc, char **argv)
 
 	signal(SIGPIPE, SIG_IGN); /* a write to a closed socket or pipe is an error like others */
 	r = argc == 2 && streq(argv[1], "--version") ? cmd_version(1, version) : cli_dispatch("", commands, argc, argv);
-	if (fflush(stdout) == EOF && r == 0)
+	if (fflush(stdout) == EOF && errno != EPIPE && r == 0) /* `weir man | head` is well */
 		return cli_fail("cannot write: %m");
 	return r;
 }

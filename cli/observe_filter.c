@@ -513,9 +513,13 @@ int filter_finish(struct filter_args *a, Observer__GetFlowsRequest *request, str
 	return 0;
 }
 
-int filter_want_type(struct filter_args *a, const char *type, struct err *reterr)
+int filter_want(struct filter_args *a, const char *name, const char *value, struct err *reterr)
 {
-	return pair_add(&a->allow, "event_type", END_FLAT, type, add_type, reterr);
+	const struct filter_flag *f = flags;
+
+	while (!streq(f->name, name))
+		f++;
+	return pair_add(&a->allow, f->field, f->end, value, f->add, reterr);
 }
 
 static uint64_t now_ns(void)

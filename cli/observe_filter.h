@@ -38,8 +38,8 @@ size_t filter_options(struct cli_option *ret_options);
 /* Put everything into the request; the filters become its own. -EINVAL: flags that do not go together. */
 int filter_finish(struct filter_args *a, Observer__GetFlowsRequest *request, struct err *reterr);
 void filter_clear(struct filter_args *a);
-/* Before filter_finish: as if the user had said --type, too. */
-int filter_want_type(struct filter_args *a, const char *type, struct err *reterr);
+/* Before filter_finish: as if the user had said --name value, too; a name that the table has, and not about pods. */
+int filter_want(struct filter_args *a, const char *name, const char *value, struct err *reterr);
 
 /* The value of --since or --until (NULL: not given) as a new timestamp of the request. -EINVAL. */
 int filter_set_time(const char *option, const char *text, Google__Protobuf__Timestamp **ret, struct err *reterr);
