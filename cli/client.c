@@ -383,7 +383,7 @@ static void be_called(struct client *c, bool signalled, bool readable, int64_t *
 {
 	const struct client_call *call = c->call;
 
-	if (readable)
+	if (readable && call->input)
 		note_result(c, call->input(call->userdata));
 	if (!call->tick || c->result < 0 || (!signalled && now_ms() < *next_tick))
 		return;
@@ -409,14 +409,15 @@ static int receive(struct client *c, int64_t deadline, int64_t *next_tick)
 {
 	struct pollfd p[] = { { .fd = c->fd, .events = POLLIN },
 			      { .fd = c->call->input ? c->call->fd : -1, .events = POLLIN } };
-	int r = poll(p, ARRAY_SIZE(p), wait_ms(c, deadline, *next_tick)), error = errno;
+	int r = poll(p, ARRAY_SIZE(p), wait_ms(c, deadline, *next_tick));
+	bool signalled = r < 0 && errno == EINTR, ready = r > 0;
 
-	if (r < 0 && error != EINTR)
-		return -error;
-	be_called(c, r<0, r> 0 && p[1].revents, next_tick);
+	if (r < 0 && !signalled)
+		return -errno;
+	be_called(c, signalled, ready && p[1].revents, next_tick);
 	if (r == 0 && deadline && now_ms() >= deadline)
 		return -ETIMEDOUT;
-	return r > 0 && p[0].revents && c->result == 0 ? take_in(c) : 0;
+	return ready && p[0].revents && c->result == 0 ? take_in(c) : 0;
 }
 
 static int run(struct client *c, const struct client_call *call)

@@ -94,7 +94,7 @@ int config_load(json_t **ret_root, struct err *reterr)
 	_cleanup_close_ int fd = -1;
 	struct err e = { 0 };
 	char path[PATH_MAX];
-	size_t len;
+	size_t len = 0;
 	int r = config_path(path, &e);
 
 	if (r == 0) {

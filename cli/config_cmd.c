@@ -170,8 +170,11 @@ static int save(const json_t *root, struct err *reterr)
 {
 	_cleanup_free_ char *text = to_yaml(root);
 	char path[PATH_MAX], copy[PATH_MAX];
-	int r = text ? config_path(path, reterr) : err_oom(reterr);
+	int r;
 
+	if (!text)
+		return err_oom(reterr);
+	r = config_path(path, reterr);
 	if (r < 0)
 		return r;
 	strcpy(copy, path);

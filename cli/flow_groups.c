@@ -69,8 +69,8 @@ static void protocol(const Flow__Flow *f, char *buf, size_t size)
 		l7_view_close(&v);
 		return;
 	}
-	if (f->l7)
-		d = protobuf_c_message_descriptor_get_field(&flow__layer7__descriptor, f->l7->record_case) ?: d;
+	if (f->l7 && f->l7->record_case)
+		d = protobuf_c_message_descriptor_get_field(&flow__layer7__descriptor, f->l7->record_case);
 	snprintf(buf, size, "%s", d ? d->name : "other");
 }
 

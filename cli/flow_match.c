@@ -102,7 +102,7 @@ static void fold(const char *s, char *buf, size_t size)
 {
 	size_t n = 0;
 
-	for (; s[n] && n < size - 1; n++)
+	for (; n < size - 1 && s[n]; n++)
 		buf[n] = (char)tolower((unsigned char)s[n]);
 	buf[n] = '\0';
 	if (n && buf[n - 1] == '.')

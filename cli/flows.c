@@ -25,7 +25,7 @@ struct reading {
 	uint64_t flows, bad;
 	bool warned; /* of fields that are not known */
 	uint64_t n_kept;
-	STAILQ_HEAD(, kept) kept; /* --last */
+	STAILQ_HEAD(kept_list, kept) kept; /* --last */
 };
 
 static const char *name_of(const struct flow_query *q)

@@ -161,9 +161,9 @@ double tally_percentile(struct tally_row *r, unsigned p)
 void tally_tick(struct tally *t, double seconds)
 {
 	bool tight = HASH_COUNT(t->rows) > TALLY_ROWS_MAX / 2;
-	struct tally_row *r, *tmp;
 
-	HASH_ITER (hh, t->rows, r, tmp) {
+	for (struct tally_row *r = t->rows, *next; r; r = next) {
+		next = r->hh.next;
 		if (tight && !r->recent) {
 			HASH_DEL(t->rows, r);
 			row_free(r);

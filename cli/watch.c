@@ -65,19 +65,20 @@ static int watch(const struct cli_usage *usage, int argc, char **argv, struct wa
 	return 0;
 }
 
-static int run(const struct watch_args *a, struct client_call *call, void (*text)(const ProtobufCMessage *msg))
+static int run(const struct watch_args *a, const struct client_call *what, void (*text)(const ProtobufCMessage *msg))
 {
 	_cleanup_(client_closep) struct client *client = NULL;
 	struct watcher w = { .json = streq(a->output, "json"), .text = text };
+	struct client_call call = *what;
 	struct err e = { 0 };
 	int r;
 
-	call->on_message = on_message;
-	call->idle = on_idle;
-	call->userdata = &w;
+	call.on_message = on_message;
+	call.idle = on_idle;
+	call.userdata = &w;
 	r = client_connect(&a->address, &client, &e);
 	if (r == 0)
-		r = client_call(client, call, &e);
+		r = client_call(client, &call, &e);
 	if (r == -EPIPE && !*e.msg)
 		return 0;
 	return r < 0 ? cli_fail("%s: %s", client_server(&a->address), *e.msg ? e.msg : strerror(-r)) : 0;
