@@ -42,6 +42,8 @@ static int check_value(const char *key, const char *value, struct err *reterr)
 			continue;
 		if (!rows[i].arg && !streq(value, "true") && !streq(value, "false"))
 			return err_set(reterr, -EINVAL, "%s is true or false, not \"%s\"", key, value);
+		if (!rows[i].arg)
+			return 0;
 		return rows[i].set(&rows[i], value, &scratch, reterr);
 	}
 	return -ENOENT;

@@ -2,13 +2,15 @@
 #include <stdarg.h>
 
 #include "cli/config.h"
+#include "cli/flow_text.h"
 #include "cli/times.h"
 
 static void print_error(const char *fmt, va_list ap)
 {
-	fputs("weir: ", stderr);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
+	char text[8192], shown[8192];
+
+	vsnprintf(text, sizeof(text), fmt, ap); /* what servers and files say may be in it */
+	fprintf(stderr, "weir: %s\n", printable(text, shown, sizeof(shown)));
 }
 
 int cli_fail(const char *fmt, ...)
@@ -258,7 +260,7 @@ int cli_dispatch(const char *parent, const struct cli_command *table, int argc, 
 		if (streq(c->name, name))
 			return c->run(argc - 1, argv + 1);
 	if (name)
-		fprintf(stderr, "weir: unknown command \"%s%s%s\"\n", parent, sep, name);
+		cli_fail("unknown command \"%s%s%s\"", parent, sep, name);
 	fprintf(stderr, "usage: weir %s%sCOMMAND [options], where COMMAND is one of:", parent, sep);
 	for (const struct cli_command *c = table; c->name; c++)
 		fprintf(stderr, " %s", c->name);

@@ -3,6 +3,7 @@
 #include "cli/policy.h"
 
 #include "cli/cli.h"
+#include "cli/flow_text.h"
 
 static void print_problems(FILE *f, const struct k8s_problems *p, bool notices)
 {
@@ -13,10 +14,11 @@ static void print_problems(FILE *f, const struct k8s_problems *p, bool notices)
 
 	for (size_t i = 0; i < p->n; i++) {
 		enum k8s_severity s = p->v[i].severity;
+		char text[4096];
 
 		if (s != K8S_NOTICE || notices)
 			fprintf(f, "%s%s%s: %s\n", colour ? colours[s] : "", k8s_severity_name(s),
-				colour ? "\033[0m" : "", p->v[i].text);
+				colour ? "\033[0m" : "", printable(p->v[i].text, text, sizeof(text)));
 	}
 	if (p->n_lost)
 		fprintf(f, "and %zu more\n", p->n_lost);

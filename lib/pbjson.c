@@ -25,6 +25,8 @@ void pbjson_write_str(FILE *f, const char *s)
 			fprintf(f, "\\%c", *e);
 		else if (c < 0x20 || c == 0x7f)
 			fprintf(f, "\\u%04x", c);
+		else if (c == 0xc2 && (unsigned char)s[1] >= 0x80 && (unsigned char)s[1] < 0xa0) /* controls, too */
+			fprintf(f, "\\u%04x", (unsigned char)*++s);
 		else
 			fputc(c, f);
 	}

@@ -26,11 +26,9 @@ static int pass_over(struct at at, struct err *reterr)
 	return 0;
 }
 
-/* "source_pod" is also found by "sourcePod". */
-static bool is_name(const char *proto, const char *json)
+/* "sourcePod" for "source_pod". */
+static bool is_camel_case(const char *proto, const char *json)
 {
-	if (streq(proto, json))
-		return true;
 	for (; *proto && *json; proto++, json++) {
 		char want = *proto;
 
@@ -44,10 +42,12 @@ static bool is_name(const char *proto, const char *json)
 
 static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescriptor *d, const char *name)
 {
-	for (unsigned i = 0; i < d->n_fields; i++)
-		if (is_name(d->fields[i].name, name))
-			return &d->fields[i];
-	return NULL;
+	const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(d, name);
+
+	for (unsigned i = 0; i < d->n_fields && !f; i++)
+		if (is_camel_case(d->fields[i].name, name))
+			f = &d->fields[i];
+	return f;
 }
 
 /* Numbers may come as strings, as protobuf writes wide ones. */

@@ -221,6 +221,13 @@ START_TEST(what_is_written_is_read)
 }
 END_TEST
 
+START_TEST(nothing_in_json_moves_a_terminal)
+{
+	check_lenient("{\"node_name\":\"\\u001b[31m \\u009b31m \\u007f \\u00a0\"}",
+		      "{\"node_name\":\"\\u001b[31m \\u009b31m \\u007f \xc2\xa0\"}", "");
+}
+END_TEST
+
 START_TEST(what_is_not_known_is_passed_over_and_told)
 {
 	check_lenient("{\"flow\":{\"later\":[1],\"verdict\":\"MAYBE\"},\"other\":{}}", "{\"flow\":{}}",
@@ -292,5 +299,5 @@ END_TEST
 
 UNIT_MAIN(pbjson, defaults_are_left_out_and_wide_numbers_are_strings, times_have_as_many_digits_as_they_need,
 	  text_is_escaped_and_bytes_are_base64, oneofs_show_the_one_that_is_set, a_flow_as_hubble_has_it,
-	  filters_are_read_as_people_write_them, what_is_written_is_read, what_is_not_known_is_passed_over_and_told,
-	  what_makes_no_sense_is_refused, summaries_in_cilium_s_words)
+	  filters_are_read_as_people_write_them, what_is_written_is_read, nothing_in_json_moves_a_terminal,
+	  what_is_not_known_is_passed_over_and_told, what_makes_no_sense_is_refused, summaries_in_cilium_s_words)
