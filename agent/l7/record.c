@@ -142,9 +142,13 @@ static size_t gather(const struct l7_record *r, struct l7_attr *attrs, char *to)
 /* What was replaced left its text behind: it goes. */
 static bool grow_text(struct l7_record *r, size_t more)
 {
-	size_t room = 2 * (r->text_len + more);
-	char *text = malloc(room);
+	size_t room = more;
+	char *text;
 
+	for (unsigned i = 0; i < r->n_attrs; i++)
+		room += r->attrs[i].is_int ? 0 : r->attrs[i].len + 1u;
+	room *= 2;
+	text = malloc(room);
 	if (!text)
 		return false;
 	r->text_len = (uint32_t)gather(r, r->attrs, text);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "agent/feed.h"
+#include "agent/l7/cards.h"
 #include "agent/l7/track.h"
 
 #define TICK_NS 1000000000ull
@@ -15,6 +16,7 @@ struct l7_worker {
 	struct l7_worker_params params;
 	struct feed *feed; /* of struct l7_record * */
 	struct track *track;
+	struct cards *cards;
 	uint64_t ticked_ns;
 	struct l7_worker_stats stats; /* the thread's own */
 	pthread_mutex_t lock;
@@ -49,6 +51,7 @@ static void on_emit(void *userdata, struct l7_record *r)
 {
 	struct l7_worker *w = userdata;
 
+	cards_apply(w->cards, r);
 	r = l7_record_pack(r);
 	if (feed_push(w->feed, &r)) {
 		w->stats.records[r->kind]++;
@@ -124,6 +127,8 @@ void l7_worker_stop(struct l7_worker *w)
 		feed_end(w->feed);
 	if (w->track)
 		track_free(w->track);
+	if (w->cards)
+		cards_free(w->cards);
 	while (w->feed && feed_take(w->feed, &r, 1))
 		l7_record_unref(r);
 	if (w->feed)
@@ -152,7 +157,8 @@ int l7_worker_start(const struct l7_worker_params *p, struct l7_worker **ret_w, 
 		.wish = on_wish,
 	};
 	w->track = track_new(&tracking);
-	if (!w->track)
+	w->cards = cards_new();
+	if (!w->track || !w->cards)
 		return err_oom(reterr);
 	r = feed_new(&(struct feed_params){ .ring_fd = p->ring_fd,
 					    .elem = sizeof(struct l7_record *),

@@ -130,5 +130,28 @@ START_TEST(references_are_counted)
 }
 END_TEST
 
+/* A long stream of states leaves no trail, and what is packed is what was there. */
+START_TEST(packing_keeps_what_counts)
+{
+	char text[L7_STR_MAX];
+	_cleanup_(l7_record_unrefp) struct l7_record *r = l7_record_new(L7_A2A, &ends);
+
+	memset(text, 'x', sizeof(text));
+	for (int i = 0; i < 10000; i++)
+		l7_record_str(r, L7_KEY_A2A_STATE, text, 1 + i % sizeof(text));
+	ck_assert_uint_lt(l7_record_memory(r), 8192);
+	for (unsigned key = 0; key < 20; key++)
+		l7_record_int(r, key, key);
+	l7_record_str(r, L7_KEY_A2A_STATE, "done", 4);
+	r = l7_record_pack(r);
+	ck_assert_uint_lt(l7_record_memory(r), 21 * sizeof(struct l7_attr) + sizeof(*r) + 6);
+	ck_assert_uint_eq(r->n_attrs, 21);
+	ck_assert_str_eq(l7_record_get(r, L7_KEY_A2A_STATE), "done");
+	ck_assert_int_eq(l7_record_get_int(r, 19, -1), 19);
+	ck_assert_uint_eq(r->ends.identity[1], 400);
+}
+END_TEST
+
 UNIT_MAIN(record, strings_are_clean_utf8, strings_are_cut_between_characters, attributes_are_kept_in_order,
-	  what_does_not_fit_is_told, names_are_complete_and_distinct, references_are_counted)
+	  what_does_not_fit_is_told, names_are_complete_and_distinct, references_are_counted,
+	  packing_keeps_what_counts)
