@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A2A: names of its methods in all versions, its REST binding, what a task's answer says. */
+/* A2A: names of its methods in all versions, its REST and gRPC bindings, what a task's answer says. */
 #include "agent/l7/app.h"
 
 static const struct {
@@ -21,6 +21,10 @@ static const struct {
 	{ "tasks/pushNotificationConfig/delete", "DeleteTaskPushNotificationConfig" },
 	{ "agent/authenticatedExtendedCard", "GetExtendedAgentCard" },
 	{ "agent/getAuthenticatedExtendedCard", "GetExtendedAgentCard" },
+	/* 0.3 over gRPC, where it differs */
+	{ "TaskSubscription", "SubscribeToTask" },
+	{ "ListTaskPushNotificationConfig", "ListTaskPushNotificationConfigs" },
+	{ "GetAgentCard", "GetExtendedAgentCard" },
 };
 
 const char *a2a_method(const char *method)
@@ -136,13 +140,130 @@ bool a2a_rest_route(struct http_exchange *x, const struct http_head *h)
 
 bool a2a_grpc(struct l7_record *r, const char *path)
 {
-	const char *service = "A2AService/", *p = strstr(path, service);
+	const char *service = "A2AService/", *p = strstr(path, service), *name;
 	bool now = str_prefix(path, "/lf.a2a.v1."), before = str_prefix(path, "/a2a.v1.");
 
 	if (!p || (!now && !before))
 		return false;
 	r->kind = L7_A2A;
-	app_set(r, L7_KEY_A2A_METHOD, p + strlen(service));
+	p += strlen(service);
+	name = a2a_method(p) ?: p;
+	app_set(r, L7_KEY_A2A_METHOD, name);
+	if (!streq(name, p))
+		app_set(r, L7_KEY_A2A_METHOD_ORIGINAL, p);
 	app_set(r, L7_KEY_A2A_VERSION, now ? "1.0" : "0.3");
 	return true;
+}
+
+/* Field numbers of a2a.proto, the same in lf.a2a.v1 (1.0) and a2a.v1 (0.3) but for requests. */
+enum {
+	TASK_ID = 1,
+	TASK_CONTEXT = 2,
+	TASK_STATUS = 3, /* of TaskStatusUpdateEvent, too; in an artifact's event 3 is the artifact */
+	STATUS_STATE = 1,
+	MESSAGE_ID = 1,
+	MESSAGE_CONTEXT = 2,
+	MESSAGE_TASK = 3,
+	ANSWER_TASK = 1, /* SendMessageResponse, StreamResponse */
+	ANSWER_MESSAGE = 2,
+	ANSWER_STATUS = 3,
+	ANSWER_ARTIFACT = 4,
+};
+
+static void set_whole(struct l7_record *r, enum l7_key key, const struct pb_field *f)
+{
+	if (f->type == 2 && f->len == f->whole)
+		l7_record_str(r, key, (const char *)f->data, f->len);
+}
+
+static void read_status(struct l7_record *r, const struct pb_field *status)
+{
+	static const char *const states[] = { NULL,	  "SUBMITTED", "WORKING",	 "COMPLETED", "FAILED",
+					      "CANCELED", "INPUT_REQUIRED", "REJECTED", "AUTH_REQUIRED" };
+	struct pb_field f;
+
+	for (size_t pos = 0; pb_next(status->data, status->len, &pos, &f);)
+		if (f.number == STATUS_STATE && f.type == 0 && f.v < ARRAY_SIZE(states) && states[f.v])
+			set_state(r, states[f.v]);
+}
+
+static void read_task(struct l7_record *r, const uint8_t *msg, size_t len, bool has_status)
+{
+	struct pb_field f;
+
+	for (size_t pos = 0; pb_next(msg, len, &pos, &f);) {
+		if (f.number == TASK_ID)
+			set_whole(r, L7_KEY_A2A_TASK, &f);
+		else if (f.number == TASK_CONTEXT)
+			set_whole(r, L7_KEY_GEN_AI_CONVERSATION, &f);
+		else if (f.number == TASK_STATUS && f.type == 2 && has_status)
+			read_status(r, &f);
+	}
+}
+
+static void read_message(struct l7_record *r, const struct pb_field *msg, bool request)
+{
+	struct pb_field f;
+
+	for (size_t pos = 0; pb_next(msg->data, msg->len, &pos, &f);) {
+		if (f.number == MESSAGE_ID && request)
+			set_whole(r, L7_KEY_A2A_MESSAGE, &f);
+		else if (f.number == MESSAGE_CONTEXT)
+			set_whole(r, L7_KEY_GEN_AI_CONVERSATION, &f);
+		else if (f.number == MESSAGE_TASK)
+			set_whole(r, L7_KEY_A2A_TASK, &f);
+	}
+}
+
+/* 1.0 has the tenant in field 1 and the message or the id in field 2; 0.3 has them in field 1, the id as "tasks/ID". */
+static void read_request(struct l7_record *r, bool send, const uint8_t *msg, size_t len)
+{
+	bool old = streq(l7_record_get(r, L7_KEY_A2A_VERSION) ?: "", "0.3");
+	static const char folder[] = "tasks/";
+	struct pb_field f;
+
+	for (size_t pos = 0; pb_next(msg, len, &pos, &f);) {
+		if (f.number != (old ? 1 : 2) || f.type != 2)
+			continue;
+		if (send) {
+			read_message(r, &f, true);
+		} else if (old && f.len > strlen(folder) && !memcmp(f.data, folder, strlen(folder))) {
+			f.data += strlen(folder);
+			f.len -= strlen(folder);
+			f.whole -= strlen(folder);
+			if (!memchr(f.data, '/', f.len))
+				set_whole(r, L7_KEY_A2A_TASK, &f);
+		} else if (!old) {
+			set_whole(r, L7_KEY_A2A_TASK, &f);
+		}
+	}
+}
+
+static void read_answer(struct l7_record *r, const uint8_t *msg, size_t len)
+{
+	struct pb_field f;
+
+	for (size_t pos = 0; pb_next(msg, len, &pos, &f);) {
+		if (f.type != 2)
+			continue;
+		if (f.number == ANSWER_MESSAGE)
+			read_message(r, &f, false);
+		else if (f.number == ANSWER_TASK || f.number == ANSWER_STATUS || f.number == ANSWER_ARTIFACT)
+			read_task(r, f.data, f.len, f.number != ANSWER_ARTIFACT);
+	}
+}
+
+void a2a_grpc_message(struct l7_record *r, int dir, const uint8_t *msg, size_t len)
+{
+	const char *method = l7_record_get(r, L7_KEY_A2A_METHOD) ?: "";
+	bool send = streq(method, "SendMessage") || streq(method, "SendStreamingMessage");
+	bool one = streq(method, "GetTask") || streq(method, "CancelTask");
+	bool stream = streq(method, "SubscribeToTask");
+
+	if (dir == 0 && (send || one || stream))
+		read_request(r, send, msg, len);
+	else if (dir == 1 && one)
+		read_task(r, msg, len, true);
+	else if (dir == 1 && (send || stream))
+		read_answer(r, msg, len);
 }

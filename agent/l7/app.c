@@ -75,7 +75,8 @@ size_t http_app_memory(const struct http_app *a)
 	size_t n = sizeof(*a);
 
 	for (const struct http_exchange *x = a->exchanges; x; x = x->next)
-		n += sizeof(*x) + body_memory(x->body[0]) + body_memory(x->body[1]) + x->n_calls * 1024 + 1024;
+		n += sizeof(*x) + body_memory(x->body[0]) + body_memory(x->body[1]) + x->n_calls * 1024 + 1024 +
+		     (x->grpc[0].kept ? GRPC_MESSAGE_KEPT : 0) + (x->grpc[1].kept ? GRPC_MESSAGE_KEPT : 0);
 	return n;
 }
 
@@ -178,6 +179,20 @@ static void describe_request(struct http_exchange *x, const struct http_head *h)
 	app_set(r, L7_KEY_NETWORK_VERSION, h->major >= 2 ? "2" : version);
 }
 
+static void on_grpc_request(void *userdata, const uint8_t *msg, size_t len)
+{
+	struct http_exchange *x = userdata;
+
+	a2a_grpc_message(x->record, 0, msg, len);
+}
+
+static void on_grpc_answer(void *userdata, const uint8_t *msg, size_t len)
+{
+	struct http_exchange *x = userdata;
+
+	a2a_grpc_message(x->record, 1, msg, len);
+}
+
 static void route_grpc(struct http_exchange *x, const struct http_head *h)
 {
 	struct l7_record *r = x->record;
@@ -186,7 +201,11 @@ static void route_grpc(struct http_exchange *x, const struct http_head *h)
 	r->kind = L7_GRPC;
 	app_set(r, L7_KEY_RPC_SYSTEM, "grpc");
 	app_set(r, L7_KEY_RPC_METHOD, h->target + (h->target[0] == '/'));
-	a2a_grpc(r, h->target);
+	if (!a2a_grpc(r, h->target) || x->app->host->headers_only)
+		return;
+	x->grpc[0].userdata = x->grpc[1].userdata = x;
+	x->grpc[0].on_message = on_grpc_request;
+	x->grpc[1].on_message = on_grpc_answer;
 }
 
 static bool is_card(const struct http_exchange *x, const char *path)
@@ -347,38 +366,18 @@ void http_app_answer(struct http_exchange *x, const struct http_head *head, uint
 	x->answer_is_stream = x->body[1] && body_is_stream(x->body[1]);
 }
 
-/* Messages of a gRPC body: five bytes of head, then as many as it says. */
-static void count_messages(struct http_exchange *x, const uint8_t *data, size_t len)
-{
-	while (len) {
-		size_t n = MIN(len, (size_t)x->grpc_left);
-
-		x->grpc_left -= (uint32_t)n;
-		data += n;
-		len -= n;
-		if (!len)
-			return;
-		x->grpc_head[x->grpc_have++] = *data++;
-		len--;
-		if (x->grpc_have < sizeof(x->grpc_head))
-			continue;
-		x->grpc_have = 0;
-		x->messages++;
-		x->grpc_left = (uint32_t)x->grpc_head[1] << 24 | (uint32_t)x->grpc_head[2] << 16 |
-			       (uint32_t)x->grpc_head[3] << 8 | x->grpc_head[4];
-	}
-}
-
 bool http_app_body(struct http_exchange *x, int dir, const uint8_t *data, size_t len, uint64_t ns)
 {
 	struct body *b = x->body[dir];
 
 	x->bytes[dir] += len;
 	x->last_ns = ns;
-	if (x->kind == APP_GRPC && dir && !x->partial)
-		count_messages(x, data, len);
+	if (x->kind == APP_GRPC) {
+		grpc_stream_feed(&x->grpc[dir], data, len);
+		return true;
+	}
 	if (!b)
-		return x->kind == APP_GRPC;
+		return false;
 	if (body_feed(b, data, len))
 		return true;
 	if (body_reason(b))
@@ -390,6 +389,10 @@ void http_app_body_gap(struct http_exchange *x, int dir, uint64_t len, uint64_t 
 {
 	x->bytes[dir] += len;
 	x->last_ns = ns;
+	if (x->kind == APP_GRPC) {
+		grpc_stream_gap(&x->grpc[dir], len);
+		x->partial |= x->grpc[dir].lost;
+	}
 	if (!x->body[dir] || body_reason(x->body[dir]))
 		return;
 	x->partial = true;
@@ -428,7 +431,9 @@ static enum l7_outcome grpc_outcome(struct http_exchange *x)
 
 	if (!status)
 		return x->partial ? L7_UNKNOWN : x->status ? L7_CANCELLED : L7_NO_ANSWER;
-	return streq(status, "OK") ? L7_OK : failed(x, status);
+	if (!streq(status, "OK"))
+		return failed(x, status);
+	return x->record->kind == L7_A2A ? a2a_outcome(x->record) : L7_OK;
 }
 
 static enum l7_outcome outcome(struct http_exchange *x)
@@ -453,7 +458,7 @@ static enum l7_outcome outcome(struct http_exchange *x)
 static void emit_own(struct http_exchange *x, uint16_t flags, const char *reason)
 {
 	struct l7_record *r = TAKE_PTR(x->record);
-	uint64_t events = x->kind == APP_GRPC ? x->messages : x->answer_is_stream ? body_events(x->body[1]) : 0;
+	uint64_t events = x->kind == APP_GRPC ? x->grpc[1].messages : x->answer_is_stream ? body_events(x->body[1]) : 0;
 
 	r->flags |= flags;
 	if (reason)
@@ -485,8 +490,10 @@ void http_app_close(struct http_exchange *x, uint16_t flags, const char *reason,
 		emit_own(x, flags, reason);
 	}
 	l7_record_unref(x->record);
-	body_free(x->body[0]);
-	body_free(x->body[1]);
+	for (int dir = 0; dir < 2; dir++) {
+		body_free(x->body[dir]);
+		grpc_stream_done(&x->grpc[dir]);
+	}
 	if (x->prev)
 		x->prev->next = x->next;
 	else

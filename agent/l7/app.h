@@ -5,6 +5,7 @@
 #define WEIR_L7_APP_H
 
 #include "agent/l7/body.h"
+#include "agent/l7/grpc.h"
 #include "agent/l7/http.h"
 
 #define APP_CALLS_MAX 64 /* JSON-RPC messages of one exchange that wait for their answer */
@@ -36,10 +37,7 @@ struct http_exchange {
 	bool had_rpc; /* there was a message: the exchange itself is no record */
 	struct call *calls;
 	unsigned n_calls;
-	uint64_t messages; /* of a gRPC answer */
-	uint8_t grpc_head[5];
-	uint8_t grpc_have;
-	uint32_t grpc_left;
+	struct grpc_stream grpc[2];
 };
 
 /* A record with what the exchange's heads say. NULL: out of memory. */
@@ -62,7 +60,8 @@ const char *a2a_method(const char *method);                              /* the 
 void a2a_request(struct l7_record *r, const struct body_message *m);
 void a2a_follow(struct l7_record *r, const struct body_message *m);
 enum l7_outcome a2a_outcome(struct l7_record *r); /* by the task's state */
-bool a2a_grpc(struct l7_record *r, const char *path);
+bool a2a_grpc(struct l7_record *r, const char *path); /* true: it is a call of A2A's gRPC binding */
+void a2a_grpc_message(struct l7_record *r, int dir, const uint8_t *msg, size_t len);
 
 /* llm.c */
 bool llm_route(struct http_exchange *x, const struct http_head *h, const char *path);

@@ -222,15 +222,42 @@ def a2a_rest(entry):
     return finish(record, None)
 
 
+GRPC_NAMES = {"TaskSubscription": "SubscribeToTask", "GetAgentCard": "GetExtendedAgentCard",
+              "ListTaskPushNotificationConfig": "ListTaskPushNotificationConfigs"}  # of 0.3
+GRPC_STATES = [None, "SUBMITTED", "WORKING", "COMPLETED", "FAILED", "CANCELED", "INPUT_REQUIRED", "REJECTED", "AUTH_REQUIRED"]
+
+
+def grpc_task(record, task):
+    """What a message with a task's identifiers says: Task, its events, Message."""
+    for key, names in (("a2a.task.id", ("taskId",) if "taskId" in task else ("id",)), ("gen_ai.conversation.id", ("contextId",))):
+        for name in names:
+            if task.get(name):
+                record[key] = task[name]
+    state = (task.get("status") or {}).get("state")
+    if state:
+        record["a2a.task.state"] = "TASK_STATE_" + GRPC_STATES[state]
+
+
 def a2a_grpc(entry):
     package, method = re.fullmatch(r"/(.*)\.A2AService/(.*)", entry["path"]).groups()
-    return {
+    name = GRPC_NAMES.get(method, method)
+    record = {
         "kind": "a2a",
         "rpc.method": entry["path"][1:],
         "rpc.status_code": entry["status"],
-        "a2a.method.name": method,
+        "a2a.method.name": name,
         "a2a.protocol.version": "1.0" if package == "lf.a2a.v1" else "0.3",
-    } | ({"outcome": "ok"} if entry["status"] == "OK" else {"outcome": "error", "error.type": entry["status"]})
+    } | ({"a2a.method.original": method} if name != method else {})
+    sent = entry["sent"]
+    if name.startswith("Send"):
+        message = sent.get("message") or sent["request"]
+        record["a2a.message.id"] = message["messageId"]
+        grpc_task(record, {k: message.get(k) for k in ("taskId", "contextId")})
+    elif name in ("GetTask", "CancelTask", "SubscribeToTask"):
+        record["a2a.task.id"] = sent.get("id") or sent["name"].removeprefix("tasks/")
+    for answer in entry["received"] if name.startswith("Send") or "Task" in name else []:
+        grpc_task(record, answer["payload"]["value"] if "payload" in answer else answer)
+    return finish(record, None if entry["status"] == "OK" else entry["status"])
 
 
 # ---- model calls

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Conversations as the SDKs hold them, told to the consumer head by head and body by body, whole and byte by byte. */
+#include "agent/l7/grpc.h"
 #include "agent/l7/http.h"
 #include "test/unit.h"
 
@@ -464,5 +465,86 @@ START_TEST(grpc_calls)
 }
 END_TEST
 
+struct grpc_case {
+	const char *path;
+	uint8_t request[64], answer[96];
+	size_t request_len, answer_len;
+	enum l7_outcome outcome;
+	const char *want;
+};
+
+static void check_grpc(const struct grpc_case *g)
+{
+	struct http_header type = { "content-type", "application/grpc", 12, 16 }, trailer = { "grpc-status", "0", 11, 1 };
+	struct http_head req = { .method = "POST", .target = g->path, .authority = "a", .major = 2, .headers = &type, .n_headers = 1 };
+	struct http_head ok = { .status = 200, .headers = &type, .n_headers = 1 }, end_ = { .headers = &trailer, .n_headers = 1 };
+	struct http_exchange *x;
+	struct world w;
+
+	for_each_split(&w)
+	{
+		x = http_app_request(w.app, &req, ++w.now);
+		for (size_t i = 0; i < g->request_len; i += split_ + 1)
+			http_app_body(x, 0, g->request + i, MIN(split_ + 1, g->request_len - i), ++w.now);
+		http_app_done(x, 0, true, ++w.now);
+		http_app_answer(x, &ok, ++w.now);
+		for (size_t i = 0; i < g->answer_len; i += split_ + 1)
+			http_app_body(x, 1, g->answer + i, MIN(split_ + 1, g->answer_len - i), ++w.now);
+		http_app_trailers(x, 1, &end_, ++w.now);
+		http_app_done(x, 1, true, ++w.now);
+		http_app_close(x, 0, NULL, ++w.now);
+		check(&w, 0, L7_A2A, g->outcome, g->want);
+		forget(&w);
+		end(&w);
+	}
+}
+
+/* Built by hand from a2a.proto of 1.0 and 0.3: field number << 3 | wire type, length, bytes. */
+START_TEST(a2a_over_grpc)
+{
+	static const struct grpc_case cases[] = {
+		{ "/lf.a2a.v1.A2AService/SendMessage",
+		  "\0\0\0\0\x0b\x0a\x01t\x12\x06\x0a\x01m\x12\x01" "c", "\0\0\0\0\x0c\x0a\x0a\x0a\x01T\x12\x01" "C\x1a\x02\x08\x04", 16, 17,
+		  L7_ERROR,
+		  "rpc.system.name=grpc rpc.method=lf.a2a.v1.A2AService/SendMessage rpc.status_code=OK error.type=TASK_STATE_FAILED "
+		  "gen_ai.conversation.id=C a2a.method.name=SendMessage a2a.protocol.version=1.0 a2a.task.id=T "
+		  "a2a.task.state=TASK_STATE_FAILED a2a.message.id=m weir.stream.events=1" },
+		{ "/lf.a2a.v1.A2AService/SendStreamingMessage",
+		  "\0\0\0\0\x08\x12\x06\x0a\x01m\x12\x01" "c",
+		  "\0\0\0\0\x05\x22\x03\x0a\x01T" "\0\0\0\0\x09\x1a\x07\x0a\x01T\x1a\x02\x08\x03", 13, 24, L7_OK,
+		  "rpc.system.name=grpc rpc.method=lf.a2a.v1.A2AService/SendStreamingMessage rpc.status_code=OK "
+		  "gen_ai.conversation.id=c a2a.method.name=SendStreamingMessage a2a.protocol.version=1.0 a2a.task.id=T "
+		  "a2a.task.state=TASK_STATE_COMPLETED a2a.message.id=m weir.stream.events=2" },
+		{ "/a2a.v1.A2AService/TaskSubscription", "\0\0\0\0\x09\x0a\x07tasks/9", "\0\0\0\0\x03\x0a\x01\xff", 14, 8, L7_OK,
+		  "rpc.system.name=grpc rpc.method=a2a.v1.A2AService/TaskSubscription rpc.status_code=OK a2a.method.name=SubscribeToTask "
+		  "a2a.method.original=TaskSubscription a2a.protocol.version=0.3 a2a.task.id=9 weir.stream.events=1" },
+		/* compressed: not looked into; what claims more than it has: neither */
+		{ "/lf.a2a.v1.A2AService/GetTask", "\1\0\0\0\x03\x12\x01t", "\0\0\0\0\x04\x0a\x09Ta", 8, 9, L7_OK,
+		  "rpc.system.name=grpc rpc.method=lf.a2a.v1.A2AService/GetTask rpc.status_code=OK a2a.method.name=GetTask "
+		  "a2a.protocol.version=1.0 weir.stream.events=1" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		check_grpc(&cases[i]);
+}
+END_TEST
+
+START_TEST(a_hole_in_a_grpc_body)
+{
+	static const uint8_t head[] = { 0, 0, 0, 1, 0 }, next[] = { 0, 0, 0, 0, 1, 'x' };
+	struct grpc_stream s = {};
+
+	grpc_stream_feed(&s, head, sizeof(head));
+	grpc_stream_gap(&s, 256); /* just the message */
+	grpc_stream_feed(&s, next, sizeof(next));
+	ck_assert_uint_eq(s.messages, 2);
+	grpc_stream_gap(&s, 1);
+	grpc_stream_feed(&s, next, sizeof(next));
+	ck_assert_uint_eq(s.messages, 2);
+	ck_assert(s.lost);
+	grpc_stream_done(&s);
+}
+END_TEST
+
 UNIT_MAIN(app, plain_http, mcp_over_streamable_http, mcp_answers_on_another_connection, mcp_without_sessions,
-	  a2a_of_all_versions, model_calls, batches_gaps_and_depth, grpc_calls)
+	  a2a_of_all_versions, model_calls, batches_gaps_and_depth, grpc_calls, a2a_over_grpc, a_hole_in_a_grpc_body)
