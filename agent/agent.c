@@ -131,6 +131,7 @@ static int on_pass(_unused_ sd_event_source *source, void *userdata)
 	tell_problem(a, r < 0 ? e.msg : unfit ?: "");
 	snprintf(a->problem, sizeof(a->problem), "%s", r < 0 ? e.msg : unfit ?: "");
 	tell_pass(a);
+	agent_count_pass(a, r < 0);
 	arm(a->sweep, r < 0 ? RETRY_US : SWEEP_US);
 	if (a->cni)
 		cni_server_settle(a->cni, r < 0 ? e.msg : NULL);
@@ -518,6 +519,8 @@ static int start_serving(struct agent *a, struct err *reterr)
 	if (a->config.otlp && otlp_new(a->event, a->config.otlp, a->flows, &a->flow_node, &a->otlp, reterr) < 0)
 		return err_prefix(reterr, -EINVAL, "otlp");
 	r = start_l7(a, reterr);
+	if (r >= 0 && (a->config.metrics || a->config.metrics_listen))
+		r = agent_start_metrics(a, reterr);
 	return r < 0 ? r : api_server_new(a->event, &ac, &a->api, reterr);
 }
 
@@ -559,6 +562,7 @@ void agent_done(struct agent *a)
 		cni_server_free(a->cni);
 	if (a->api)
 		api_server_free(a->api);
+	agent_stop_metrics(a);
 	sd_event_source_disable_unref(a->drain_l7);
 	if (a->l7)
 		l7_worker_stop(a->l7);

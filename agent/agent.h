@@ -15,6 +15,7 @@
 #include "agent/datapath.h"
 #include "agent/endpoint.h"
 #include "agent/export/flow_log.h"
+#include "agent/export/metrics.h"
 #include "agent/export/otlp.h"
 #include "agent/flow/enrich.h"
 #include "agent/flow/reader.h"
@@ -49,6 +50,8 @@ struct agent {
 	struct flow_node flow_node; /* what is the same for every flow */
 	struct otlp *otlp; /* NULL: no collector */
 	struct flow_logs *flow_logs; /* NULL: none */
+	struct metrics *metrics; /* NULL: nobody asks */
+	struct figures *figures; /* likewise */
 	sd_event_source *pass, *sweep, *drain, *drain_l7, *second;
 	uint64_t started_ns;	  /* CLOCK_MONOTONIC */
 	uint64_t compile_us, apply_us; /* of the latest pass */
@@ -67,5 +70,10 @@ void agent_mark_dirty(struct agent *a);
 
 /* agent/info.c: what `weir status`, `weir endpoint list` and `weir identity list` show. */
 struct api_backend agent_backend(struct agent *a);
+
+/* agent/figures.c: a->metrics, with what the agent tells of itself. */
+int agent_start_metrics(struct agent *a, struct err *reterr);
+void agent_stop_metrics(struct agent *a);
+void agent_count_pass(const struct agent *a, bool failed);
 
 #endif

@@ -26,6 +26,7 @@ static const struct setting {
 	{ "tlsKey", "tls-key", "FILE", "its private key", STRING, AT(tls_key) },
 	{ "tlsClientCa", "tls-client-ca", "FILE", "clients need a certificate signed by one of these", STRING,
 	  AT(tls_client_ca) },
+	{ NULL, "metrics", "ADDR:PORT", "serve Prometheus there, in plain text", STRING, AT(metrics_listen) },
 	{ "logLevel", "log-level", "L", "error, warn, info (default) or debug", STRING, AT(log_level) },
 	{ "logFormat", "log-format", "F", "text (default) or json", STRING, AT(log_format) },
 	{ NULL, "cleanup", NULL, "take everything of Weir out of the kernel, then exit", FLAG, AT(cleanup) },
@@ -38,6 +39,7 @@ static const struct setting {
 	{ "flowsMax", NULL, NULL, NULL, U32, AT(flows_max) },
 	{ "flowLogs", NULL, NULL, NULL, LIST, AT(flow_logs) },
 	{ "otlp", NULL, NULL, NULL, OBJECT, AT(otlp) },
+	{ "metrics", NULL, NULL, NULL, OBJECT, AT(metrics) },
 	{ "l7", NULL, NULL, NULL, L7, AT(l7) },
 	{ "ctTcpMax", NULL, NULL, NULL, U32, AT(ct_tcp_max) },
 	{ "ctAnyMax", NULL, NULL, NULL, U32, AT(ct_any_max) },
@@ -326,6 +328,7 @@ void config_done(struct config *c)
 	strings_free(c->uplinks);
 	json_decref(c->flow_logs);
 	json_decref(c->otlp);
+	json_decref(c->metrics);
 	free(c->masquerade_exclude.v);
 	free(c->deny.v);
 	*c = (struct config){};

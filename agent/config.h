@@ -42,6 +42,8 @@ struct config {
 	struct prefix_list deny;	       /* dropped on uplinks before anything else */
 	struct config_l7 l7;
 	json_t *otlp;			       /* for agent/export/otlp.h; NULL: no collector */
+	char *metrics_listen;		       /* ADDR:PORT, over what metrics says; NULL: as there */
+	json_t *metrics;		       /* for agent/export/metrics.h; NULL: none, but for metrics_listen */
 	json_t *flow_logs;		       /* for agent/export/flow_log.h; NULL: none */
 	uint32_t flows_max;		       /* flows kept in memory */
 	uint32_t ct_tcp_max, ct_any_max, policy_max, ipcache_max, events_bytes;

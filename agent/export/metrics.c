@@ -21,54 +21,152 @@
 #define OWN_LABELS 4 /* the most that a family has before the context's */
 
 enum family {
-	FLOWS, DROPS, TCP_FLAGS, ICMP, PORTS, WORLD, VERDICTS, DNS_QUERIES, DNS_RESPONSES, HTTP, HTTP_SECONDS,
-	RECORDS, TOOLS, TOOL_SECONDS, A2A, TOKENS, FAMILIES
+	FLOWS,
+	DROPS,
+	TCP_FLAGS,
+	ICMP,
+	PORTS,
+	WORLD,
+	VERDICTS,
+	DNS_QUERIES,
+	DNS_RESPONSES,
+	HTTP,
+	HTTP_SECONDS,
+	RECORDS,
+	TOOLS,
+	TOOL_SECONDS,
+	A2A,
+	TOKENS,
+	FAMILIES
 };
 
 static const double seconds[] = { 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10 };
 static const double tool_seconds[] = { 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300 };
 
 static const struct metric_desc families[] = {
-	[FLOWS] = { "hubble_flows_processed", "Flows, once for each event that Hubble tells of them.", NULL, METRIC_COUNTER,
-		    { "protocol", "type", "subtype", "verdict" }, NULL, 0 },
-	[DROPS] = { "hubble_drop", "Flows that were dropped.", NULL, METRIC_COUNTER, { "reason", "protocol" }, NULL, 0 },
-	[TCP_FLAGS] = { "hubble_tcp_flags", "TCP flags in flows.", NULL, METRIC_COUNTER, { "flag", "family" }, NULL, 0 },
+	[FLOWS] = { "hubble_flows_processed",
+		    "Flows, once for each event that Hubble tells of them.",
+		    NULL,
+		    METRIC_COUNTER,
+		    { "protocol", "type", "subtype", "verdict" },
+		    NULL,
+		    0 },
+	[DROPS] = { "hubble_drop",
+		    "Flows that were dropped.",
+		    NULL,
+		    METRIC_COUNTER,
+		    { "reason", "protocol" },
+		    NULL,
+		    0 },
+	[TCP_FLAGS] = { "hubble_tcp_flags",
+			"TCP flags in flows.",
+			NULL,
+			METRIC_COUNTER,
+			{ "flag", "family" },
+			NULL,
+			0 },
 	[ICMP] = { "hubble_icmp", "ICMP messages in flows.", NULL, METRIC_COUNTER, { "family", "type" }, NULL, 0 },
-	[PORTS] = { "hubble_port_distribution", "Flows by destination port.", NULL, METRIC_COUNTER,
-		    { "protocol", "port" }, NULL, 0 },
-	[WORLD] = { "hubble_flows_to_world", "Flows that leave the cluster.", NULL, METRIC_COUNTER,
-		    { "protocol", "verdict" }, NULL, 0 },
-	[VERDICTS] = { "hubble_policy_verdicts", "Verdicts of policies on new connections.", NULL, METRIC_COUNTER,
-		       { "direction", "match", "action" }, NULL, 0 },
-	[DNS_QUERIES] = { "hubble_dns_queries", "DNS queries.", NULL, METRIC_COUNTER,
-			  { "rcode", "qtypes", "ips_returned" }, NULL, 0 },
-	[DNS_RESPONSES] = { "hubble_dns_responses", "DNS responses.", NULL, METRIC_COUNTER,
-			    { "rcode", "qtypes", "ips_returned" }, NULL, 0 },
-	[HTTP] = { "hubble_http_requests", "HTTP requests that were answered.", NULL, METRIC_COUNTER,
-		   { "method", "protocol", "status", "reporter" }, NULL, 0 },
-	[HTTP_SECONDS] = { "hubble_http_request_duration_seconds", "Time from request to the end of the answer.", "seconds",
-			   METRIC_HISTOGRAM, { "method", "reporter" }, seconds, ARRAY_SIZE(seconds) },
-	[RECORDS] = { "weir_l7_exchanges", "Exchanges that were read on layer 7.", NULL, METRIC_COUNTER,
-		      { "kind", "outcome" }, NULL, 0 },
-	[TOOLS] = { "weir_mcp_tool_calls", "Calls of MCP tools.", NULL, METRIC_COUNTER, { "tool", "outcome" }, NULL, 0 },
-	[TOOL_SECONDS] = { "weir_mcp_tool_call_duration_seconds", "Time that calls of MCP tools took.", "seconds",
-			   METRIC_HISTOGRAM, { "tool" }, tool_seconds, ARRAY_SIZE(tool_seconds) },
-	[A2A] = { "weir_a2a_calls", "Calls between agents by A2A.", NULL, METRIC_COUNTER, { "method", "outcome" }, NULL, 0 },
-	[TOKENS] = { "weir_model_tokens", "Tokens, as models report them.", NULL, METRIC_COUNTER,
-		     { "model", "kind" }, NULL, 0 },
+	[PORTS] = { "hubble_port_distribution",
+		    "Flows by destination port.",
+		    NULL,
+		    METRIC_COUNTER,
+		    { "protocol", "port" },
+		    NULL,
+		    0 },
+	[WORLD] = { "hubble_flows_to_world",
+		    "Flows that leave the cluster.",
+		    NULL,
+		    METRIC_COUNTER,
+		    { "protocol", "verdict" },
+		    NULL,
+		    0 },
+	[VERDICTS] = { "hubble_policy_verdicts",
+		       "Verdicts of policies on new connections.",
+		       NULL,
+		       METRIC_COUNTER,
+		       { "direction", "match", "action" },
+		       NULL,
+		       0 },
+	[DNS_QUERIES] = { "hubble_dns_queries",
+			  "DNS queries.",
+			  NULL,
+			  METRIC_COUNTER,
+			  { "rcode", "qtypes", "ips_returned" },
+			  NULL,
+			  0 },
+	[DNS_RESPONSES] = { "hubble_dns_responses",
+			    "DNS responses.",
+			    NULL,
+			    METRIC_COUNTER,
+			    { "rcode", "qtypes", "ips_returned" },
+			    NULL,
+			    0 },
+	[HTTP] = { "hubble_http_requests",
+		   "HTTP requests that were answered.",
+		   NULL,
+		   METRIC_COUNTER,
+		   { "method", "protocol", "status", "reporter" },
+		   NULL,
+		   0 },
+	[HTTP_SECONDS] = { "hubble_http_request_duration_seconds",
+			   "Time from request to the end of the answer.",
+			   "seconds",
+			   METRIC_HISTOGRAM,
+			   { "method", "reporter" },
+			   seconds,
+			   ARRAY_SIZE(seconds) },
+	[RECORDS] = { "weir_l7_exchanges",
+		      "Exchanges that were read on layer 7.",
+		      NULL,
+		      METRIC_COUNTER,
+		      { "kind", "outcome" },
+		      NULL,
+		      0 },
+	[TOOLS] = { "weir_mcp_tool_calls",
+		    "Calls of MCP tools.",
+		    NULL,
+		    METRIC_COUNTER,
+		    { "tool", "outcome" },
+		    NULL,
+		    0 },
+	[TOOL_SECONDS] = { "weir_mcp_tool_call_duration_seconds",
+			   "Time that calls of MCP tools took.",
+			   "seconds",
+			   METRIC_HISTOGRAM,
+			   { "tool" },
+			   tool_seconds,
+			   ARRAY_SIZE(tool_seconds) },
+	[A2A] = { "weir_a2a_calls",
+		  "Calls between agents by A2A.",
+		  NULL,
+		  METRIC_COUNTER,
+		  { "method", "outcome" },
+		  NULL,
+		  0 },
+	[TOKENS] = { "weir_model_tokens",
+		     "Tokens, as models report them.",
+		     NULL,
+		     METRIC_COUNTER,
+		     { "model", "kind" },
+		     NULL,
+		     0 },
 };
 _Static_assert(ARRAY_SIZE(families) == FAMILIES, "a description for each family");
 
 /* What "labels" may name: which end's what. */
 static const struct context {
 	const char *name;
-	int end; /* 0 source, 1 destination */
+	int end;       /* 0 source, 1 destination */
 	size_t offset; /* of a text in struct flow_peer */
 } contexts[] = {
-#define BOTH(label, field)                                               \
-	{ "source_" label, 0, offsetof(struct flow_peer, field) },       \
-	{ "destination_" label, 1, offsetof(struct flow_peer, field) }
-	BOTH("namespace", namespace), BOTH("pod", pod_name), BOTH("workload", workload_name),
+#define BOTH(label, field)                                                 \
+	{ "source_" label, 0, offsetof(struct flow_peer, field) },         \
+	{                                                                  \
+		"destination_" label, 1, offsetof(struct flow_peer, field) \
+	}
+	BOTH("namespace", namespace),
+	BOTH("pod", pod_name),
+	BOTH("workload", workload_name),
 	BOTH("workload_kind", workload_kind),
 #undef BOTH
 };
@@ -103,7 +201,8 @@ struct values {
 	const char *v[REGISTRY_LABELS_MAX];
 };
 
-static struct values values_of(const struct metrics *m, enum family family, const struct flow *f, const char *const *own)
+static struct values values_of(const struct metrics *m, enum family family, const struct flow *f,
+			       const char *const *own)
 {
 	struct values values = {};
 	size_t n = 0;
@@ -118,7 +217,8 @@ static struct values values_of(const struct metrics *m, enum family family, cons
 	return values;
 }
 
-static void count(const struct metrics *m, enum family family, const struct flow *f, double more, const char *const *own)
+static void count(const struct metrics *m, enum family family, const struct flow *f, double more,
+		  const char *const *own)
 {
 	struct values values = values_of(m, family, f, own);
 
@@ -168,9 +268,9 @@ static void count_verdict(const struct metrics *m, const struct flow *f, const s
 
 	COUNT(m, VERDICTS, f, face->direction == 1 ? "ingress" : "egress",
 	      matches[match < ARRAY_SIZE(matches) ? match : 0],
-	      f->ev.verdict == WEIR_DROPPED ? "dropped" :
-	      f->ev.verdict == WEIR_AUDIT   ? "audit" :
-					      "forwarded");
+	      f->ev.verdict == WEIR_DROPPED ? "dropped"
+	      : f->ev.verdict == WEIR_AUDIT ? "audit"
+					    : "forwarded");
 }
 
 static void count_faces(const struct metrics *m, const struct flow *f)
@@ -230,7 +330,7 @@ static void count_packet(const struct metrics *m, const struct flow *f)
 static void count_drop(const struct metrics *m, const struct flow *f)
 {
 	const ProtobufCEnumValue *reason =
-		protobuf_c_enum_descriptor_get_value(&flow__drop_reason__descriptor, (int)drop_hubble(f->ev.reason));
+	    protobuf_c_enum_descriptor_get_value(&flow__drop_reason__descriptor, (int)drop_hubble(f->ev.reason));
 
 	COUNT(m, DROPS, f, reason ? reason->name : "DROP_REASON_UNKNOWN", protocol(f));
 }
@@ -239,8 +339,9 @@ static void count_drop(const struct metrics *m, const struct flow *f)
 
 static void count_dns(const struct metrics *m, const struct flow *f)
 {
-	static const char *const rcodes[] = { "No Error",	     "Format Error",	"Server Failure",
-					      "Non-Existent Domain", "Not Implemented", "Query Refused" };
+	static const char *const rcodes[] = { "No Error",        "Format Error",
+					      "Server Failure",  "Non-Existent Domain",
+					      "Not Implemented", "Query Refused" };
 	int64_t rcode = l7_record_get_int(f->l7, L7_KEY_DNS_RCODE, -1);
 	const char *qtype = l7_record_get(f->l7, L7_KEY_DNS_QTYPE), *addrs = l7_record_get(f->l7, L7_KEY_DNS_ADDRS);
 	unsigned n = addrs != NULL;
@@ -365,9 +466,10 @@ static int on_time(sd_event_source *source, _unused_ uint64_t usec, void *userda
 static void serve_metrics(struct metrics *m, const char *accept, struct http_reply *ret)
 {
 	enum expose_format format = expose_choose(accept);
-	FILE *f = open_memstream(&ret->body, &ret->len);
+	FILE *f;
 
 	*ret = (struct http_reply){ .status = 503, .type = expose_content_type(format) };
+	f = open_memstream(&ret->body, &ret->len);
 	if (!f)
 		return;
 	metrics_catch_up(m);
@@ -414,7 +516,8 @@ static int add_context(struct metrics *m, const char *label, struct err *reterr)
 			m->context[m->n_context++] = &contexts[i];
 			return 0;
 		}
-	return err_set(reterr, -EINVAL, "labels: \"%s\" is none of source_ or destination_ namespace, pod, workload, workload_kind",
+	return err_set(reterr, -EINVAL,
+		       "labels: \"%s\" is none of source_ or destination_ namespace, pod, workload, workload_kind",
 		       label);
 }
 
@@ -464,8 +567,8 @@ int metrics_new(sd_event *event, const json_t *config, const char *listen, struc
 
 	if (!m)
 		return err_oom(reterr);
-	if (config && json_unpack_ex((json_t *)config, &je, JSON_STRICT, "{s?s, s?o, s?i}", "listen", &from_config, "labels",
-				     &labels, "maxSeries", &max) < 0)
+	if (config && json_unpack_ex((json_t *)config, &je, JSON_STRICT, "{s?s, s?o, s?i}", "listen", &from_config,
+				     "labels", &labels, "maxSeries", &max) < 0)
 		return err_set(reterr, -EINVAL, "%s", je.text);
 	if (max < 1 || max > 1000000)
 		return err_set(reterr, -EINVAL, "maxSeries: 1 to 1000000");

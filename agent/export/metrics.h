@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Flows as metrics: Hubble's names and labels where a flow has what they need, and weir_… for the rest of layer 7. Like any reader
- * it has a position of its own in the flow store; what was overwritten before it was counted is counted as lost.
+ * Flows as metrics: Hubble's names and labels where a flow has what they need, and weir_… for the rest of layer 7. Like
+ * any reader it has a position of its own in the flow store; what was overwritten before it was counted is counted as
+ * lost.
  */
 #ifndef WEIR_EXPORT_METRICS_H
 #define WEIR_EXPORT_METRICS_H
@@ -23,7 +24,8 @@ struct metrics_host {
 /*
  * config: the value of "metrics", or NULL,
  *	{"listen":"127.0.0.1:9965", "labels":["source_namespace", …], "maxSeries":1000}
- * listen wins over config's; serves /metrics, /healthz, /readyz. -EINVAL: reterr names what is wrong. Borrows the store.
+ * listen wins over config's; serves /metrics, /healthz, /readyz. -EINVAL: reterr names what is wrong. Borrows the
+ *store.
  */
 int metrics_new(sd_event *event, const json_t *config, const char *listen, struct flow_store *store,
 		const struct metrics_host *host, struct metrics **ret_m, struct err *reterr);
