@@ -196,6 +196,7 @@ static int on_records(_unused_ sd_event_source *source, _unused_ int fd, _unused
 		struct weir_event ev = event_of(records[i]);
 		struct flow f;
 
+		enrich_learn(a->enrich, records[i]);
 		if (enrich_event(a->enrich, &ev, &f) < 0) {
 			flow_store_note_loss(a->flows, FLOW_LOSS_QUEUE, 1, -1, now_real_ns());
 			l7_record_unref(records[i]);

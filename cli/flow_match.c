@@ -97,31 +97,12 @@ static bool match_identity(const union filter_value *v, const struct filter_subj
 	return (ep ? ep->identity : 0) == v->number;
 }
 
-/* Of a DNS name, without its last dot. */
-static void fold(const char *s, char *buf, size_t size)
-{
-	size_t n = 0;
-
-	for (; n < size - 1 && s[n]; n++)
-		buf[n] = (char)tolower((unsigned char)s[n]);
-	buf[n] = '\0';
-	if (n && buf[n - 1] == '.')
-		buf[n - 1] = '\0';
-}
-
 static bool match_fqdn(const union filter_value *v, const struct filter_subject *s)
 {
 	char *const *names = s->destination ? s->flow->destination_names : s->flow->source_names;
 	size_t n = s->destination ? s->flow->n_destination_names : s->flow->n_source_names;
-	char pattern[256], name[256];
 
-	fold(v->text, pattern, sizeof(pattern));
-	for (size_t i = 0; i < n; i++) {
-		fold(names[i], name, sizeof(name));
-		if (filter_glob(pattern, name))
-			return true;
-	}
-	return false;
+	return filter_match_fqdn(v, names, n);
 }
 
 /* ---- layer 4 */

@@ -61,6 +61,7 @@ bool filter_set_match(const struct filter_set *f, struct filter_subject *s);
 
 /* "" and prefix: any. service and pod alike. */
 bool filter_match_pod(const union filter_value *v, const char *ns, const char *name);
+bool filter_match_fqdn(const union filter_value *v, char *const *names, size_t n_names); /* one of them */
 bool filter_match_workload(const union filter_value *v, const char *kind, const char *name);
 bool filter_match_protocol(const union filter_value *v, uint8_t proto); /* of IP; layer 7 is no such */
 /* "dns", "http", "kafka"; NULL: a protocol of IP. */

@@ -256,6 +256,31 @@ bool filter_match_pod(const union filter_value *v, const char *ns, const char *n
 	return !*v->pod.name || (name && str_prefix(name, v->pod.name));
 }
 
+/* Of a DNS name, without its last dot. */
+static void fold(const char *s, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	for (; n < size - 1 && s[n]; n++)
+		buf[n] = (char)tolower((unsigned char)s[n]);
+	buf[n] = '\0';
+	if (n && buf[n - 1] == '.')
+		buf[n - 1] = '\0';
+}
+
+bool filter_match_fqdn(const union filter_value *v, char *const *names, size_t n_names)
+{
+	char pattern[256], name[256];
+
+	fold(v->text, pattern, sizeof(pattern));
+	for (size_t i = 0; i < n_names; i++) {
+		fold(names[i], name, sizeof(name));
+		if (filter_glob(pattern, name))
+			return true;
+	}
+	return false;
+}
+
 bool filter_match_workload(const union filter_value *v, const char *kind, const char *name)
 {
 	const Flow__Workload *w = v->workload;

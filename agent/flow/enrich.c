@@ -3,6 +3,8 @@
 
 #include <time.h>
 
+#include "agent/flow/names.h"
+#include "lib/addr.h"
 #include "lib/hash.h"
 
 #define GONE_KEPT_NS (30 * 1000000000ull)
@@ -41,6 +43,7 @@ struct enrich {
 	struct named *named;
 	struct group *groups;
 	struct rule *rules;
+	struct names *names;
 	int64_t mono_to_real_ns;
 };
 
@@ -58,6 +61,11 @@ struct enrich *enrich_new(const struct k8s_store *store, const struct endpoints 
 
 	if (!e)
 		return NULL;
+	e->names = names_new();
+	if (!e->names) {
+		free(e);
+		return NULL;
+	}
 	e->store = store;
 	e->eps = eps;
 	return e;
@@ -94,6 +102,7 @@ void enrich_free(struct enrich *e)
 		flow_rule_unref(r->rule);
 		free(r);
 	}
+	names_free(e->names);
 	free(e);
 }
 
@@ -387,6 +396,46 @@ int enrich_update(struct enrich *e, const struct policy_result *result, struct e
 	return update_rules(e) < 0 ? err_oom(reterr) : 0;
 }
 
+/* A pod asks over one family and connects over the other: both of its addresses learn. */
+static void learn(struct enrich *e, const struct l7_record *r, const struct weir_addr *addr, const char *name)
+{
+	const struct endpoint *ep = endpoints_find_addr(e->eps, &r->ends.addr[0]);
+	int64_t ttl = l7_record_get_int(r, L7_KEY_DNS_TTL, 0);
+
+	if (!ep)
+		names_learn(e->names, &r->ends.addr[0], addr, name, (uint32_t)ttl, r->start_ns);
+	for (int i = 0; ep && i < 2; i++)
+		if (!addr_is_zero(&ep->attachment->addr[i]))
+			names_learn(e->names, &ep->attachment->addr[i], addr, name, (uint32_t)ttl, r->start_ns);
+}
+
+void enrich_learn(struct enrich *e, const struct l7_record *r)
+{
+	const char *query = l7_record_get(r, L7_KEY_DNS_QUERY), *addrs = l7_record_get(r, L7_KEY_DNS_ADDRS);
+	char name[256];
+	size_t len;
+
+	if (r->kind != L7_DNS || r->outcome != L7_OK || !query || !addrs)
+		return;
+	len = strlen(query);
+	if (query[len - 1] == '.')
+		len--;
+	if (!len || len >= sizeof(name))
+		return;
+	memcpy(name, query, len);
+	name[len] = '\0';
+	while (*addrs) {
+		size_t n = strcspn(addrs, ",");
+		struct weir_addr addr;
+		char text[ADDR_STRLEN];
+
+		snprintf(text, sizeof(text), "%.*s", (int)MIN(n, sizeof(text) - 1), addrs);
+		if (addr_parse(text, &addr) >= 0)
+			learn(e, r, &addr, name);
+		addrs += n + (addrs[n] == ',');
+	}
+}
+
 int enrich_event(struct enrich *e, const struct weir_event *ev, struct flow *ret_flow)
 {
 	struct flow f = { .ev = *ev, .time_ns = ev->ts + e->mono_to_real_ns };
@@ -402,6 +451,8 @@ int enrich_event(struct enrich *e, const struct weir_event *ev, struct flow *ret
 
 		f.rule[dir] = r ? flow_rule_ref(r->rule) : NULL;
 	}
+	f.names[0] = names_get(e->names, &ev->daddr, &ev->saddr, ev->ts);
+	f.names[1] = names_get(e->names, &ev->saddr, &ev->daddr, ev->ts);
 	*ret_flow = f;
 	return 0;
 }

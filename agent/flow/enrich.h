@@ -20,6 +20,9 @@ DEFINE_CLEANUP(struct enrich *, enrich_free);
  */
 int enrich_update(struct enrich *e, const struct policy_result *result, struct err *reterr);
 
+/* What a DNS exchange told its client; anything else is no matter. */
+void enrich_learn(struct enrich *e, const struct l7_record *r);
+
 /* Fills *ret_flow, which owns its references (flow_clear). -ENOMEM. */
 int enrich_event(struct enrich *e, const struct weir_event *ev, struct flow *ret_flow);
 

@@ -42,6 +42,21 @@ void flow_rule_unref(struct flow_rule *r)
 	free(r);
 }
 
+struct flow_names *flow_names_ref(struct flow_names *n)
+{
+	n->refs++;
+	return n;
+}
+
+void flow_names_unref(struct flow_names *n)
+{
+	if (!n || --n->refs)
+		return;
+	for (size_t i = 0; i < n->n; i++)
+		free(n->name[i]);
+	free(n);
+}
+
 void flow_clear(struct flow *f)
 {
 	flow_peer_unref(TAKE_PTR(f->src));
@@ -49,6 +64,8 @@ void flow_clear(struct flow *f)
 	flow_rule_unref(TAKE_PTR(f->rule[WEIR_EGRESS]));
 	flow_rule_unref(TAKE_PTR(f->rule[WEIR_INGRESS]));
 	l7_record_unref(TAKE_PTR(f->l7));
+	flow_names_unref(TAKE_PTR(f->names[0]));
+	flow_names_unref(TAKE_PTR(f->names[1]));
 }
 
 /* A version 8 UUID (RFC 9562: "custom"): 60 bits of the instance, 62 of the sequence number. */

@@ -38,12 +38,22 @@ struct flow_rule {
 	struct flow_policy *policies;
 };
 
-/* Both are made by calloc with refs = 1 and everything in them by malloc; the last unref frees it all. Not atomic:
+#define FLOW_NAMES_MAX 4
+/* DNS names that the other end resolved to an address, the latest first. Immutable once shared. */
+struct flow_names {
+	unsigned refs;
+	size_t n; /* at least 1 */
+	char *name[FLOW_NAMES_MAX];
+};
+
+/* All are made by calloc with refs = 1 and everything in them by malloc; the last unref frees it all. Not atomic:
  * flows live on the main loop. unref takes NULL. */
 struct flow_peer *flow_peer_ref(struct flow_peer *p);
 void flow_peer_unref(struct flow_peer *p);
 struct flow_rule *flow_rule_ref(struct flow_rule *r);
 void flow_rule_unref(struct flow_rule *r);
+struct flow_names *flow_names_ref(struct flow_names *n);
+void flow_names_unref(struct flow_names *n);
 
 struct flow {
 	struct weir_event ev;
@@ -52,6 +62,7 @@ struct flow {
 	struct flow_peer *src, *dst; /* never NULL in the store */
 	struct flow_rule *rule[2];   /* by enum weir_dir; NULL: not judged here or unknown */
 	struct l7_record *l7;        /* of WEIR_EV_L7; else NULL */
+	struct flow_names *names[2]; /* of source and destination; NULL: none known */
 };
 
 /* Drops the flow's references. */

@@ -298,6 +298,14 @@ const Observer__GetFlowsResponse *flow_msg_fill(struct flow_msg *m, const struct
 	p->l4 = l4(m, &f->ev);
 	p->source = endpoint(&m->src, f->src);
 	p->destination = endpoint(&m->dst, f->dst);
+	if (f->names[0]) {
+		p->n_source_names = f->names[0]->n;
+		p->source_names = f->names[0]->name;
+	}
+	if (f->names[1]) {
+		p->n_destination_names = f->names[1]->n;
+		p->destination_names = f->names[1]->name;
+	}
 	p->type = FLOW__FLOW_TYPE__L3_L4;
 	p->node_name = text(node->name);
 	flow_summary(f, m->summary);

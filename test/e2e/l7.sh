@@ -50,6 +50,43 @@ check "no two of them are the same" test "$(records | grep -c /many)" = "$(recor
 check "they say who asked whom" test "$(records '.source.pod_name == "client" and .destination.pod_name == "server"' | wc -l)" = "$(records | wc -l)"
 check_not "a pod that wants nothing read of it has no records" grep -q . < <(records '.source.pod_name == "shy" or .destination.pod_name == "shy"')
 
+background a/server python3 -c '
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("", 53))
+while True:
+    q, peer = s.recvfrom(512)
+    s.sendto(q[:2] + b"\x81\x80\0\1\0\1\0\0\0\0" + q[12:] + b"\xc0\x0c\0\1\0\1\0\0\0\x1e\0\4" + socket.inet_aton(sys.argv[1]), peer)
+' "${server[0]}"
+resolve() { # POD
+	in_pod "$1" python3 -c '
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(0.2)
+for i in range(50):
+    s.sendto(b"\0\7\1\0\0\1\0\0\0\0\0\0\3api\7example\3com\0\0\1\0\1", (sys.argv[1], 53))
+    try:
+        s.recv(512)
+        break
+    except OSError:
+        pass
+' "${server[0]}"
+}
+# Flows to the server's port 80 that have the name it was asked for by.
+named() { weir n observe -o json --all --to-fqdn api.example.com --to-port 80 | jq -r '.flow.destination_names[0]' | grep -c api.example.com; }
+is_named() {
+	local i
+	for ((i = 0; i < 30; i++)); do
+		[ "$(named)" -gt 0 ] && return 0
+		in_pod a/client curl -s -o /dev/null "http://${server[0]}/named"
+		sleep 0.1
+	done
+	return 1
+}
+check "no name before anybody asked for it" test "$(named)" = 0
+resolve a/client
+check "flows get the name that the client asked for" is_named
+
 mkfifo "$TMP/go"
 in_pod a/client python3 - "${server[0]}" "$TMP/go" <<-'EOP' &
 	import http.client, sys
