@@ -187,6 +187,8 @@ void agent_count_pass(const struct agent *a, bool failed)
 	if (!a->figures)
 		return;
 	a->figures->failures += failed;
+	if (failed) /* the times may be those of the pass before */
+		return;
 	metric_observe(a->figures->compile, NULL, (double)a->compile_us / 1e6);
 	metric_observe(a->figures->apply, NULL, (double)a->apply_us / 1e6);
 }
