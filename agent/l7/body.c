@@ -6,7 +6,7 @@
 #include "agent/l7/sse.h"
 
 #define INFLATED_MAX (32u << 20) /* bytes of a compressed body that are looked at */
-#define RATIO_MAX 300            /* and how much it may grow, beyond the first 64 KiB */
+#define RATIO_MAX 100            /* and how much it may grow, beyond the first 64 KiB */
 #define ZLIB_MEMORY (44u << 10)
 #define FIELD_MEMORY 64 /* of one field, about */
 #define EVENT_HEAD 160  /* bytes of an event that is no JSON: the endpoint of the legacy transport */
@@ -23,12 +23,13 @@ struct body {
 	size_t head_len;
 	char session[80];
 	z_stream *z;
+	bool deflate, member_over; /* member_over: another may follow (RFC 1952) */
 	uint64_t in, out;
 	const char *reason;
 };
 
-static const char *const paths[] = {
-#define X(field, path) path,
+static const struct json_path paths[] = {
+#define X(field, path) JSON_PATH(path),
 	BODY_PATHS(X)
 #undef X
 };
@@ -129,40 +130,67 @@ static bool grew_too_much(const struct body *b)
 	return b->out > INFLATED_MAX || (b->out > 65536 && b->out / RATIO_MAX > b->in);
 }
 
-static void feed_compressed(struct body *b, const uint8_t *data, size_t len)
+/* "deflate" is zlib's format; what is sent without its head begins with no byte that such a head may begin with. */
+static void begin_compressed(struct body *b, uint8_t first)
+{
+	if (b->deflate && (first & 15) != Z_DEFLATED && inflateReset2(b->z, -MAX_WBITS) != Z_OK)
+		b->reason = "out of memory";
+}
+
+static int inflate_some(struct body *b)
 {
 	uint8_t out[8192];
-	int r = Z_OK;
+	size_t in = b->z->avail_in;
+	int r;
 
-	b->in += len;
+	if (TAKE(b->member_over, false))
+		inflateReset(b->z);
+	b->z->next_out = out;
+	b->z->avail_out = sizeof(out);
+	r = inflate(b->z, Z_NO_FLUSH);
+	b->in += in - b->z->avail_in;
+	b->out += sizeof(out) - b->z->avail_out;
+	feed_plain(b, (const char *)out, sizeof(out) - b->z->avail_out);
+	b->member_over = r == Z_STREAM_END;
+	return r;
+}
+
+static void feed_compressed(struct body *b, const uint8_t *data, size_t len)
+{
+	int r;
+
+	if (!len)
+		return;
+	if (!b->in && !b->out)
+		begin_compressed(b, data[0]);
 	b->z->next_in = (uint8_t *)data;
 	b->z->avail_in = (unsigned)len;
 	do {
-		b->z->next_out = out;
-		b->z->avail_out = sizeof(out);
-		r = inflate(b->z, Z_NO_FLUSH);
-		b->out += sizeof(out) - b->z->avail_out;
-		feed_plain(b, (const char *)out, sizeof(out) - b->z->avail_out);
+		r = inflate_some(b);
 		if (grew_too_much(b))
 			b->reason = "the compressed body is too large";
-	} while (r == Z_OK && !b->z->avail_out && !b->reason);
-	if (r != Z_OK && r != Z_STREAM_END && r != Z_BUF_ERROR)
-		b->reason = "the compressed body is damaged";
+		else if (r != Z_OK && r != Z_STREAM_END && r != Z_BUF_ERROR)
+			b->reason = "the compressed body is damaged";
+	} while (!b->reason && ((r == Z_OK && !b->z->avail_out) || (r == Z_STREAM_END && b->z->avail_in)));
+}
+
+static bool is_over(const struct body *b)
+{
+	return b->reason || (!b->stream && b->scan.broken);
 }
 
 bool body_feed(struct body *b, const uint8_t *data, size_t len)
 {
-	if (b->reason)
+	if (is_over(b))
 		return false;
 	if (b->z)
 		feed_compressed(b, data, len);
 	else
 		feed_plain(b, (const char *)data, len);
-	if (b->reason || (!b->stream && b->scan.broken)) {
-		json_scan_break(&b->scan);
-		return false;
-	}
-	return true;
+	if (!is_over(b))
+		return true;
+	json_scan_break(&b->scan);
+	return false;
 }
 
 void body_gap(struct body *b)
@@ -183,6 +211,16 @@ void body_end(struct body *b)
 
 /* ---- life */
 
+static bool is_deflate(const char *coding)
+{
+	return coding && !strcasecmp(coding, "deflate");
+}
+
+static bool is_gzip(const char *coding)
+{
+	return coding && (!strcasecmp(coding, "gzip") || !strcasecmp(coding, "x-gzip"));
+}
+
 static bool begins(const char *s, const char *with)
 {
 	return !strncasecmp(s, with, strlen(with));
@@ -201,14 +239,13 @@ static z_stream *inflater(void)
 
 struct body *body_new(const char *type, const char *coding, body_message_fn fn, void *userdata, const char **ret_reason)
 {
-	bool stream = begins(type, "text/event-stream"),
-	     compressed = coding && (begins(coding, "gzip") || begins(coding, "x-gzip") || begins(coding, "deflate"));
+	bool stream = begins(type, "text/event-stream"), compressed = is_gzip(coding) || is_deflate(coding);
 	struct body *b;
 
 	*ret_reason = NULL;
 	if (!stream && !strcasestr(type, "json"))
 		return NULL;
-	if (coding && *coding && !compressed && !begins(coding, "identity")) {
+	if (coding && *coding && !compressed && strcasecmp(coding, "identity") != 0) {
 		*ret_reason = "the body's content coding is not read";
 		return NULL;
 	}
@@ -222,6 +259,7 @@ struct body *body_new(const char *type, const char *coding, body_message_fn fn, 
 	b->fn = fn;
 	b->userdata = userdata;
 	b->stream = stream;
+	b->deflate = is_deflate(coding);
 	b->fresh = true;
 	b->sse = (struct sse){ .data = on_event_data, .event = on_event, .userdata = b };
 	json_scan_init(&b->scan, &sink, b);

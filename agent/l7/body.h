@@ -9,113 +9,114 @@
 #include "agent/l7/json_scan.h"
 
 /* Field, path. Several paths may lead to one field; the last value in the message counts. */
-#define BODY_PATHS(X)                                                                 \
-	/* JSON-RPC */                                                                \
-	X(METHOD, ".method")                                                          \
-	X(ID, ".id")                                                                  \
-	X(RESULT, ".result")                                                          \
-	X(ERROR, ".error")                                                            \
-	X(ERROR_CODE, ".error.code")                                                  \
-	/* MCP */                                                                     \
-	X(NAME, ".params.name")                                                       \
-	X(URI, ".params.uri")                                                         \
-	X(VERSION, ".params.protocolVersion")                                         \
-	X(VERSION, ".params._meta.io.modelcontextprotocol/protocolVersion")           \
-	X(VERSION, ".result.protocolVersion")                                         \
-	X(CLIENT, ".params.clientInfo.name")                                          \
-	X(CLIENT, ".params._meta.io.modelcontextprotocol/clientInfo.name")            \
-	X(CLIENT_VERSION, ".params.clientInfo.version")                               \
-	X(CLIENT_VERSION, ".params._meta.io.modelcontextprotocol/clientInfo.version") \
-	X(SERVER, ".result.serverInfo.name")                                          \
-	X(SERVER, ".result._meta.io.modelcontextprotocol/serverInfo.name")            \
-	X(SERVER_VERSION, ".result.serverInfo.version")                               \
-	X(SERVER_VERSION, ".result._meta.io.modelcontextprotocol/serverInfo.version") \
-	X(TRACEPARENT, ".params._meta.traceparent")                                   \
-	X(IS_ERROR, ".result.isError")                                                \
-	/* A2A: requests */                                                           \
-	X(TASK_PARAM, ".params.id")                                                   \
-	X(MCP_TASK, ".params.taskId")                                                 \
-	X(MESSAGE, ".params.message.messageId")                                       \
-	X(MESSAGE, ".message.messageId")                                              \
-	X(MESSAGE_TASK, ".params.message.taskId")                                     \
-	X(MESSAGE_CONTEXT, ".params.message.contextId")                               \
-	/* A2A: answers, with and without the envelope of JSON-RPC */                 \
-	X(TASK, ".result.taskId")                                                     \
-	X(TASK, ".result.statusUpdate.taskId")                                        \
-	X(TASK, ".result.artifactUpdate.taskId")                                      \
-	X(TASK, ".result.message.taskId")                                             \
-	X(TASK, ".taskId")                                                            \
-	X(TASK, ".statusUpdate.taskId")                                               \
-	X(TASK, ".artifactUpdate.taskId")                                             \
-	X(TASK, ".message.taskId")                                                    \
-	X(TASK_ID, ".result.id")                                                      \
-	X(TASK_ID, ".result.task.id")                                                 \
-	X(TASK_ID, ".task.id")                                                        \
-	X(CONTEXT, ".result.contextId")                                               \
-	X(CONTEXT, ".result.task.contextId")                                          \
-	X(CONTEXT, ".result.statusUpdate.contextId")                                  \
-	X(CONTEXT, ".result.artifactUpdate.contextId")                                \
-	X(CONTEXT, ".result.message.contextId")                                       \
-	X(CONTEXT, ".contextId")                                                      \
-	X(CONTEXT, ".task.contextId")                                                 \
-	X(CONTEXT, ".statusUpdate.contextId")                                         \
-	X(CONTEXT, ".artifactUpdate.contextId")                                       \
-	X(CONTEXT, ".message.contextId")                                              \
-	X(STATE, ".result.status.state")                                              \
-	X(STATE, ".result.task.status.state")                                         \
-	X(STATE, ".result.statusUpdate.status.state")                                 \
-	X(STATE, ".status.state")                                                     \
-	X(STATE, ".task.status.state")                                                \
-	X(STATE, ".statusUpdate.status.state")                                        \
-	/* agent cards */                                                             \
-	X(CARD_NAME, ".name")                                                         \
-	X(CARD_VERSION, ".version")                                                   \
-	/* model calls */                                                             \
-	X(MODEL, ".model")                                                            \
-	X(MODEL, ".message.model")                                                    \
-	X(MODEL, ".response.model")                                                   \
-	X(MODEL, ".modelVersion")                                                     \
-	X(STREAM, ".stream")                                                          \
-	X(RESPONSE_ID, ".response.id")                                                \
-	X(RESPONSE_ID, ".message.id")                                                 \
-	X(RESPONSE_ID, ".responseId")                                                 \
-	X(FINISH, ".choices[].finish_reason")                                         \
-	X(FINISH, ".stop_reason")                                                     \
-	X(FINISH, ".delta.stop_reason")                                               \
-	X(FINISH, ".candidates[].finishReason")                                       \
-	X(FINISH, ".done_reason")                                                     \
-	X(TOKENS_IN, ".usage.prompt_tokens")                                          \
-	X(TOKENS_IN, ".usage.input_tokens")                                           \
-	X(TOKENS_IN, ".message.usage.input_tokens")                                   \
-	X(TOKENS_IN, ".response.usage.input_tokens")                                  \
-	X(TOKENS_IN, ".usageMetadata.promptTokenCount")                               \
-	X(TOKENS_IN, ".prompt_eval_count")                                            \
-	X(TOKENS_OUT, ".usage.completion_tokens")                                     \
-	X(TOKENS_OUT, ".usage.output_tokens")                                         \
-	X(TOKENS_OUT, ".message.usage.output_tokens")                                 \
-	X(TOKENS_OUT, ".response.usage.output_tokens")                                \
-	X(TOKENS_OUT, ".usageMetadata.candidatesTokenCount")                          \
-	X(TOKENS_OUT, ".eval_count")                                                  \
-	X(TOKENS_READ, ".usage.prompt_tokens_details.cached_tokens")                  \
-	X(TOKENS_READ, ".usage.input_tokens_details.cached_tokens")                   \
-	X(TOKENS_READ, ".response.usage.input_tokens_details.cached_tokens")          \
-	X(TOKENS_READ, ".usageMetadata.cachedContentTokenCount")                      \
-	X(TOKENS_READ, ".usage.cache_read_input_tokens")                              \
-	X(TOKENS_READ, ".message.usage.cache_read_input_tokens")                      \
-	X(TOKENS_WRITE, ".usage.cache_creation_input_tokens")                         \
-	X(TOKENS_WRITE, ".message.usage.cache_creation_input_tokens")                 \
-	X(TOKENS_THOUGHT, ".usage.completion_tokens_details.reasoning_tokens")        \
-	X(TOKENS_THOUGHT, ".usage.output_tokens_details.reasoning_tokens")            \
-	X(TOKENS_THOUGHT, ".response.usage.output_tokens_details.reasoning_tokens")   \
+#define BODY_PATHS(X)                                                                   \
+	/* JSON-RPC */                                                                  \
+	X(METHOD, ".method")                                                            \
+	X(ID, ".id")                                                                    \
+	X(RESULT, ".result")                                                            \
+	X(ERROR, ".error")                                                              \
+	X(ERROR_CODE, ".error.code")                                                    \
+	/* MCP */                                                                       \
+	X(NAME, ".params.name")                                                         \
+	X(URI, ".params.uri")                                                           \
+	X(VERSION, ".params.protocolVersion")                                           \
+	X(VERSION, ".params._meta.io\\.modelcontextprotocol/protocolVersion")           \
+	X(VERSION, ".result.protocolVersion")                                           \
+	X(CLIENT, ".params.clientInfo.name")                                            \
+	X(CLIENT, ".params._meta.io\\.modelcontextprotocol/clientInfo.name")            \
+	X(CLIENT_VERSION, ".params.clientInfo.version")                                 \
+	X(CLIENT_VERSION, ".params._meta.io\\.modelcontextprotocol/clientInfo.version") \
+	X(SERVER, ".result.serverInfo.name")                                            \
+	X(SERVER, ".result._meta.io\\.modelcontextprotocol/serverInfo.name")            \
+	X(SERVER_VERSION, ".result.serverInfo.version")                                 \
+	X(SERVER_VERSION, ".result._meta.io\\.modelcontextprotocol/serverInfo.version") \
+	X(TRACEPARENT, ".params._meta.traceparent")                                     \
+	X(IS_ERROR, ".result.isError")                                                  \
+	/* A2A: requests */                                                             \
+	X(TASK_PARAM, ".params.id")                                                     \
+	X(MCP_TASK, ".params.taskId")                                                   \
+	X(MESSAGE, ".params.message.messageId")                                         \
+	X(MESSAGE, ".message.messageId")                                                \
+	X(MESSAGE_TASK, ".params.message.taskId")                                       \
+	X(MESSAGE_CONTEXT, ".params.message.contextId")                                 \
+	/* A2A: answers, with and without the envelope of JSON-RPC */                   \
+	X(TASK, ".result.taskId")                                                       \
+	X(TASK, ".result.statusUpdate.taskId")                                          \
+	X(TASK, ".result.artifactUpdate.taskId")                                        \
+	X(TASK, ".result.message.taskId")                                               \
+	X(TASK, ".taskId")                                                              \
+	X(TASK, ".statusUpdate.taskId")                                                 \
+	X(TASK, ".artifactUpdate.taskId")                                               \
+	X(TASK, ".message.taskId")                                                      \
+	X(TASK_ID, ".result.id")                                                        \
+	X(TASK_ID, ".result.task.id")                                                   \
+	X(TASK_ID, ".task.id")                                                          \
+	X(CONTEXT, ".result.contextId")                                                 \
+	X(CONTEXT, ".result.task.contextId")                                            \
+	X(CONTEXT, ".result.statusUpdate.contextId")                                    \
+	X(CONTEXT, ".result.artifactUpdate.contextId")                                  \
+	X(CONTEXT, ".result.message.contextId")                                         \
+	X(CONTEXT, ".contextId")                                                        \
+	X(CONTEXT, ".task.contextId")                                                   \
+	X(CONTEXT, ".statusUpdate.contextId")                                           \
+	X(CONTEXT, ".artifactUpdate.contextId")                                         \
+	X(CONTEXT, ".message.contextId")                                                \
+	X(STATE, ".result.status.state")                                                \
+	X(STATE, ".result.task.status.state")                                           \
+	X(STATE, ".result.statusUpdate.status.state")                                   \
+	X(STATE, ".status.state")                                                       \
+	X(STATE, ".task.status.state")                                                  \
+	X(STATE, ".statusUpdate.status.state")                                          \
+	/* agent cards */                                                               \
+	X(CARD_NAME, ".name")                                                           \
+	X(CARD_VERSION, ".version")                                                     \
+	/* model calls */                                                               \
+	X(MODEL, ".model")                                                              \
+	X(MODEL, ".message.model")                                                      \
+	X(MODEL, ".response.model")                                                     \
+	X(MODEL, ".modelVersion")                                                       \
+	X(STREAM, ".stream")                                                            \
+	X(RESPONSE_ID, ".response.id")                                                  \
+	X(RESPONSE_ID, ".message.id")                                                   \
+	X(RESPONSE_ID, ".responseId")                                                   \
+	X(FINISH, ".choices[].finish_reason")                                           \
+	X(FINISH, ".stop_reason")                                                       \
+	X(FINISH, ".delta.stop_reason")                                                 \
+	X(FINISH, ".candidates[].finishReason")                                         \
+	X(FINISH, ".done_reason")                                                       \
+	X(TOKENS_IN, ".usage.prompt_tokens")                                            \
+	X(TOKENS_IN, ".usage.input_tokens")                                             \
+	X(TOKENS_IN, ".message.usage.input_tokens")                                     \
+	X(TOKENS_IN, ".response.usage.input_tokens")                                    \
+	X(TOKENS_IN, ".usageMetadata.promptTokenCount")                                 \
+	X(TOKENS_IN, ".prompt_eval_count")                                              \
+	X(TOKENS_OUT, ".usage.completion_tokens")                                       \
+	X(TOKENS_OUT, ".usage.output_tokens")                                           \
+	X(TOKENS_OUT, ".message.usage.output_tokens")                                   \
+	X(TOKENS_OUT, ".response.usage.output_tokens")                                  \
+	X(TOKENS_OUT, ".usageMetadata.candidatesTokenCount")                            \
+	X(TOKENS_OUT, ".eval_count")                                                    \
+	X(TOKENS_READ, ".usage.prompt_tokens_details.cached_tokens")                    \
+	X(TOKENS_READ, ".usage.input_tokens_details.cached_tokens")                     \
+	X(TOKENS_READ, ".response.usage.input_tokens_details.cached_tokens")            \
+	X(TOKENS_READ, ".usageMetadata.cachedContentTokenCount")                        \
+	X(TOKENS_READ, ".usage.cache_read_input_tokens")                                \
+	X(TOKENS_READ, ".message.usage.cache_read_input_tokens")                        \
+	X(TOKENS_WRITE, ".usage.cache_creation_input_tokens")                           \
+	X(TOKENS_WRITE, ".message.usage.cache_creation_input_tokens")                   \
+	X(TOKENS_THOUGHT, ".usage.completion_tokens_details.reasoning_tokens")          \
+	X(TOKENS_THOUGHT, ".usage.output_tokens_details.reasoning_tokens")              \
+	X(TOKENS_THOUGHT, ".response.usage.output_tokens_details.reasoning_tokens")     \
 	X(TOKENS_THOUGHT, ".usageMetadata.thoughtsTokenCount")
 
-#define BODY_FIELDS(X)                                                                                           \
-	X(METHOD)                                                                                                \
-	X(ID) X(RESULT) X(ERROR) X(ERROR_CODE) X(NAME) X(URI) X(VERSION) X(CLIENT) X(CLIENT_VERSION) X(SERVER)   \
-	    X(SERVER_VERSION) X(TRACEPARENT) X(IS_ERROR) X(TASK_PARAM) X(MCP_TASK) X(MESSAGE) X(MESSAGE_TASK)    \
-		X(MESSAGE_CONTEXT) X(TASK) X(TASK_ID) X(CONTEXT) X(STATE) X(CARD_NAME) X(CARD_VERSION) X(MODEL)  \
-		    X(STREAM) X(RESPONSE_ID) X(FINISH) X(TOKENS_IN) X(TOKENS_OUT) X(TOKENS_READ) X(TOKENS_WRITE) \
-			X(TOKENS_THOUGHT)
+#define BODY_FIELDS(X)                                                                                                 \
+	X(METHOD)                                                                                                      \
+	X(ID)                                                                                                          \
+	X(RESULT)                                                                                                      \
+	X(ERROR) X(ERROR_CODE) X(NAME) X(URI) X(VERSION) X(CLIENT) X(CLIENT_VERSION) X(SERVER) X(SERVER_VERSION)       \
+	    X(TRACEPARENT) X(IS_ERROR) X(TASK_PARAM) X(MCP_TASK) X(MESSAGE) X(MESSAGE_TASK) X(MESSAGE_CONTEXT) X(TASK) \
+		X(TASK_ID) X(CONTEXT) X(STATE) X(CARD_NAME) X(CARD_VERSION) X(MODEL) X(STREAM) X(RESPONSE_ID)          \
+		    X(FINISH) X(TOKENS_IN) X(TOKENS_OUT) X(TOKENS_READ) X(TOKENS_WRITE) X(TOKENS_THOUGHT)
 
 enum body_field {
 #define X(name) BODY_##name,

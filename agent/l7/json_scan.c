@@ -30,6 +30,12 @@ static bool in_array(const struct json_scan *s)
 	return s->depth && s->arrays >> (s->depth - 1) & 1;
 }
 
+/* Of the container in hand nothing is wanted: its keys need not be known. */
+static bool is_dull(const struct json_scan *s)
+{
+	return s->depth && s->dull >> (s->depth - 1) & 1;
+}
+
 /* Depth of a message's own container: the batch's array is not part of it. */
 static bool at_top(const struct json_scan *s)
 {
@@ -50,17 +56,41 @@ static void path_append(struct json_scan *s, const char *text, size_t len)
 	s->path_len += len;
 }
 
+/* '.' and '[' of a key are not those of a path; with a NUL it is none that is wanted. */
+static void path_append_key(struct json_scan *s)
+{
+	path_append(s, ".", 1);
+	for (size_t i = 0; i < s->value_len && s->path_len != UINT16_MAX; i++) {
+		char c = s->value[i];
+
+		if (c == '.' || c == '[' || c == '\\')
+			path_append(s, "\\", 1);
+		path_append(s, &c, 1);
+	}
+	if (memchr(s->value, '\0', s->value_len))
+		s->path_len = UINT16_MAX;
+}
+
 static int32_t find_path(const struct json_scan *s)
 {
-	if (s->path_len == UINT16_MAX)
-		return -1;
 	for (size_t i = 0; i < s->sink->n_paths; i++) {
-		const char *p = s->sink->paths[i];
+		const struct json_path *p = &s->sink->paths[i];
 
-		if (!strncmp(p, s->path, s->path_len) && !p[s->path_len])
+		if (p->len == s->path_len && !memcmp(p->text, s->path, p->len))
 			return (int32_t)i;
 	}
 	return -1;
+}
+
+static bool leads_on(const struct json_scan *s)
+{
+	for (size_t i = 0; i < s->sink->n_paths; i++) {
+		const struct json_path *p = &s->sink->paths[i];
+
+		if (p->len > s->path_len && !memcmp(p->text, s->path, s->path_len))
+			return true;
+	}
+	return false;
 }
 
 /* ---- values */
@@ -74,9 +104,15 @@ static void hand_over(struct json_scan *s, enum json_type type)
 	s->wanted = -1;
 }
 
+/* Of the string in hand. */
+static bool is_kept(const struct json_scan *s)
+{
+	return s->is_key ? !is_dull(s) : s->wanted >= 0;
+}
+
 static void put(struct json_scan *s, char c)
 {
-	if ((s->wanted >= 0 || s->is_key) && s->value_len < JSON_VALUE_MAX)
+	if (is_kept(s) && s->value_len < JSON_VALUE_MAX)
 		s->value[s->value_len++] = c;
 }
 
@@ -160,7 +196,12 @@ static void begin_value(struct json_scan *s)
 		}
 	}
 	s->value_len = 0;
-	s->wanted = find_path(s);
+	s->wanted = is_dull(s) ? -1 : find_path(s);
+}
+
+static void set_bit(uint64_t *bits, uint32_t n, bool on)
+{
+	*bits = (*bits & ~(1ull << n)) | (uint64_t)on << n;
 }
 
 static void open_container(struct json_scan *s, bool array)
@@ -177,7 +218,8 @@ static void open_container(struct json_scan *s, bool array)
 		return;
 	}
 	s->key_len[s->depth] = s->path_len;
-	s->arrays = (s->arrays & ~(1ull << s->depth)) | (uint64_t)array << s->depth;
+	set_bit(&s->arrays, s->depth, array);
+	set_bit(&s->dull, s->depth, is_dull(s) || !leads_on(s));
 	s->depth++;
 	s->state = array ? FIRST_VALUE : FIRST_KEY;
 }
@@ -198,26 +240,46 @@ static void close_container(struct json_scan *s, bool array)
 	ended_value(s);
 }
 
+static const char *digits(const char *s)
+{
+	const char *begin = s;
+
+	while (*s >= '0' && *s <= '9')
+		s++;
+	return s > begin ? s : "?"; /* which no number goes on with */
+}
+
+static bool is_number(const char *s)
+{
+	s += *s == '-';
+	s = *s == '0' ? s + 1 : digits(s);
+	if (*s == '.')
+		s = digits(s + 1);
+	if (*s == 'e' || *s == 'E') {
+		s++;
+		s = digits(s + (*s == '+' || *s == '-'));
+	}
+	return !*s;
+}
+
 static void end_word(struct json_scan *s)
 {
 	static const struct {
 		const char *word;
 		enum json_type type;
 	} words[] = { { "true", JSON_TYPE_TRUE }, { "false", JSON_TYPE_FALSE }, { "null", JSON_TYPE_NULL } };
+	enum json_type type = JSON_TYPE_NUMBER;
 
 	s->value[s->value_len] = '\0';
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-		if (streq(s->value, words[i].word)) {
-			hand_over(s, words[i].type);
-			ended_value(s);
-			return;
-		}
-	if (s->value[0] == '-' || (s->value[0] >= '0' && s->value[0] <= '9')) {
-		hand_over(s, JSON_TYPE_NUMBER);
-		ended_value(s);
-	} else {
+		if (streq(s->value, words[i].word))
+			type = words[i].type;
+	if (type == JSON_TYPE_NUMBER && !is_number(s->value)) {
 		json_scan_break(s);
+		return;
 	}
+	hand_over(s, type);
+	ended_value(s);
 }
 
 static void end_string(struct json_scan *s)
@@ -230,8 +292,7 @@ static void end_string(struct json_scan *s)
 	}
 	s->is_key = false;
 	s->path_len = s->key_len[s->depth - 1];
-	path_append(s, ".", 1);
-	path_append(s, s->value, s->value_len);
+	path_append_key(s);
 	s->state = COLON;
 }
 
@@ -388,7 +449,7 @@ static size_t pass_over(const struct json_scan *s, const char *data, size_t len)
 {
 	size_t i = 0;
 
-	if (s->state == STRING && s->wanted < 0 && !s->is_key)
+	if (s->state == STRING && !is_kept(s))
 		while (i < len && data[i] != '"' && data[i] != '\\')
 			i++;
 	return i;
@@ -401,7 +462,9 @@ void json_scan_feed(struct json_scan *s, const char *data, size_t len)
 
 		if (s->state == WORD) {
 			if (is_word(c)) {
-				if (s->value_len < JSON_VALUE_MAX)
+				if (s->value_len == JSON_VALUE_MAX)
+					json_scan_break(s); /* no number is so long */
+				else
 					s->value[s->value_len++] = c;
 				continue;
 			}

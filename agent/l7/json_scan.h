@@ -23,9 +23,18 @@ enum json_type {
 	JSON_TYPE_CONTAINER
 };
 
+/* As ".params.name", ".choices[].finish_reason"; '.', '[' and '\\' of a key have a '\\' before them. */
+struct json_path {
+	const char *text;
+	size_t len;
+};
+#define JSON_PATH(text)                 \
+	{                               \
+		text, sizeof(text) - 1, \
+	}
+
 struct json_sink {
-	/* Paths as ".params.name", ".choices[].finish_reason". */
-	const char *const *paths;
+	const struct json_path *paths;
 	size_t n_paths;
 	/* s: decoded, NUL-terminated, cut to JSON_VALUE_MAX; "" for containers, which come when they begin. */
 	void (*value)(void *userdata, size_t path, enum json_type type, const char *s, size_t len);
@@ -37,6 +46,7 @@ struct json_scan {
 	const struct json_sink *sink;
 	void *userdata;
 	uint64_t arrays; /* bit per depth: 1 = array */
+	uint64_t dull;   /* bit per depth: 1 = nothing in there is wanted */
 	uint32_t depth, deeper;
 	uint16_t key_len[JSON_DEPTH_MAX]; /* of the path up to that depth; UINT16_MAX: it is too long */
 	char path[JSON_PATH_MAX];

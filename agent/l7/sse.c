@@ -3,18 +3,12 @@
 
 enum { FIELD, SPACE, DATA, IGNORE };
 
-static void end_line(struct sse *s)
+static bool is_data(const struct sse *s)
 {
-	bool empty = s->state == FIELD && !s->field_len;
+	static const char mark[] = "\xef\xbb\xbf";
+	size_t skip = !s->begun && s->field_len >= 3 && !memcmp(s->field, mark, 3) ? 3 : 0;
 
-	if (empty && s->has_data) {
-		s->event(s->userdata);
-		s->has_data = s->had_line = false;
-	}
-	if (s->state == SPACE || s->state == DATA) /* "data:" alone is an empty line of data */
-		s->had_line = true;
-	s->state = FIELD;
-	s->field_len = 0;
+	return s->field_len == skip + 4 && !memcmp(s->field + skip, "data", 4);
 }
 
 static void begin_data(struct sse *s)
@@ -24,10 +18,27 @@ static void begin_data(struct sse *s)
 	s->has_data = true;
 }
 
+static void end_line(struct sse *s)
+{
+	bool empty = s->state == FIELD && !s->field_len, bare = s->state == FIELD && is_data(s);
+
+	if (empty && s->has_data) {
+		s->event(s->userdata);
+		s->has_data = s->had_line = false;
+	}
+	if (bare)
+		begin_data(s);
+	if (bare || s->state == SPACE || s->state == DATA) /* "data:" or "data" alone is an empty line of data */
+		s->had_line = true;
+	s->state = FIELD;
+	s->field_len = 0;
+	s->begun = true;
+}
+
 static void on_field(struct sse *s, char c)
 {
 	if (c == ':') {
-		bool data = s->field_len == 4 && !memcmp(s->field, "data", 4);
+		bool data = is_data(s);
 
 		s->state = data ? SPACE : IGNORE;
 		if (data)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Server-sent events (WHATWG HTML, "event stream interpretation"): bytes in any pieces → the data of each event in
- * pieces. Lines end with LF, CRLF or CR; several data lines are joined by a newline; comments and other fields are
- * passed over.
+ * pieces. Lines end with LF, CRLF or CR; several data lines are joined by a newline; comments, other fields and a byte
+ * order mark are passed over.
  */
 #ifndef WEIR_L7_SSE_H
 #define WEIR_L7_SSE_H
@@ -16,7 +16,7 @@ struct sse {
 	char field[8]; /* beginning of a line */
 	uint8_t field_len;
 	uint8_t state;
-	bool has_data, had_line, after_cr;
+	bool begun, has_data, had_line, after_cr; /* begun: the first line is over */
 };
 
 void sse_feed(struct sse *s, const char *data, size_t len);
