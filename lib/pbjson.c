@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lib/pbjson.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
 #include <time.h>
 
 #include "lib/proto/google.pb-c.h"
 
-static void write_value(FILE *f, const ProtobufCFieldDescriptor *d, const void *p);
+static void write_message(FILE *f, const ProtobufCMessage *msg, bool otlp);
 
 void pbjson_write_str(FILE *f, const char *s)
 {
@@ -47,6 +48,14 @@ static void write_bytes(FILE *f, const ProtobufCBinaryData *b)
 		fputc(i + 1 < b->len ? digits[v >> 6 & 63] : '=', f);
 		fputc(i + 2 < b->len ? digits[v & 63] : '=', f);
 	}
+	fputc('"', f);
+}
+
+static void write_hex(FILE *f, const ProtobufCBinaryData *b)
+{
+	fputc('"', f);
+	for (size_t i = 0; i < b->len; i++)
+		fprintf(f, "%02x", b->data[i]);
 	fputc('"', f);
 }
 
@@ -187,7 +196,7 @@ static void write_enum(FILE *f, const ProtobufCEnumDescriptor *d, int value)
 		fprintf(f, "%d", value);
 }
 
-static void write_value(FILE *f, const ProtobufCFieldDescriptor *d, const void *p)
+static void write_value(FILE *f, const ProtobufCFieldDescriptor *d, const void *p, bool otlp)
 {
 	switch (d->type) {
 	case PROTOBUF_C_TYPE_INT32:
@@ -218,16 +227,22 @@ static void write_value(FILE *f, const ProtobufCFieldDescriptor *d, const void *
 		fputs(*(const protobuf_c_boolean *)p ? "true" : "false", f);
 		break;
 	case PROTOBUF_C_TYPE_ENUM:
-		write_enum(f, d->descriptor, *(const int *)p);
+		if (otlp)
+			fprintf(f, "%d", *(const int *)p);
+		else
+			write_enum(f, d->descriptor, *(const int *)p);
 		break;
 	case PROTOBUF_C_TYPE_STRING:
 		pbjson_write_str(f, *(char *const *)p);
 		break;
 	case PROTOBUF_C_TYPE_BYTES:
-		write_bytes(f, p);
+		if (otlp)
+			write_hex(f, p);
+		else
+			write_bytes(f, p);
 		break;
 	case PROTOBUF_C_TYPE_MESSAGE:
-		pbjson_write(f, *(ProtobufCMessage *const *)p);
+		write_message(f, *(ProtobufCMessage *const *)p, otlp);
 		break;
 	}
 }
@@ -266,17 +281,28 @@ static bool is_present(const ProtobufCMessage *msg, const ProtobufCFieldDescript
 	return memcmp(p, zero, size_of(d->type)) != 0;
 }
 
-static void write_repeated(FILE *f, const ProtobufCFieldDescriptor *d, const char *array, size_t n)
+static void write_repeated(FILE *f, const ProtobufCFieldDescriptor *d, const char *array, size_t n, bool otlp)
 {
 	fputc('[', f);
 	for (size_t i = 0; i < n; i++) {
 		fputs(i ? "," : "", f);
-		write_value(f, d, array + i * size_of(d->type));
+		write_value(f, d, array + i * size_of(d->type), otlp);
 	}
 	fputc(']', f);
 }
 
-void pbjson_write(FILE *f, const ProtobufCMessage *msg)
+static void write_name(FILE *f, const char *name, bool camel)
+{
+	fputc('"', f);
+	for (const char *c = name; *c; c++)
+		if (camel && *c == '_' && c[1])
+			fputc(toupper((unsigned char)*++c), f);
+		else
+			fputc(*c, f);
+	fputs("\":", f);
+}
+
+static void write_message(FILE *f, const ProtobufCMessage *msg, bool otlp)
 {
 	const char *sep = "";
 
@@ -291,12 +317,23 @@ void pbjson_write(FILE *f, const ProtobufCMessage *msg)
 
 		if (repeated ? !n : !is_present(msg, d, p))
 			continue;
-		fprintf(f, "%s\"%s\":", sep, d->name);
+		fputs(sep, f);
 		sep = ",";
+		write_name(f, d->name, otlp);
 		if (repeated)
-			write_repeated(f, d, *(char *const *)p, n);
+			write_repeated(f, d, *(char *const *)p, n, otlp);
 		else
-			write_value(f, d, p);
+			write_value(f, d, p, otlp);
 	}
 	fputc('}', f);
+}
+
+void pbjson_write(FILE *f, const ProtobufCMessage *msg)
+{
+	write_message(f, msg, false);
+}
+
+void pbjson_write_otlp(FILE *f, const ProtobufCMessage *msg)
+{
+	write_message(f, msg, true);
 }

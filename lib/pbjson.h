@@ -12,6 +12,8 @@
 #include "lib/err.h"
 
 void pbjson_write(FILE *f, const ProtobufCMessage *msg);
+/* As OTLP wants it: names in lowerCamelCase, enums as numbers, bytes (ids) in hex. */
+void pbjson_write_otlp(FILE *f, const ProtobufCMessage *msg);
 /* A JSON string with its quotes. */
 void pbjson_write_str(FILE *f, const char *s);
 

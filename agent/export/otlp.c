@@ -9,6 +9,7 @@
 #include "agent/export/otlp_build.h"
 #include "lib/log.h"
 #include "lib/pb.h"
+#include "lib/pbjson.h"
 
 #define PERIOD_US 1000000 /* a batch waits at most so long */
 #define BATCH_MAX 512     /* spans or records */
@@ -21,10 +22,18 @@
 
 static const struct curl_functions *curl; /* from the first otlp_new() on */
 
+static const struct {
+	const char *name; /* in the log and the path */
+	const char *rejected;
+	const ProtobufCMessageDescriptor *request;
+} signals[OTLP_SIGNALS] = {
+	[OTLP_TRACES] = { "traces", "rejectedSpans", &otlp__traces_request__descriptor },
+	[OTLP_LOGS] = { "logs", "rejectedLogRecords", &otlp__logs_request__descriptor },
+};
+
 /* One signal: a position in the store, and one request at a time. */
 struct stream {
 	struct otlp *otlp;
-	const char *name; /* for the log and the path */
 	enum otlp_signal signal;
 	bool on;
 	char *url;
@@ -40,6 +49,7 @@ struct stream {
 	size_t answer_len;
 	uint64_t sent, dropped, retries;
 	char problem[256];
+	char curl_error[CURL_ERROR_SIZE];
 };
 
 struct otlp {
@@ -48,7 +58,7 @@ struct otlp {
 	const struct flow_node *node;
 	char *ca, *cert, *key;
 	long timeout_sec;
-	bool gzip;
+	bool gzip, json;
 	struct curl_slist *headers;
 	CURLM *multi;
 	sd_event_source *multi_timer;
@@ -72,7 +82,7 @@ static void arm(sd_event_source *timer, uint64_t usec)
 static void set_problem(struct stream *s, const char *text)
 {
 	if (!streq(s->problem, text)) /* once for each */
-		log_warn("OTLP %s to %s: %s", s->name, s->url, text);
+		log_warn("OTLP %s to %s: %s", signals[s->signal].name, s->url, text);
 	snprintf(s->problem, sizeof(s->problem), "%s", text);
 }
 
@@ -134,21 +144,32 @@ static int compress_body(struct stream *s)
 	return 0;
 }
 
-/* The next batch as bytes in s->body; its count, 0: there is nothing to send, -ENOMEM: what it had is dropped. */
-static int make_body(struct stream *s)
+static int encode(struct stream *s, const ProtobufCMessage *req)
 {
-	ProtobufCMessage *req = s->signal == OTLP_TRACES ? pb_new(&otlp__traces_request__descriptor)
-							 : pb_new(&otlp__logs_request__descriptor);
-	int n = req ? gather(s, req) : -ENOMEM;
+	FILE *f;
 
-	if (n > 0) {
+	if (!s->otlp->json) {
 		s->body_len = protobuf_c_message_get_packed_size(req);
 		s->body = malloc(s->body_len);
 		if (s->body)
 			protobuf_c_message_pack(req, s->body);
-		if (!s->body || (s->otlp->gzip && compress_body(s) < 0))
-			n = -ENOMEM;
+		return s->body ? 0 : -ENOMEM;
 	}
+	f = open_memstream((char **)&s->body, &s->body_len);
+	if (!f)
+		return -ENOMEM;
+	pbjson_write_otlp(f, req);
+	return fclose(f) == 0 ? 0 : -ENOMEM;
+}
+
+/* The next batch as bytes in s->body; its count, 0: there is nothing to send, -ENOMEM: what it had is dropped. */
+static int make_body(struct stream *s)
+{
+	ProtobufCMessage *req = pb_new(signals[s->signal].request);
+	int n = req ? gather(s, req) : -ENOMEM;
+
+	if (n > 0 && (encode(s, req) < 0 || (s->otlp->gzip && compress_body(s) < 0)))
+		n = -ENOMEM;
 	if (req)
 		protobuf_c_message_free_unpacked(req, NULL);
 	return n;
@@ -168,6 +189,7 @@ static void submit(struct stream *s)
 	curl->easy_setopt(s->easy, CURLOPT_POSTFIELDS, s->body);
 	curl->easy_setopt(s->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)s->body_len);
 	s->answer_len = 0;
+	s->curl_error[0] = '\0';
 	s->busy = curl->multi_add_handle(s->otlp->multi, s->easy) == CURLM_OK;
 	if (!s->busy)
 		arm(s->timer, BACKOFF_MAX_US);
@@ -228,32 +250,62 @@ static void retry(struct stream *s)
 	arm(s->timer, wait);
 }
 
+struct partial {
+	uint64_t rejected;
+	char message[120];
+};
+
+static void read_answer(const struct stream *s, struct partial *ret)
+{
+	Otlp__ExportResponse *r = otlp__export_response__unpack(NULL, s->answer_len, s->answer);
+
+	if (r && r->partial_success) {
+		ret->rejected = (uint64_t)MAX(r->partial_success->rejected, 0);
+		snprintf(ret->message, sizeof(ret->message), "%s", r->partial_success->error_message);
+	}
+	if (r)
+		otlp__export_response__free_unpacked(r, NULL);
+}
+
+static void read_json_answer(const struct stream *s, struct partial *ret)
+{
+	json_t *root = json_loadb((const char *)s->answer, s->answer_len, 0, NULL);
+	const json_t *p = json_object_get(root, "partialSuccess");
+	const json_t *n = json_object_get(p, signals[s->signal].rejected);
+	const char *message = json_string_value(json_object_get(p, "errorMessage"));
+	long long rejected = json_is_string(n) ? atoll(json_string_value(n)) : json_integer_value(n);
+
+	ret->rejected = (uint64_t)MAX(rejected, 0);
+	snprintf(ret->message, sizeof(ret->message), "%s", message ?: "");
+	json_decref(root);
+}
+
 /* The collector may have taken a part only; it says so in a good answer. */
 static void accepted(struct stream *s)
 {
-	Otlp__ExportResponse *answer = otlp__export_response__unpack(NULL, s->answer_len, s->answer);
-	uint64_t rejected = 0;
-	char text[200];
+	struct partial p = { 0 };
+	char text[256];
 
-	if (answer && answer->partial_success && answer->partial_success->rejected > 0) {
-		rejected = MIN((uint64_t)answer->partial_success->rejected, s->count);
-		snprintf(text, sizeof(text), "the collector rejected some: %.120s",
-			 answer->partial_success->error_message);
+	if (s->otlp->json)
+		read_json_answer(s, &p);
+	else
+		read_answer(s, &p);
+	if (p.rejected) {
+		snprintf(text, sizeof(text), "the collector rejected some: %s", p.message);
 		set_problem(s, text);
 	} else {
 		s->problem[0] = '\0';
 	}
-	if (answer)
-		otlp__export_response__free_unpacked(answer, NULL);
-	s->dropped += rejected;
-	s->sent += s->count - rejected;
+	p.rejected = MIN(p.rejected, s->count);
+	s->dropped += p.rejected;
+	s->sent += s->count - p.rejected;
 	drop_body(s);
 	next_batch(s);
 }
 
 static void finished(struct stream *s, CURLcode result)
 {
-	char text[200];
+	char text[256];
 	long status = 0;
 
 	s->busy = false;
@@ -265,7 +317,7 @@ static void finished(struct stream *s, CURLcode result)
 	if (result == CURLE_OK)
 		snprintf(text, sizeof(text), "HTTP status %ld", status);
 	else
-		snprintf(text, sizeof(text), "%s", curl->easy_strerror(result));
+		snprintf(text, sizeof(text), "%s", *s->curl_error ? s->curl_error : curl->easy_strerror(result));
 	set_problem(s, text);
 	if (result != CURLE_OK || status == 429 || status == 502 || status == 503 || status == 504)
 		retry(s);
@@ -388,8 +440,8 @@ static int read_headers(struct otlp *o, const json_t *headers, struct err *reter
 		if (add_header(o, line) < 0)
 			return err_oom(reterr);
 	}
-	if (add_header(o, "Content-Type: application/x-protobuf") < 0 || add_header(o, "Expect:") < 0 ||
-	    (o->gzip && add_header(o, "Content-Encoding: gzip") < 0))
+	if (add_header(o, o->json ? "Content-Type: application/json" : "Content-Type: application/x-protobuf") < 0 ||
+	    add_header(o, "Expect:") < 0 || (o->gzip && add_header(o, "Content-Encoding: gzip") < 0))
 		return err_oom(reterr);
 	return 0;
 }
@@ -397,27 +449,31 @@ static int read_headers(struct otlp *o, const json_t *headers, struct err *reter
 static int read_config(struct otlp *o, const json_t *config, struct err *reterr)
 {
 	int gzip = 1, timeout = 10, traces = 1, logs = 1;
-	const char *endpoint = NULL, *ca = NULL, *cert = NULL, *key = NULL;
+	const char *endpoint = NULL, *encoding = "protobuf", *ca = NULL, *cert = NULL, *key = NULL;
 	json_t *headers = NULL;
 	json_error_t je;
 	size_t len;
 
-	if (json_unpack_ex((json_t *)config, &je, JSON_STRICT, "{s:s, s?o, s?b, s?i, s?s, s?s, s?s, s?b, s?b}",
-			   "endpoint", &endpoint, "headers", &headers, "gzip", &gzip, "timeoutSec", &timeout, "caFile",
-			   &ca, "certFile", &cert, "keyFile", &key, "traces", &traces, "logs", &logs) < 0)
+	if (json_unpack_ex((json_t *)config, &je, JSON_STRICT, "{s:s, s?s, s?o, s?b, s?i, s?s, s?s, s?s, s?b, s?b}",
+			   "endpoint", &endpoint, "encoding", &encoding, "headers", &headers, "gzip", &gzip,
+			   "timeoutSec", &timeout, "caFile", &ca, "certFile", &cert, "keyFile", &key, "traces", &traces,
+			   "logs", &logs) < 0)
 		return err_set(reterr, -EINVAL, "%s", je.text);
 	if (!str_prefix(endpoint, "http://") && !str_prefix(endpoint, "https://"))
 		return err_set(reterr, -EINVAL, "endpoint: \"%s\" is no http:// or https:// address", endpoint);
+	if (!streq(encoding, "protobuf") && !streq(encoding, "json"))
+		return err_set(reterr, -EINVAL, "encoding: \"%s\" is neither protobuf nor json", encoding);
 	if (timeout < 1 || timeout > 300)
 		return err_set(reterr, -EINVAL, "timeoutSec: 1 to 300");
 	o->gzip = gzip;
+	o->json = streq(encoding, "json");
 	o->timeout_sec = timeout;
 	o->stream[OTLP_TRACES].on = traces;
 	o->stream[OTLP_LOGS].on = logs;
 	for (len = strlen(endpoint); len && endpoint[len - 1] == '/'; len--)
 		;
 	for (size_t i = 0; i < OTLP_SIGNALS; i++)
-		if (asprintf(&o->stream[i].url, "%.*s/v1/%s", (int)len, endpoint, o->stream[i].name) < 0)
+		if (asprintf(&o->stream[i].url, "%.*s/v1/%s", (int)len, endpoint, signals[i].name) < 0)
 			return err_oom(reterr);
 	if (copy(&o->ca, ca) < 0 || copy(&o->cert, cert) < 0 || copy(&o->key, key) < 0)
 		return err_oom(reterr);
@@ -441,6 +497,7 @@ static int start_stream(struct stream *s, struct err *reterr)
 	curl->easy_setopt(s->easy, CURLOPT_WRITEFUNCTION, on_answer);
 	curl->easy_setopt(s->easy, CURLOPT_WRITEDATA, s);
 	curl->easy_setopt(s->easy, CURLOPT_PRIVATE, s);
+	curl->easy_setopt(s->easy, CURLOPT_ERRORBUFFER, s->curl_error);
 	if (o->ca)
 		curl->easy_setopt(s->easy, CURLOPT_CAINFO, o->ca);
 	if (o->cert)
@@ -457,7 +514,6 @@ int otlp_new(sd_event *event, const json_t *config, struct flow_store *store, co
 	     struct otlp **ret_otlp, struct err *reterr)
 {
 	_cleanup_(otlp_freep) struct otlp *o = calloc(1, sizeof(*o));
-	static const char *const names[OTLP_SIGNALS] = { "traces", "logs" };
 	int r;
 
 	if (!o)
@@ -470,7 +526,6 @@ int otlp_new(sd_event *event, const json_t *config, struct flow_store *store, co
 	o->node = node;
 	for (size_t i = 0; i < OTLP_SIGNALS; i++) {
 		o->stream[i].otlp = o;
-		o->stream[i].name = names[i];
 		o->stream[i].signal = i;
 	}
 	r = read_config(o, config, reterr);

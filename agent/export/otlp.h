@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * OTLP over HTTP, binary protobuf: a span for each exchange on layer 7, a log record for each verdict that was no, or
- * was audited. Like any reader the exporter has a position of its own in the flow store and one batch in hand: a
- * collector that hangs costs that batch's memory, and what the store overwrites meanwhile is counted.
+ * OTLP over HTTP, in binary protobuf or JSON: a span for each exchange on layer 7, a log record for each verdict that
+ * was no, or was audited. Like any reader the exporter has a position of its own in the flow store and one batch in
+ * hand: a collector that hangs costs that batch's memory, and what the store overwrites meanwhile is counted.
  */
 #ifndef WEIR_EXPORT_OTLP_H
 #define WEIR_EXPORT_OTLP_H
@@ -17,8 +17,8 @@ struct otlp;
 
 /*
  * config: the value of "otlp",
- *	{"endpoint":"http://collector:4318", "headers":{"x-team":"net"}, "gzip":true, "timeoutSec":10,
- *	 "caFile":…, "certFile":…, "keyFile":…, "traces":true, "logs":true}
+ *	{"endpoint":"http://collector:4318", "encoding":"protobuf", "headers":{"x-team":"net"}, "gzip":true,
+ *	 "timeoutSec":10, "caFile":…, "certFile":…, "keyFile":…, "traces":true, "logs":true}
  * of which only endpoint is needed; /v1/traces and /v1/logs are added to it. -EINVAL: reterr names what is wrong.
  */
 int otlp_new(sd_event *event, const json_t *config, struct flow_store *store, const struct flow_node *node,
