@@ -17,7 +17,7 @@ PKGS_BUILD = gcc musl-tools clang llvm make git pkg-config libc6-dev linux-libc-
 	libjansson-dev libyaml-dev libnghttp2-dev libprotobuf-c-dev libssl-dev \
 	protobuf-c-compiler libsystemd-dev uthash-dev libcap-ng-dev libnftables-dev libcurl4-openssl-dev \
 	$(if $(shell apt-cache show libllhttp-dev 2>/dev/null),libllhttp-dev,node-llhttp)
-PKGS_TEST := check iproute2 iputils-ping nftables procps jq curl socat netcat-openbsd python3 python3-hpack containernetworking-plugins \
+PKGS_TEST := check prometheus iproute2 iputils-ping nftables procps jq curl socat netcat-openbsd python3 python3-hpack containernetworking-plugins \
 	libclang-rt-14-dev xz-utils nghttp2-client nghttp2-server $(if $(shell command -v npm),,npm)
 PKGS_CHECK := clang-tidy cppcheck shellcheck check
 PKGS_BENCH := wrk nginx-light iptables ethtool
