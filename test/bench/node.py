@@ -12,7 +12,7 @@ ID = f"wb{os.getpid()}"
 TMP = pathlib.Path(tempfile.mkdtemp(prefix="weir-bench."))
 PROCS = []
 NODES = []
-NGINX = """daemon off; master_process {master}; worker_processes {workers}; pid {tmp}/nginx.{n}.pid; error_log /dev/null crit;
+NGINX = """user root; daemon off; master_process {master}; worker_processes {workers}; pid {tmp}/nginx.{n}.pid; error_log /dev/null crit;
 events {{ worker_connections 32768; }} worker_rlimit_nofile 65536;
 http {{ access_log off; keepalive_requests 100000000; keepalive_timeout 600; tcp_nodelay on; sendfile on;
 client_body_temp_path {tmp}/b{n}; proxy_temp_path {tmp}/p{n}; fastcgi_temp_path {tmp}/f{n}; uwsgi_temp_path {tmp}/u{n};
