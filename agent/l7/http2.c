@@ -514,7 +514,7 @@ static const char *begin_payload(struct h2 *c, int dir)
 	}
 	s->part = BLOCK;
 	if (!s->left)
-		take_block(c, dir, NULL, 0);
+		take_block(c, dir, s->small, 0);
 	if (!c->over && !s->left)
 		set_rest(s);
 	return NULL;

@@ -103,17 +103,18 @@ int http_builder_seal(struct http_builder *b, struct http_head *ret_head)
 {
 	const struct http_header *host;
 	size_t at = 0;
-	int r = end_header(b);
+	int r = b->sealed ? 0 : end_header(b);
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < b->headers.n; i++) {
+	for (size_t i = 0; i < b->headers.n && !b->sealed; i++) {
 		struct http_header *h = &b->headers.v[i];
 		size_t len = h->name_len + 1 + h->value_len + 1;
 
 		seal_header(h, b->text.v + at);
 		at += len;
 	}
+	b->sealed = true; /* values have lost their blanks: lengths no longer say where the next one is */
 	ret_head->headers = b->headers.n ? b->headers.v + b->n_pseudo : NULL;
 	ret_head->n_headers = b->headers.n - b->n_pseudo;
 	ret_head->method = http_builder_pseudo(b, ":method") ?: "";

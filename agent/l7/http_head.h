@@ -13,6 +13,7 @@ struct http_builder {
 	VEC(char) text;
 	VEC(struct http_header) headers; /* lengths only, until http_builder_seal() */
 	bool in_value;
+	bool sealed; /* it can be read, and not be added to */
 	size_t n_pseudo;
 };
 
