@@ -5,7 +5,8 @@
  *	 lib/k8s/read.c lib/k8s/selector.c lib/k8s/store.c lib/k8s/text.c lib/k8s/valid.c lib/k8s/yaml.c
  *	 lib/k8s/yaml_scalar.c lib/policy/class.c lib/policy/compile.c lib/policy/entries.c lib/policy/hosts.c
  *	 lib/policy/identity.c lib/policy/labelset.c lib/policy/lookup.c lib/policy/pods.c lib/policy/policies.c
- *	 lib/policy/policy.c lib/policy/result.c lib/policy/rule.c lib/policy/ruleset.c lib/policy/select.c lib/arena.c
+ *	 lib/policy/policy.c lib/policy/publish.c lib/policy/result.c lib/policy/rule.c lib/policy/ruleset.c
+ *	 lib/policy/select.c lib/arena.c
  *	 lib/addr.c lib/err.c
  */
 #include <netinet/in.h>
