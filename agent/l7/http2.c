@@ -322,9 +322,10 @@ static void take_head(struct h2 *c, int dir)
 
 static int add_header(struct side *s, const nghttp2_nv *nv)
 {
-	int r = http_builder_name(&s->head, nv->name, nv->namelen);
+	bool named = nghttp2_check_header_name(nv->name, nv->namelen);
+	int r = http_builder_name(&s->head, nv->name, named ? nv->namelen : 0);
 
-	if (!nghttp2_check_header_name(nv->name, nv->namelen))
+	if (!named)
 		s->malformed = "invalid header name";
 	else if (!nghttp2_check_header_value(nv->value, nv->valuelen))
 		s->malformed = "invalid header value";
