@@ -14,13 +14,37 @@
 #define L7_UNASKED 1024  /* bytes of a turn */
 #define L7_RECORDS_MAX 6 /* of one packet: 64 KiB and a rest */
 
+#define H2_PREFACE 24
+#define H2_FRAME_HEAD 9
+#define H2_STEPS_MAX 16384      /* of one packet: more frames than it can hold, and more */
+#define H2_HOLES_MAX 16         /* of one packet */
+#define H2_WHOLE_MAX (64 << 10) /* no frame with headers is larger: none that the agent reads */
+enum { H2_DATA = 0, H2_HEADERS = 1 };
+
 /* Where a packet's payload is, and what of it is copied. */
+#define L7_CLOSING (WEIR_L7F_FIN | WEIR_L7F_RST)
 struct l7_part {
 	__u32 off, seq, end; /* end: sequence number behind the packet's payload */
 	__u32 len;           /* to copy, from off and seq on */
 	__u32 ack;           /* with WEIR_L7F_ACK */
 	__u8 flags;          /* enum weir_l7_flags */
+	__u8 side;
+	bool whole;     /* HTTP/2: too many holes */
+	__u32 pos;      /* how far frames are read */
+	__u32 from, to; /* to copy after the part: there is a hole between them */
 };
+
+/* What the stack has no room for. */
+struct l7_scratch {
+	struct l7_part part;
+	struct weir_l7_turn turn;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct l7_scratch);
+} weir_l7_scratch SEC(".maps");
 
 static __always_inline bool seq_before(__u32 a, __u32 b)
 {
@@ -101,48 +125,72 @@ static __always_inline __u8 l7_of_pod(__u8 l7, __u32 slot, __u32 gen)
 
 /* ---- how much of it */
 
-/* The talk has turned: this side may be copied for another budget. NULL: no room for an entry. */
-static __always_inline struct weir_l7_turn *l7_turn(const struct packet *p, __u32 side, __u32 seq, bool first)
+static __always_inline void l7_renew(struct weir_l7_turn *t, __u32 side, __u32 seq)
 {
-	struct weir_l7_turn *t = first ? NULL : bpf_map_lookup_elem(&weir_l7_turn, &p->key), new = { .talking = side };
+	t->talking = side;
+	t->until[side & 1] = seq + cfg_l7_budget;
+}
 
-	if (t) {
-		if (t->talking != side) {
-			t->talking = side;
-			t->until[side & 1] = seq + cfg_l7_budget;
-		}
+/* What the first packet of a connection tells of both sides: whichever comes first, the other would say the same. */
+static __always_inline void l7_turn_init(struct weir_l7_turn *t, const struct l7_part *part, __u32 side, __u8 l7)
+{
+	__u32 seq[2] = { side ? part->ack : part->seq, side ? part->seq : part->ack };
+	__u32 client = part->flags & WEIR_L7F_REPLY ? !side : side;
+	bool known = l7 == WEIR_L7_HTTP2 && part->flags & WEIR_L7F_FIRST && part->flags & WEIR_L7F_ACK;
+
+	t->start = seq[0];
+	t->until[0] = seq[0] + cfg_l7_budget;
+	t->until[1] = seq[1] + cfg_l7_budget;
+	t->frame[0] = seq[0] + (client ? 0 : H2_PREFACE);
+	t->frame[1] = seq[1] + (client ? H2_PREFACE : 0);
+	t->kind[0] = t->kind[1] = known ? WEIR_L7_FRAME_WHOLE : WEIR_L7_FRAME_LOST;
+	t->talking = side;
+}
+
+/* NULL: no room for one. */
+static __always_inline struct weir_l7_turn *l7_turn(const struct packet *p, struct l7_scratch *s, __u8 l7, bool first)
+{
+	struct weir_l7_turn *t = bpf_map_lookup_elem(&weir_l7_turn, &p->key);
+	const struct l7_part *part = &s->part;
+
+	if (t && (!first || t->start == (part->side ? part->ack : part->seq)))
 		return t;
-	}
-	new.until[0] = side ? 0 : seq + cfg_l7_budget;
-	new.until[1] = side ? seq + cfg_l7_budget : 0;
-	if (bpf_map_update_elem(&weir_l7_turn, &p->key, &new, BPF_ANY))
-		return NULL;
+	__builtin_memset(&s->turn, 0, sizeof(s->turn));
+	l7_turn_init(&s->turn, part, part->side, l7);
+	/* Both sides may begin at once, each on its CPU. */
+	bpf_map_update_elem(&weir_l7_turn, &p->key, &s->turn, t ? BPF_ANY : BPF_NOEXIST);
 	return bpf_map_lookup_elem(&weir_l7_turn, &p->key);
 }
 
-/* Cuts the part down to the turn's budget and to what the agent wants. The first bytes of a turn are copied unasked: most
+/* Cuts from..to down to the budget and to what the agent wants. The first bytes of a budget are copied unasked: most
  * messages are no longer. */
-static __always_inline void l7_cut(const struct packet *p, struct l7_part *part, __u32 limit)
+static __always_inline void l7_cut(const struct packet *p, const struct weir_l7_turn *t, __u32 side, bool frames,
+				   __u32 *from, __u32 *to)
 {
-	__u32 side = p->side & 1, from = part->seq, to = part->end;
 	const struct weir_l7_want *want = NULL;
+	__u32 limit = t->until[side & 1];
 
-	if (seq_before(limit - cfg_l7_budget + L7_UNASKED, to))
+	if (seq_before(limit - cfg_l7_budget + L7_UNASKED, *to))
 		want = bpf_map_lookup_elem(&weir_l7_want, &p->key);
 	if (want) {
-		__u32 skip = side ? want->skip[1] : want->skip[0], upto = side ? want->want[1] : want->want[0];
+		__u32 skip = want->skip[side & 1], upto = want->want[side & 1];
 
-		if (side ? want->has_skip[1] : want->has_skip[0]) {
-			if (seq_before(from, skip))
-				from = seq_before(to, skip) ? to : skip;
-			if (seq_before(limit, skip + cfg_l7_budget))
+		if (want->has_skip[side & 1]) {
+			if (seq_before(*from, skip))
+				*from = seq_before(*to, skip) ? *to : skip;
+			if (!frames && seq_before(limit, skip + cfg_l7_budget))
 				limit = skip + cfg_l7_budget;
 		}
-		if ((side ? want->has_want[1] : want->has_want[0]) && seq_before(limit, upto))
+		if (want->has_want[side & 1] && seq_before(limit, upto))
 			limit = upto;
 	}
-	if (seq_before(limit, to))
-		to = seq_before(limit, from) ? from : limit;
+	if (seq_before(limit, *to))
+		*to = seq_before(limit, *from) ? *from : limit;
+}
+
+/* The part is from..to of its packet. */
+static __always_inline void l7_aim(struct l7_part *part, __u32 from, __u32 to)
+{
 	part->off += from - part->seq;
 	part->seq = from;
 	part->len = to - from;
@@ -196,15 +244,10 @@ static __always_inline void l7_head(struct weir_l7_excerpt *x, const struct pack
 		bpf_ringbuf_submit(x, l7_wakeup(n));                                               \
 	} while (0)
 
-/* Global functions, this and l7_capture: the verifier looks at each once, not again for each way that leads there. */
-__noinline int l7_emit(struct __sk_buff *skb, const struct packet *p, const struct weir_ct *ct,
-		       const struct l7_part *part)
+static __always_inline void l7_emit(struct __sk_buff *skb, const struct packet *p, const struct weir_ct *ct,
+				    const struct l7_part *part)
 {
-	__u64 n;
-
-	if (!p || !ct || !part)
-		return 0;
-	n = stat_add(WEIR_STAT_L7, 1);
+	__u64 n = stat_add(WEIR_STAT_L7, 1);
 
 	if (part->len <= L7_ROOM(WEIR_L7_SMALL))
 		L7_PUT(WEIR_L7_SMALL);
@@ -213,29 +256,208 @@ __noinline int l7_emit(struct __sk_buff *skb, const struct packet *p, const stru
 	else
 		L7_PUT(WEIR_L7_LARGE);
 	stat_add(WEIR_STAT_L7_BYTES, part->len);
-	return 0;
+	return;
 lost:
 	stat_add(WEIR_STAT_L7_LOST, 1);
-	return 0;
 }
 
-/* As many records as it takes. Beyond what the loop can do the rest is a hole like others. */
-static __always_inline void l7_copy(struct __sk_buff *skb, const struct packet *p, const struct weir_ct *ct,
-				    struct l7_part *part)
+/*
+ * One record, of nothing if it must be, and as many as it takes. Beyond what the loop can do the rest is a hole like
+ * others. Global functions, this and others here: the verifier looks at each once, not again for each way that leads
+ * there.
+ */
+__noinline int l7_copy(struct __sk_buff *skb, const struct packet *p, const struct weir_ct *ct, struct l7_part *part)
 {
-	__u32 left = part->len, closing = part->flags & (WEIR_L7F_FIN | WEIR_L7F_RST);
+	__u32 left, closing;
 
-	for (int i = 0; i < L7_RECORDS_MAX && left; i++) {
+	if (!p || !ct || !part)
+		return 0;
+	left = part->len;
+	closing = part->flags & L7_CLOSING;
+	for (int i = 0; i < L7_RECORDS_MAX; i++) {
 		part->len = left < L7_ROOM(WEIR_L7_LARGE) ? left : L7_ROOM(WEIR_L7_LARGE);
-		part->flags &= ~(WEIR_L7F_FIN | WEIR_L7F_RST);
+		part->flags &= ~L7_CLOSING;
 		left -= part->len;
 		if (!left)
 			part->flags |= closing;
 		l7_emit(skb, p, ct, part);
+		if (!left)
+			break;
 		part->off += part->len;
 		part->seq += part->len;
 		part->flags &= ~WEIR_L7F_FIRST;
 	}
+	return 0;
+}
+
+/* ---- frames of HTTP/2 */
+
+struct h2_walk {
+	struct __sk_buff *skb;
+	const struct packet *p;
+	struct l7_part *part; /* to be copied once it is known that what follows it is not */
+	struct weir_l7_turn *turn;
+};
+
+/* True: the part is complete. */
+static __always_inline bool h2_take(struct h2_walk *w, __u32 from, __u32 to)
+{
+	struct l7_part *part = w->part;
+
+	if (from == to)
+		return false;
+	if (!part->len) {
+		l7_aim(part, from, to);
+		return false;
+	}
+	if (part->seq + part->len == from) {
+		part->len += to - from;
+		return false;
+	}
+	w->part->from = from;
+	w->part->to = to;
+	return true;
+}
+
+static __always_inline __u32 seq_min(__u32 a, __u32 b)
+{
+	return seq_before(a, b) ? a : b;
+}
+
+/* Of what follows up to stop, as much as the budget allows. */
+static __always_inline bool h2_take_body(struct h2_walk *w, __u32 stop)
+{
+	__u32 from = w->part->pos, to = stop;
+
+	w->part->pos = stop;
+	if (!w->part->whole)
+		l7_cut(w->p, w->turn, w->part->side, true, &from, &to);
+	return h2_take(w, from, to);
+}
+
+/* What the packet holds of the frame at hand: the rest of its head, or of its payload. */
+static __always_inline bool h2_payload(struct h2_walk *w)
+{
+	struct weir_l7_turn *t = w->turn;
+	__u32 side = w->part->side & 1, from = w->part->pos, stop = seq_min(t->frame[side], w->part->end);
+
+	if (t->kind[side] == WEIR_L7_FRAME_BODY) {
+		if (!seq_before(from, t->body[side]))
+			return h2_take_body(w, stop);
+		stop = seq_min(t->body[side], stop);
+	}
+	w->part->pos = stop;
+	return h2_take(w, from, stop);
+}
+
+/* Length and type of the frame whose head begins or goes on here. False: the packet ends within. */
+static __always_inline bool h2_head(struct h2_walk *w)
+{
+	struct weir_l7_turn *t = w->turn;
+	__u32 side = w->part->side & 1, off = w->part->off + (w->part->pos - w->part->seq), have = t->have[side];
+	__u32 head = have ? t->head[side] : 0, left = w->part->end - w->part->pos;
+	__u8 b[4];
+
+	if (!have && left >= sizeof(b)) {
+		if (bpf_skb_load_bytes(w->skb, off, b, sizeof(b)))
+			return false;
+		t->head[side] = word(b);
+		return true;
+	}
+	for (__u32 i = 0; i < sizeof(b) && i < left && have < sizeof(b); i++, have++) {
+		if (bpf_skb_load_bytes(w->skb, off + i, b, 1))
+			return false;
+		head |= (__u32)b[0] << (24 - 8 * (have & 3));
+	}
+	t->head[side] = head;
+	t->have[side] = have & 3;
+	return have == sizeof(b);
+}
+
+static __always_inline void h2_begin_frame(struct h2_walk *w)
+{
+	struct weir_l7_turn *t = w->turn;
+	__u32 side = w->part->side & 1, len = t->head[side] >> 8, begin = t->frame[side];
+	__u8 type = t->head[side];
+
+	if (type == H2_HEADERS || (type == H2_DATA && t->talking != side))
+		l7_renew(t, side, begin);
+	t->kind[side] = type == H2_DATA || len > H2_WHOLE_MAX ? WEIR_L7_FRAME_BODY : WEIR_L7_FRAME_WHOLE;
+	t->body[side] = begin + H2_FRAME_HEAD;
+	t->frame[side] = begin + H2_FRAME_HEAD + len;
+	t->have[side] = 0;
+}
+
+/* A packet is missing before this one, or its frames were never known. The agent may know. */
+static __always_inline bool h2_find_frame(const struct h2_walk *w)
+{
+	const struct weir_l7_want *want = bpf_map_lookup_elem(&weir_l7_want, &w->p->key);
+	struct weir_l7_turn *t = w->turn;
+	__u32 side = w->part->side & 1;
+
+	if (!want || !want->has_frame[side] || seq_before(want->frame[side], w->part->pos) ||
+	    seq_before(w->part->end, want->frame[side]))
+		return false;
+	t->frame[side] = want->frame[side];
+	t->kind[side] = WEIR_L7_FRAME_WHOLE;
+	t->have[side] = 0;
+	return true;
+}
+
+static long h2_step(__u32 i, void *ctx)
+{
+	struct h2_walk *w = ctx;
+	struct weir_l7_turn *t = w->turn;
+	__u32 side = w->part->side & 1, ahead, from;
+
+	if (w->part->pos == w->part->end)
+		return 1;
+	if (t->kind[side] != WEIR_L7_FRAME_LOST && seq_before(w->part->pos, t->frame[side]))
+		return h2_payload(w);
+	ahead = w->part->pos - t->frame[side];
+	if (!ahead)
+		t->have[side] = 0;
+	if (t->kind[side] == WEIR_L7_FRAME_LOST || ahead != t->have[side]) {
+		if (h2_find_frame(w))
+			return 0;
+		w->part->flags |= WEIR_L7F_LOST;
+		return h2_take_body(w, w->part->end);
+	}
+	if (h2_head(w)) {
+		h2_begin_frame(w);
+		return 0;
+	}
+	from = w->part->pos;
+	w->part->pos = w->part->end;
+	return h2_take(w, from, w->part->end);
+}
+
+/* Copies all but what DATA holds beyond the budget, and keeps in mind where the next frame begins. */
+__noinline int h2_walk(struct __sk_buff *skb, const struct packet *p, const struct weir_ct *ct, struct l7_part *part,
+		       struct weir_l7_turn *turn)
+{
+	struct h2_walk w = { .skb = skb, .p = p, .part = part, .turn = turn };
+	__u8 closing;
+
+	if (!p || !ct || !part || !turn)
+		return 0;
+	closing = part->flags & L7_CLOSING;
+	part->flags &= ~L7_CLOSING;
+	part->pos = part->seq;
+	for (int i = 0; i < H2_HOLES_MAX; i++) {
+		part->whole = i == H2_HOLES_MAX - 1;
+		bpf_loop(H2_STEPS_MAX, h2_step, &w, 0);
+		if (part->from == part->to)
+			break;
+		l7_copy(skb, p, ct, part);
+		part->flags &= ~WEIR_L7F_FIRST;
+		l7_aim(part, part->from, part->to);
+		part->from = part->to = 0;
+	}
+	part->flags |= closing;
+	if (part->len || closing)
+		l7_copy(skb, p, ct, part);
+	return 0;
 }
 
 /* ---- a packet */
@@ -269,7 +491,7 @@ static __always_inline bool locate_tcp(struct __sk_buff *skb, const struct packe
 		part->flags |= WEIR_L7F_FIN;
 	if (p->tcp_flags & TCP_RST)
 		part->flags |= WEIR_L7F_RST;
-	return part->end != part->seq || part->flags & (WEIR_L7F_FIN | WEIR_L7F_RST);
+	return part->end != part->seq || part->flags & L7_CLOSING;
 }
 
 static __always_inline bool locate_udp(struct __sk_buff *skb, const struct packet *p, struct l7_part *part)
@@ -308,29 +530,48 @@ static __always_inline bool l7_begin(struct __sk_buff *skb, struct weir_ct *ct, 
 	return l7 != WEIR_L7_IGNORED;
 }
 
-static __always_inline bool l7_tcp(struct __sk_buff *skb, const struct packet *p, struct weir_ct *ct,
-				   struct l7_part *part)
+/* Of TLS only the client's greeting is of interest. */
+static __always_inline bool l7_hello_over(const struct weir_l7_turn *turn, const struct l7_part *part)
 {
-	const struct weir_l7_turn *turn;
-	__u32 side = p->side & 1;
-	bool first;
-
-	if (!locate_tcp(skb, p, part))
-		return false;
-	first = (ct->l7 & WEIR_L7_MASK) == WEIR_L7_UNDECIDED;
-	if (first && !l7_begin(skb, ct, part))
-		return false;
-	if (first) /* what an earlier connection between these ports left */
-		bpf_map_delete_elem(&weir_l7_want, &p->key);
-	turn = part->end == part->seq && !first ? NULL : l7_turn(p, side, part->seq, first);
-	if (turn)
-		l7_cut(p, part, side ? turn->until[1] : turn->until[0]);
-	if ((ct->l7 & WEIR_L7_MASK) != WEIR_L7_TLS)
+	if (part->flags & WEIR_L7F_REPLY)
 		return true;
-	/* Of TLS only the client's greeting is of interest. */
-	if (part->flags & WEIR_L7F_REPLY ||
-	    (turn &&
-	     seq_before((side ? turn->until[1] : turn->until[0]) - cfg_l7_budget + WEIR_L7_HELLO_MAX, part->seq)))
+	return turn && seq_before(turn->until[part->side & 1] - cfg_l7_budget + WEIR_L7_HELLO_MAX, part->seq);
+}
+
+/* True: the part is to be copied. */
+static __always_inline bool l7_tcp(struct __sk_buff *skb, const struct packet *p, struct weir_ct *ct,
+				   struct l7_scratch *s)
+{
+	bool first = (ct->l7 & WEIR_L7_MASK) == WEIR_L7_UNDECIDED;
+	struct weir_l7_turn *turn = NULL;
+	struct l7_part *part = &s->part;
+	__u32 from, to;
+	__u8 l7;
+
+	if (!locate_tcp(skb, p, part) || (first && !l7_begin(skb, ct, part)))
+		return false;
+	if (first)
+		bpf_map_delete_elem(&weir_l7_want, &p->key); /* what an earlier connection between these ports left */
+	l7 = ct->l7 & WEIR_L7_MASK;
+	from = part->seq;
+	to = part->end;
+	if (from != to)
+		turn = l7_turn(p, s, l7, first);
+	if (turn && turn->talking == WEIR_L7_NOBODY) {
+		ct->l7 = WEIR_L7_IGNORED;
+		return false;
+	}
+	if (turn && l7 == WEIR_L7_HTTP2) {
+		h2_walk(skb, p, ct, part, turn);
+		return false;
+	}
+	if (turn) {
+		if (turn->talking != part->side)
+			l7_renew(turn, part->side, from);
+		l7_cut(p, turn, part->side, false, &from, &to);
+		l7_aim(part, from, to);
+	}
+	if (l7 == WEIR_L7_TLS && l7_hello_over(turn, part))
 		ct->l7 = WEIR_L7_IGNORED;
 	return ct->l7 != WEIR_L7_IGNORED;
 }
@@ -338,26 +579,28 @@ static __always_inline bool l7_tcp(struct __sk_buff *skb, const struct packet *p
 /* A packet that passes, of a connection that is not WEIR_L7_IGNORED. */
 __noinline int l7_capture(struct __sk_buff *skb, const struct packet *p, struct weir_ct *ct)
 {
-	struct l7_part part = {};
+	struct l7_scratch *s = bpf_map_lookup_elem(&weir_l7_scratch, &(__u32){ 0 });
+	struct l7_part *part;
 
-	if (!p || !ct || p->kind & (PKT_FRAG_FIRST | PKT_FRAG_LATER))
+	if (!s || !p || !ct || p->kind & (PKT_FRAG_FIRST | PKT_FRAG_LATER))
 		return 0;
+	part = &s->part;
+	__builtin_memset(part, 0, sizeof(*part));
+	part->side = p->side & 1;
 	if ((ct->state & WEIR_CT_INITIATOR) != p->side)
-		part.flags |= WEIR_L7F_REPLY;
+		part->flags |= WEIR_L7F_REPLY;
 	if (ct->l7 & WEIR_L7_HEADERS)
-		part.flags |= WEIR_L7F_HEADERS;
+		part->flags |= WEIR_L7F_HEADERS;
 	if (p->proto == IPPROTO_TCP) {
-		if (!l7_tcp(skb, p, ct, &part))
+		if (!l7_tcp(skb, p, ct, s))
 			return 0;
 	} else {
-		if (!locate_udp(skb, p, &part))
+		if (!locate_udp(skb, p, part))
 			return 0;
-		part.len = part.end;
+		part->len = part->end;
 	}
-	if (part.len)
-		l7_copy(skb, p, ct, &part);
-	else if (part.flags & (WEIR_L7F_FIN | WEIR_L7F_RST))
-		l7_emit(skb, p, ct, &part);
+	if (part->len || part->flags & L7_CLOSING)
+		l7_copy(skb, p, ct, part);
 	return 0;
 }
 

@@ -60,6 +60,7 @@ struct side {
 	const char *malformed; /* of the header block: the stream's error, not the connection's */
 	uint8_t type, flags;
 	bool in_block, block_ends_stream, skipped;
+	bool interested; /* in the payload of DATA that came last */
 	uint8_t small[FRAME_HEAD];
 };
 
@@ -485,6 +486,8 @@ static void end_data(struct h2 *c, int dir)
 	struct side *s = &c->side[dir];
 	struct stream *st = find(c, s->id);
 
+	if (s->flags & NGHTTP2_FLAG_END_STREAM)
+		s->interested = false;
 	if (st && (s->flags & NGHTTP2_FLAG_END_STREAM) && !st->done[dir])
 		end_stream(c, st, dir);
 	set_rest(s);
@@ -684,6 +687,7 @@ static size_t take_data(struct h2 *c, int dir, const uint8_t *data, size_t len)
 
 	if (st && !http_app_body(st->x, dir, data, n, c->ns))
 		st->unwanted[dir] = true;
+	s->interested = st && !st->unwanted[dir];
 	s->left -= n;
 	if (!s->left)
 		end_data(c, dir);
@@ -734,8 +738,8 @@ static size_t take(struct h2 *c, int dir, const uint8_t *data, size_t len)
 	return n;
 }
 
-/* Framing must not be cut off by the kernel's budget, whatever the bodies are worth; what DATA still holds may be left
- * out. */
+/* The kernel's budget is for DATA alone, as long as the kernel can follow the frames: a long body that is of interest
+ * needs more, one that is of none may be left out. */
 static void ask(struct h2 *c, int dir)
 {
 	struct side *s = &c->side[dir];
@@ -748,6 +752,8 @@ static void ask(struct h2 *c, int dir)
 		s->skipped = true;
 		return;
 	}
+	if (!s->interested && !c->host->frames_lost[dir])
+		return;
 	if (s->since_want < WANT_AFTER || s->wanted_on >= WANT_STEP / 2)
 		return;
 	s->wanted_on = WANT_STEP;
@@ -874,6 +880,30 @@ static bool h2_pending(const void *p)
 	return c->streams;
 }
 
+static bool h2_frame(const void *p, int dir, uint64_t *ret_left)
+{
+	const struct h2 *c = p;
+	const struct side *s = &c->side[dir];
+
+	switch (s->part) {
+	case HEAD: /* once it has begun, it is behind */
+		*ret_left = 0;
+		return !s->n_small;
+	case PREFACE:
+	case SMALL:
+		*ret_left = s->type == NGHTTP2_SETTINGS ? s->rest - s->n_small : s->want_small - s->n_small + s->rest;
+		return true;
+	case BLOCK:
+	case DATA:
+		*ret_left = (uint64_t)s->left + s->rest;
+		return true;
+	case REST:
+		break;
+	}
+	*ret_left = s->rest;
+	return true;
+}
+
 static void h2_tick(void *p, uint64_t ns)
 {
 	struct h2 *c = p;
@@ -908,6 +938,7 @@ const struct l7_proto l7_http2 = {
 	.data = h2_data,
 	.gap = h2_gap,
 	.end = h2_end,
+	.frame = h2_frame,
 	.pending = h2_pending,
 	.tick = h2_tick,
 	.memory = h2_memory,

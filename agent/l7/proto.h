@@ -19,8 +19,9 @@ struct l7_settings {
 struct l7_host {
 	struct l7_ends ends;
 	const struct l7_settings *settings;
-	bool midstream;    /* the connection's beginning was not seen */
-	bool headers_only; /* of this connection: settings or the pod's annotation */
+	bool midstream;      /* the connection's beginning was not seen */
+	bool headers_only;   /* of this connection: settings or the pod's annotation */
+	bool frames_lost[2]; /* WEIR_L7F_LOST */
 	void *userdata;
 	/* A finished record; ownership goes with it. */
 	void (*emit)(struct l7_host *h, struct l7_record *r);
@@ -49,6 +50,9 @@ struct l7_proto {
 	/* This direction is over. reset: by RST or because the connection was given up. Both directions end before
 	 * free(). */
 	void (*end)(void *p, int dir, bool reset, uint64_t ns);
+	/* HTTP/2: how many bytes of this direction are left before the next frame. False: not known. NULL: there are
+	 * none. */
+	bool (*frame)(const void *p, int dir, uint64_t *ret_left);
 	/* A message waits for its end or its answer: being idle is no reason to drop the connection. NULL: never. */
 	bool (*pending)(const void *p);
 	/* Every second or so: requests older than a minute without an answer may be given up. May be NULL. */

@@ -11,12 +11,13 @@
 
 #define SECOND_NS 1000000000ull
 #define IDLE_NS (300 * SECOND_NS)
-#define IDLE_SHORT_NS (15 * SECOND_NS) /* where a few packets are all: DNS datagrams, the ClientHello */
-#define CONN_SHARE 8                   /* no connection may have more than the share of one in so many */
-#define OPEN UINT64_MAX                /* half.want: everything */
-#define AHEAD (1u << 30)               /* wishes reach so far at most: sequence numbers wrap */
-#define SKIP_LEAST 4096                /* fewer bytes are copied sooner than a wish is written */
-#define OTHER_BACK (16 << 20)          /* no retransmission is so old: these are the numbers of another connection */
+#define IDLE_SHORT_NS \
+	(15 * SECOND_NS)      /* where few packets come, or none: DNS datagrams, the ClientHello, what is ignored */
+#define CONN_SHARE 8          /* no connection may have more than the share of one in so many */
+#define OPEN UINT64_MAX       /* half.want: everything */
+#define AHEAD (1u << 30)      /* wishes reach so far at most: sequence numbers wrap */
+#define SKIP_LEAST 4096       /* fewer bytes are copied sooner than a wish is written */
+#define OTHER_BACK (16 << 20) /* no retransmission is so old: these are the numbers of another connection */
 #define OTHER_FIRST (1 << 20)
 
 /* One direction. */
@@ -184,18 +185,41 @@ static uint64_t left_to_skip(const struct stream *s, bool told)
 	return told || left > SKIP_LEAST ? left : 0;
 }
 
+static void set_key(const struct conn *c, struct weir_ct_key *ret_key)
+{
+	*ret_key = c->key;
+	memset(ret_key->pad, 0, sizeof(ret_key->pad));
+}
+
 static void wish(struct conn *c, const struct weir_l7_want *want)
 {
 	const struct track_params *p = &c->track->params;
-	struct weir_ct_key key = c->key;
+	struct weir_ct_key key;
 
-	memset(key.pad, 0, sizeof(key.pad));
+	set_key(c, &key);
 	p->wish(p->userdata, &key, want);
 }
 
 static bool wishes(const struct weir_l7_want *w)
 {
-	return w->has_skip[0] || w->has_skip[1] || w->has_want[0] || w->has_want[1];
+	return w->has_skip[0] || w->has_skip[1] || w->has_want[0] || w->has_want[1] || w->has_frame[0] ||
+	       w->has_frame[1];
+}
+
+/* The datapath lost its way. True: what it is to be told has changed. */
+static bool point_out_frame(struct conn *c, int dir)
+{
+	const struct half *half = &c->half[dir];
+	struct weir_l7_want *w = &c->told;
+	int side = c->client_side ^ dir;
+	bool had = w->has_frame[side];
+	uint32_t frame = w->frame[side];
+	uint64_t left = 0;
+
+	w->has_frame[side] = c->host.frames_lost[dir] && !half->ended && c->proto->frame &&
+			     c->proto->frame(c->parser, dir, &left) && left <= AHEAD;
+	w->frame[side] = w->has_frame[side] ? half->stream.next + (uint32_t)left : 0;
+	return had != w->has_frame[side] || frame != w->frame[side];
 }
 
 static void tell_wishes(struct conn *c)
@@ -214,6 +238,7 @@ static void tell_wishes(struct conn *c)
 			       half->ended ? 0 : left_to_skip(s, w->has_skip[side]));
 		changed |= aim(&w->want[side], &w->has_want[side], s->next,
 			       half->ended || half->want <= s->pos ? 0 : half->want - s->pos);
+		changed |= point_out_frame(c, dir);
 	}
 	if (changed)
 		wish(c, wishes(w) ? w : NULL);
@@ -305,6 +330,23 @@ static void measure(struct conn *c)
 	set_memory(c, memory);
 }
 
+/* Nothing of it is read any more, nor need it be copied. Of TLS, and of datagrams, the datapath knows by itself. */
+static void conn_ignore(struct conn *c, uint64_t ns)
+{
+	const struct track_params *p = &c->track->params;
+	struct weir_ct_key key;
+
+	c->ignored = true;
+	if (!c->parser)
+		return;
+	drop_parser(c, ns);
+	measure(c);
+	if (c->l7 == WEIR_L7_TLS || c->key.proto == IPPROTO_UDP)
+		return;
+	set_key(c, &key);
+	p->ignore(p->userdata, &key);
+}
+
 /* After anything has happened to it. */
 static void conn_settle(struct conn *c, uint64_t ns)
 {
@@ -315,11 +357,8 @@ static void conn_settle(struct conn *c, uint64_t ns)
 		return;
 	}
 	measure(c);
-	if (c->ignored || c->memory > c->track->params.memory_max / CONN_SHARE) {
-		c->ignored = true;
-		drop_parser(c, ns);
-		measure(c);
-	}
+	if (c->ignored || c->memory > c->track->params.memory_max / CONN_SHARE)
+		conn_ignore(c, ns);
 	tell_wishes(c);
 }
 
@@ -389,6 +428,7 @@ static void feed_segment(struct conn *c, int dir, const struct weir_l7_excerpt *
 		stream_ack(&other->stream, x->ack, x->ts, &to_other);
 		end_if_over(other, x->ts);
 	}
+	c->host.frames_lost[dir] = x->flags & WEIR_L7F_LOST;
 	if (!half->ended)
 		stream_insert(&half->stream, &p, &to);
 	if (x->flags & WEIR_L7F_RST)
@@ -438,7 +478,7 @@ void track_excerpt(struct track *t, const struct weir_l7_excerpt *x, const uint8
 
 static bool is_idle(const struct conn *c, uint64_t now_ns)
 {
-	bool brief = c->l7 == WEIR_L7_TLS || c->key.proto == IPPROTO_UDP;
+	bool brief = c->ignored || c->l7 == WEIR_L7_TLS || c->key.proto == IPPROTO_UDP;
 
 	if (now_ns < c->used_ns + (brief ? IDLE_SHORT_NS : IDLE_NS))
 		return false;

@@ -21,6 +21,8 @@ struct track_params {
 	void (*emit)(void *userdata, struct l7_record *r);
 	/* What the datapath need not copy of a connection, and what it must. NULL: nothing special any more. */
 	void (*wish)(void *userdata, const struct weir_ct_key *key, const struct weir_l7_want *want);
+	/* It need not copy anything of this one any more. */
+	void (*ignore)(void *userdata, const struct weir_ct_key *key);
 };
 
 struct track_stats {

@@ -337,6 +337,7 @@ enum weir_l7_flags {
 	WEIR_L7F_RST = 1 << 3,
 	WEIR_L7F_HEADERS = 1 << 4, /* WEIR_L7_HEADERS */
 	WEIR_L7F_ACK = 1 << 5,	   /* `ack` is set */
+	WEIR_L7F_LOST = 1 << 6,	   /* HTTP/2: where the next frame begins is not known here, see weir_l7_want.frame */
 };
 
 /*
@@ -363,24 +364,45 @@ struct weir_l7_excerpt {
 #define WEIR_L7_MEDIUM 2048
 #define WEIR_L7_LARGE 16384
 
+/* What of the frame of HTTP/2 at hand is copied. */
+enum weir_l7_frame {
+	WEIR_L7_FRAME_LOST, /* nobody knows where the next one begins */
+	WEIR_L7_FRAME_WHOLE,
+	WEIR_L7_FRAME_BODY, /* DATA, or larger than what carries headers: its head, and as much as the budget allows */
+};
+
 /*
- * LRU hash WEIR_MAP_L7_TURN, key struct weir_ct_key, the programs' own. Each time that the talk turns (payload of one side after
- * payload of the other) the sender may be copied for cfg_l7_budget bytes: enough for most messages, and no endless body.
+ * LRU hash WEIR_MAP_L7_TURN, key struct weir_ct_key, the programs' own but for WEIR_L7_NOBODY. Each time that the talk turns (payload
+ * of one side after payload of the other) the sender may be copied for cfg_l7_budget bytes: enough for most messages, and no endless
+ * body. Of HTTP/2 the programs walk over the frames' heads: the talk turns with HEADERS or DATA, each HEADERS begins a new budget, and
+ * nothing but DATA is ever left out.
  */
 struct weir_l7_turn {
+	__u32 start;	/* of side 0: tells a connection from a later one between the same ports */
 	__u32 until[2]; /* sequence number up to which side i is copied */
-	__u8 talking;	/* side that sent payload last; 0xff: none yet */
+	__u32 frame[2]; /* HTTP/2: sequence number of side i's next frame */
+	__u32 body[2];	/* and of the payload of the one before it */
+	__u32 head[2];	/* bytes of a frame's head that were seen, the first is the highest: */
+	__u8 have[2];	/* so many, less than 4 */
+	__u8 kind[2];	/* enum weir_l7_frame */
+	__u8 talking;	/* side that sent payload last */
 	__u8 pad[3];
 };
+/* In talking, written by the agent: the connection is none that can be read, nothing more of it is copied. */
+#define WEIR_L7_NOBODY 0xff
 
 /*
  * LRU hash WEIR_MAP_L7_WANT, key struct weir_ct_key, written by the agent. Of side i: nothing before skip[i] is copied (bytes that
  * follow are, up to skip[i] + cfg_l7_budget, whether the turn's budget is used up or not); with has_want[i], everything up to want[i] is.
+ * Of HTTP/2 that concerns payload of DATA alone, and skip[i] brings no budget. frame[i]: where a frame begins, for programs that lost
+ * their way.
  */
 struct weir_l7_want {
 	__u32 skip[2];
 	__u32 want[2];
-	__u8 has_skip[2], has_want[2]; /* 0: the field means nothing */
+	__u32 frame[2];
+	__u8 has_skip[2], has_want[2], has_frame[2]; /* 0: the field means nothing */
+	__u8 pad[2];
 };
 
 /* Settings fixed when the programs are loaded: `const volatile` variables in .rodata, see bpf/config.h. */
@@ -403,7 +425,7 @@ WEIR_ASSERT(sizeof(struct weir_ct) == 80, "ct");
 WEIR_ASSERT(sizeof(struct weir_frag_key) == 40, "frag_key");
 WEIR_ASSERT(sizeof(struct weir_event) == 96, "event");
 WEIR_ASSERT(sizeof(struct weir_l7_excerpt) == 72, "l7_excerpt");
-WEIR_ASSERT(sizeof(struct weir_l7_turn) == 12, "l7_turn");
-WEIR_ASSERT(sizeof(struct weir_l7_want) == 20, "l7_want");
+WEIR_ASSERT(sizeof(struct weir_l7_turn) == 44, "l7_turn");
+WEIR_ASSERT(sizeof(struct weir_l7_want) == 32, "l7_want");
 WEIR_ASSERT(WEIR_STAT_DROP + WEIR_DROP_COUNT <= WEIR_STAT_COUNT, "stats");
 #endif

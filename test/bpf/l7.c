@@ -14,6 +14,7 @@ static struct run says(const struct packet *p, int pod, uint8_t flags, uint32_t 
 
 	q.flags = flags;
 	q.seq = seq;
+	q.ack = seq ? 1 : 0;
 	q.payload = data;
 	q.payload_len = len;
 	return from_pod(pod, &q);
@@ -156,6 +157,212 @@ START_TEST(the_agent_s_wishes_count)
 }
 END_TEST
 
+/* ---- frames of HTTP/2 */
+
+#define PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+static struct packet h2_to, h2_back;
+static uint8_t h2_sent[64 << 10]; /* what the server said */
+static bool h2_has[64 << 10]; /* of that, what was copied */
+static uint32_t h2_len;
+
+static void h2_frame(uint8_t type, uint32_t len, char fill)
+{
+	uint8_t *b = h2_sent + h2_len;
+
+	ck_assert_uint_le(h2_len + 9 + len, sizeof(h2_sent));
+	memset(b, 0, 9);
+	b[0] = len >> 16;
+	b[1] = len >> 8;
+	b[2] = len;
+	b[3] = type;
+	b[8] = 1;
+	memset(b + 9, fill, len);
+	h2_len += 9 + len;
+}
+
+static void h2_begin(bool v6)
+{
+	open_connection(&h2_to, &h2_back, v6);
+	h2_len = 0;
+	memset(h2_has, 0, sizeof(h2_has));
+	says(&h2_to, OPEN, ACK, 1, PREFACE, 24);
+	ck_assert_uint_eq(world_excerpts(got, ARRAY_SIZE(got)), 1);
+	ck_assert_uint_eq(got[0].x.len, 24);
+}
+
+static void h2_say(uint32_t from, uint32_t len)
+{
+	says(&h2_back, SERVER, ACK, 1 + from, h2_sent + from, len);
+}
+
+/* What was copied agrees with what was said. Returns flags of all excerpts together. */
+static uint8_t h2_look(void)
+{
+	size_t n = world_excerpts(got, ARRAY_SIZE(got));
+	uint8_t flags = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct weir_l7_excerpt *x = &got[i].x;
+
+		flags |= x->flags;
+		for (uint32_t k = 0; x->flags & WEIR_L7F_REPLY && k < x->len; k++) {
+			ck_assert_uint_eq(got[i].data[k], h2_sent[x->seq - 2 + k]);
+			h2_has[x->seq - 2 + k] = true;
+		}
+		ck_assert_uint_ge(x->total, x->len);
+	}
+	return flags;
+}
+
+static uint32_t h2_count(uint32_t from, uint32_t to)
+{
+	uint32_t n = 0;
+
+	for (; from < to; from++)
+		n += h2_has[from];
+	return n;
+}
+
+/* HEADERS, then a body far beyond the budget in frames of 3000 bytes, then trailers, in packets of `size`. */
+static void long_body(uint32_t size)
+{
+	uint32_t end;
+
+	h2_begin(false);
+	h2_frame(1, 100, 'h');
+	for (int i = 0; i < 10; i++)
+		h2_frame(0, 3000, 'd');
+	h2_frame(1, 50, 't');
+	end = h2_len;
+	for (uint32_t at = 0; at < end; at += size) {
+		h2_say(at, end - at < size ? end - at : size);
+		ck_assert(!(h2_look() & WEIR_L7F_LOST));
+	}
+	ck_assert_uint_eq(h2_count(0, 109), 109);
+	for (int i = 0; i < 10; i++) {
+		uint32_t at = 109 + i * 3009;
+
+		ck_assert_msg(h2_count(at, at + 9) == 9, "size %u, frame %d", size, i);
+		if (at > 4096)
+			ck_assert_uint_eq(h2_count(at + 9, at + 3009), 0);
+	}
+	ck_assert_uint_eq(h2_count(9, 4096), 4096 - 9);
+	ck_assert_uint_eq(h2_count(end - 59, end), 59);
+	world_reset();
+}
+
+START_TEST(frame_heads_are_never_left_out)
+{
+	static const uint32_t sizes[] = { 1400, 1003, 100, 113, 7, 1 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+		long_body(sizes[i]);
+}
+END_TEST
+
+START_TEST(each_headers_has_its_budget)
+{
+	h2_begin(true);
+	for (int i = 0; i < 5; i++) {
+		uint32_t at = h2_len;
+
+		h2_frame(1, 20, 'h');
+		h2_frame(0, 1200, 'd');
+		h2_frame(0, 1200, 'd');
+		h2_frame(0, 1200, 'd');
+		for (; at < h2_len; at += 1213)
+			h2_say(at, h2_len - at < 1213 ? h2_len - at : 1213);
+		h2_look();
+	}
+	ck_assert_uint_eq(h2_count(0, h2_len), h2_len);
+	/* WINDOW_UPDATE of the other side brings none, its DATA does */
+	for (int i = 0; i < 4; i++) {
+		uint32_t at = h2_len;
+
+		h2_frame(0, 1200, 'd');
+		h2_say(at, 1209);
+		says(&h2_to, OPEN, ACK, 25 + i * 13, "\0\0\4\10\0\0\0\0\0\0\0\1\0", 13);
+		h2_look();
+	}
+	ck_assert_uint_lt(h2_count(h2_len - 1200, h2_len), 1200);
+	says(&h2_to, OPEN, ACK, 25 + 4 * 13, "\0\0\1\0\0\0\0\0\1x", 10);
+	h2_frame(0, 1200, 'd');
+	h2_say(h2_len - 1209, 1209);
+	h2_look();
+	ck_assert_uint_eq(h2_count(h2_len - 1209, h2_len), 1209);
+}
+END_TEST
+
+/* Either side's first payload may come before the other's is handled: they must not undo one another. */
+START_TEST(both_sides_may_greet)
+{
+	h2_begin(false);
+	h2_frame(4, 6, 's');
+	h2_say(0, 15);
+	h2_look();
+	ck_assert_uint_eq(h2_count(0, 15), 15);
+	says(&h2_to, OPEN, ACK, 25, "\0\0\0\4\1\0\0\0\0", 9);
+	ck_assert_uint_eq(world_excerpts(got, ARRAY_SIZE(got)), 1);
+	ck_assert_uint_eq(got[0].x.len, 9);
+	ck_assert(!(got[0].x.flags & WEIR_L7F_LOST));
+}
+END_TEST
+
+START_TEST(a_lost_packet_loses_the_frames_until_the_agent_tells)
+{
+	struct weir_l7_want want = {};
+	struct weir_ct_key key;
+	uint32_t at;
+
+	h2_begin(false);
+	h2_frame(1, 100, 'h');
+	h2_frame(0, 500, 'd');
+	h2_frame(0, 500, 'd');
+	h2_say(0, 109);
+	ck_assert(!(h2_look() & WEIR_L7F_LOST));
+	h2_say(609, 518); /* and the one before it comes late */
+	ck_assert(h2_look() & WEIR_L7F_LOST);
+	h2_say(109, 500);
+	h2_look();
+	h2_frame(0, 700, 'd');
+	h2_say(1127, 709);
+	ck_assert(h2_look() & WEIR_L7F_LOST);
+	ck_assert_uint_eq(h2_count(0, h2_len), h2_len);
+	ck_assert_int_eq(bpf_map_get_next_key(world_map(WEIR_MAP_L7_TURN), NULL, &key), 0);
+	at = h2_len;
+	want.has_frame[0] = want.has_frame[1] = 1;
+	want.frame[0] = want.frame[1] = 2 + at;
+	ck_assert_int_eq(bpf_map_update_elem(world_map(WEIR_MAP_L7_WANT), &key, &want, BPF_ANY), 0);
+	h2_frame(0, 700, 'd');
+	h2_say(at, 709);
+	ck_assert(!(h2_look() & WEIR_L7F_LOST));
+	h2_say(1127, 709); /* again */
+	ck_assert(!(h2_look() & WEIR_L7F_LOST));
+	ck_assert_uint_eq(h2_count(0, h2_len), h2_len);
+}
+END_TEST
+
+START_TEST(what_the_agent_ignores_is_not_copied)
+{
+	const struct weir_l7_turn nobody = { .talking = WEIR_L7_NOBODY };
+	struct packet to, back;
+	struct weir_ct_key key;
+	struct weir_ct ct;
+
+	open_connection(&to, &back, false);
+	says(&to, OPEN, ACK, 1, GET, strlen(GET));
+	ck_assert_uint_eq(world_excerpts(got, ARRAY_SIZE(got)), 1);
+	ck_assert_int_eq(bpf_map_get_next_key(world_map(WEIR_MAP_L7_TURN), NULL, &key), 0);
+	ck_assert_int_eq(bpf_map_update_elem(world_map(WEIR_MAP_L7_TURN), &key, &nobody, BPF_ANY), 0);
+	says(&back, SERVER, ACK, 1, "HTTP/1.1 ", 9);
+	says(&to, OPEN, ACK, 1 + strlen(GET), GET, strlen(GET));
+	ck_assert_uint_eq(world_excerpts(got, ARRAY_SIZE(got)), 0);
+	ck_assert(world_connection(&to, &ct));
+	ck_assert_uint_eq(ct.l7, WEIR_L7_IGNORED);
+}
+END_TEST
+
 START_TEST(dns_is_copied_whole)
 {
 	struct packet to = packet_between(OPEN, SERVER, false, IPPROTO_UDP, 5000, 53);
@@ -218,6 +425,11 @@ TCase *tests_l7(void)
 	tcase_add_test(tc, what_is_ignored_stays_so);
 	tcase_add_test(tc, a_turn_has_its_budget);
 	tcase_add_test(tc, the_agent_s_wishes_count);
+	tcase_add_test(tc, frame_heads_are_never_left_out);
+	tcase_add_test(tc, each_headers_has_its_budget);
+	tcase_add_test(tc, both_sides_may_greet);
+	tcase_add_test(tc, a_lost_packet_loses_the_frames_until_the_agent_tells);
+	tcase_add_test(tc, what_the_agent_ignores_is_not_copied);
 	tcase_add_test(tc, dns_is_copied_whole);
 	tcase_add_test(tc, pods_may_opt_out);
 	tcase_add_test(tc, a_full_ring_is_counted);

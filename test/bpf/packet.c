@@ -41,7 +41,7 @@ static void put_l4(struct cursor *c, const struct packet *p)
 		put16(c, p->sport);
 		put16(c, p->dport);
 		put32(c, 1 + p->seq);
-		put32(c, 1);
+		put32(c, 1 + p->ack);
 		put8(c, 5 << 4);
 		put8(c, p->flags);
 		put(c, NULL, 6);

@@ -18,6 +18,7 @@ static struct {
 	size_t memory;
 	uint64_t ns;
 	bool pending, fail;
+	uint64_t frame_left;
 	unsigned ticks;
 } parser;
 
@@ -104,6 +105,12 @@ static size_t fake_memory(_unused_ const void *p)
 	return parser.memory;
 }
 
+static bool fake_frame(_unused_ const void *p, _unused_ int dir, uint64_t *ret_left)
+{
+	*ret_left = parser.frame_left;
+	return parser.frame_left;
+}
+
 static const struct l7_proto fake = {
 	.name = "fake",
 	.new = fake_new,
@@ -111,6 +118,7 @@ static const struct l7_proto fake = {
 	.data = fake_data,
 	.gap = fake_gap,
 	.end = fake_end,
+	.frame = fake_frame,
 	.pending = fake_pending,
 	.tick = fake_tick,
 	.memory = fake_memory,
@@ -119,7 +127,7 @@ static const struct l7_proto fake = {
 /* ---- the world around */
 
 static struct {
-	unsigned records, wishes, unwishes;
+	unsigned records, wishes, unwishes, ignored;
 	struct weir_ct_key key;
 	struct weir_l7_want want;
 } out;
@@ -128,6 +136,11 @@ static void on_emit(_unused_ void *userdata, struct l7_record *r)
 {
 	out.records++;
 	l7_record_unref(r);
+}
+
+static void on_ignore(_unused_ void *userdata, _unused_ const struct weir_ct_key *key)
+{
+	out.ignored++;
 }
 
 static void on_wish(_unused_ void *userdata, const struct weir_ct_key *key, const struct weir_l7_want *want)
@@ -157,7 +170,8 @@ static void setup(size_t memory_max, size_t connections_max)
 					.connections_max = connections_max,
 					.proto = proto_of,
 					.emit = on_emit,
-					.wish = on_wish };
+					.wish = on_wish,
+					.ignore = on_ignore };
 
 	memset(&parser, 0, sizeof(parser));
 	memset(&out, 0, sizeof(out));
@@ -311,8 +325,10 @@ START_TEST(what_is_ignored_costs_no_parser)
 	setup(1 << 20, 10);
 	put(1, 0, 1, "abI", WEIR_L7F_FIRST);
 	ck_log("new 0:abI 0! 1! free ");
+	ck_assert_uint_eq(out.ignored, 1); /* the datapath hears of it */
 	put(1, 0, 4, "more", 0);
 	put(1, 1, 4, "more", 0);
+	ck_assert_uint_eq(out.ignored, 1);
 	track_tick(track, now);
 	ck_log("");
 	ck_assert_uint_eq(parser.ticks, 0);
@@ -326,6 +342,27 @@ START_TEST(what_is_ignored_costs_no_parser)
 	ck_log("");
 	put(1, 0, 3, "", WEIR_L7F_RST);
 	ck_assert_uint_eq(track_stats(track).connections, 0);
+	teardown();
+}
+END_TEST
+
+START_TEST(lost_frames_are_pointed_out)
+{
+	setup(1 << 20, 10);
+	put(1, 0, 1000, "abc", WEIR_L7F_FIRST);
+	put(1, 1, 50, "xyz", 0);
+	ck_assert_uint_eq(out.want.has_frame[0] + out.want.has_frame[1], 0);
+	parser.frame_left = 700;
+	put(1, 0, 1003, "abc", WEIR_L7F_LOST);
+	ck_assert_uint_eq(out.want.has_frame[1], 1); /* the client's side */
+	ck_assert_uint_eq(out.want.frame[1], 1006 + 700);
+	ck_assert_uint_eq(out.want.has_frame[0], 0);
+	ck_assert_uint_eq(out.wishes, 1);
+	put(1, 0, 1006, "abc", 0); /* found */
+	ck_assert_uint_eq(out.unwishes, 1);
+	parser.frame_left = 0; /* the parser does not know either */
+	put(1, 0, 1009, "abc", WEIR_L7F_LOST);
+	ck_assert_uint_eq(out.wishes, 1);
 	teardown();
 }
 END_TEST
@@ -493,6 +530,6 @@ END_TEST
 
 UNIT_MAIN(track, a_connection_has_a_client_and_a_server, it_ends_by_two_fins_or_a_reset,
 	  what_the_other_side_has_is_not_waited_for, ports_are_used_again, what_is_ignored_costs_no_parser,
-	  wishes_reach_the_datapath, datagrams_are_no_stream, idle_ones_go_unless_something_is_pending,
-	  the_least_recently_used_goes_first, memory_is_bounded, what_is_left_is_told_at_the_end,
-	  an_idle_connection_is_small, keys_are_ordered_as_by_the_datapath)
+	  wishes_reach_the_datapath, lost_frames_are_pointed_out, datagrams_are_no_stream,
+	  idle_ones_go_unless_something_is_pending, the_least_recently_used_goes_first, memory_is_bounded,
+	  what_is_left_is_told_at_the_end, an_idle_connection_is_small, keys_are_ordered_as_by_the_datapath)
