@@ -22,20 +22,22 @@
 enum { H2_DATA = 0, H2_HEADERS = 1 };
 
 /* Where a packet's payload is, and what of it is copied. */
-#define L7_CLOSING (WEIR_L7F_FIN | WEIR_L7F_RST)
 struct l7_part {
 	__u32 off, seq, end; /* end: sequence number behind the packet's payload */
 	__u32 len;           /* to copy, from off and seq on */
 	__u32 ack;           /* with WEIR_L7F_ACK */
 	__u8 flags;          /* enum weir_l7_flags */
-	__u8 side;
-	bool whole;     /* HTTP/2: too many holes */
-	__u32 pos;      /* how far frames are read */
-	__u32 from, to; /* to copy after the part: there is a hole between them */
+	__u8 closing;        /* WEIR_L7F_FIN and WEIR_L7F_RST: the last record says them */
+	__u8 side, l7;
+	bool whole;        /* HTTP/2: too many holes */
+	__u32 pos;         /* how far frames are read */
+	__u32 identity[2]; /* of sender and receiver */
+	__u32 from, to;    /* to copy after the part: there is a hole between them */
 };
 
 /* What the stack has no room for. */
 struct l7_scratch {
+	struct weir_ct_key key; /* of the packet: Linux 6.1 takes no argument of a global function as a map's key */
 	struct l7_part part;
 	struct weir_l7_turn turn;
 };
@@ -45,6 +47,13 @@ struct {
 	__type(key, __u32);
 	__type(value, struct l7_scratch);
 } weir_l7_scratch SEC(".maps");
+
+static __always_inline struct l7_scratch *l7_scratch(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&weir_l7_scratch, &zero);
+}
 
 static __always_inline bool seq_before(__u32 a, __u32 b)
 {
@@ -148,9 +157,9 @@ static __always_inline void l7_turn_init(struct weir_l7_turn *t, const struct l7
 }
 
 /* NULL: no room for one. */
-static __always_inline struct weir_l7_turn *l7_turn(const struct packet *p, struct l7_scratch *s, __u8 l7, bool first)
+static __always_inline struct weir_l7_turn *l7_turn(struct l7_scratch *s, __u8 l7, bool first)
 {
-	struct weir_l7_turn *t = bpf_map_lookup_elem(&weir_l7_turn, &p->key);
+	struct weir_l7_turn *t = bpf_map_lookup_elem(&weir_l7_turn, &s->key);
 	const struct l7_part *part = &s->part;
 
 	if (t && (!first || t->start == (part->side ? part->ack : part->seq)))
@@ -158,20 +167,20 @@ static __always_inline struct weir_l7_turn *l7_turn(const struct packet *p, stru
 	__builtin_memset(&s->turn, 0, sizeof(s->turn));
 	l7_turn_init(&s->turn, part, part->side, l7);
 	/* Both sides may begin at once, each on its CPU. */
-	bpf_map_update_elem(&weir_l7_turn, &p->key, &s->turn, t ? BPF_ANY : BPF_NOEXIST);
-	return bpf_map_lookup_elem(&weir_l7_turn, &p->key);
+	bpf_map_update_elem(&weir_l7_turn, &s->key, &s->turn, t ? BPF_ANY : BPF_NOEXIST);
+	return bpf_map_lookup_elem(&weir_l7_turn, &s->key);
 }
 
 /* Cuts from..to down to the budget and to what the agent wants. The first bytes of a budget are copied unasked: most
  * messages are no longer. */
-static __always_inline void l7_cut(const struct packet *p, const struct weir_l7_turn *t, __u32 side, bool frames,
-				   __u32 *from, __u32 *to)
+static __always_inline void l7_cut(const struct l7_scratch *s, const struct weir_l7_turn *t, bool frames, __u32 *from,
+				   __u32 *to)
 {
 	const struct weir_l7_want *want = NULL;
-	__u32 limit = t->until[side & 1];
+	__u32 side = s->part.side, limit = t->until[side & 1];
 
 	if (seq_before(limit - cfg_l7_budget + L7_UNASKED, *to))
-		want = bpf_map_lookup_elem(&weir_l7_want, &p->key);
+		want = bpf_map_lookup_elem(&weir_l7_want, &s->key);
 	if (want) {
 		__u32 skip = want->skip[side & 1], upto = want->want[side & 1];
 
@@ -206,11 +215,8 @@ static __always_inline __u64 l7_wakeup(__u64 n)
 											  : BPF_RB_NO_WAKEUP;
 }
 
-static __always_inline void l7_head(struct weir_l7_excerpt *x, const struct packet *p, const struct weir_ct *ct,
-				    const struct l7_part *part)
+static __always_inline void l7_head(struct weir_l7_excerpt *x, const struct packet *p, const struct l7_part *part)
 {
-	__u32 side = p->side & 1;
-
 	x->ts = bpf_ktime_get_ns();
 	addr_copy(&x->saddr, &p->saddr);
 	addr_copy(&x->daddr, &p->daddr);
@@ -219,10 +225,10 @@ static __always_inline void l7_head(struct weir_l7_excerpt *x, const struct pack
 	x->seq = part->seq;
 	x->len = part->len;
 	x->total = part->end - part->seq;
-	x->identity[0] = side ? ct->identity[1] : ct->identity[0];
-	x->identity[1] = side ? ct->identity[0] : ct->identity[1];
+	x->identity[0] = part->identity[0];
+	x->identity[1] = part->identity[1];
 	x->proto = p->proto;
-	x->l7 = ct->l7 & WEIR_L7_MASK;
+	x->l7 = part->l7;
 	x->flags = part->flags;
 	x->v6 = p->v6;
 	x->ack = part->ack;
@@ -231,21 +237,21 @@ static __always_inline void l7_head(struct weir_l7_excerpt *x, const struct pack
 #define L7_ROOM(size) ((size) - sizeof(struct weir_l7_excerpt))
 
 /* A record of that size; its len bytes, which the verifier wants to see bounded, from the packet. */
-#define L7_PUT(size)                                                                               \
-	do {                                                                                       \
-		struct weir_l7_excerpt *x = bpf_ringbuf_reserve(&weir_l7_ring, size, 0);           \
-		__u32 len = part->len;                                                             \
-                                                                                                   \
-		if (!x)                                                                            \
-			goto lost;                                                                 \
-		l7_head(x, p, ct, part);                                                           \
-		if (len && len <= L7_ROOM(size) && bpf_skb_load_bytes(skb, part->off, x + 1, len)) \
-			x->len = 0;                                                                \
-		bpf_ringbuf_submit(x, l7_wakeup(n));                                               \
+#define L7_PUT(size)                                                                             \
+	do {                                                                                     \
+		struct weir_l7_excerpt *x = bpf_ringbuf_reserve(&weir_l7_ring, size, 0);         \
+		__u64 last = part->len - 1ull;                                                   \
+                                                                                                 \
+		if (!x)                                                                          \
+			goto lost;                                                               \
+		l7_head(x, p, part);                                                             \
+		barrier_var(last); /* one register is checked and used: for Linux 6.1 */         \
+		if (last < L7_ROOM(size) && bpf_skb_load_bytes(skb, part->off, x + 1, last + 1)) \
+			x->len = 0;                                                              \
+		bpf_ringbuf_submit(x, l7_wakeup(n));                                             \
 	} while (0)
 
-static __always_inline void l7_emit(struct __sk_buff *skb, const struct packet *p, const struct weir_ct *ct,
-				    const struct l7_part *part)
+static __always_inline void l7_emit(struct __sk_buff *skb, const struct packet *p, const struct l7_part *part)
 {
 	__u64 n = stat_add(WEIR_STAT_L7, 1);
 
@@ -266,21 +272,19 @@ lost:
  * others. Global functions, this and others here: the verifier looks at each once, not again for each way that leads
  * there.
  */
-__noinline int l7_copy(struct __sk_buff *skb, const struct packet *p, const struct weir_ct *ct, struct l7_part *part)
+__noinline int l7_copy(struct __sk_buff *skb, const struct packet *p, struct l7_part *part, __u8 closing)
 {
-	__u32 left, closing;
+	__u32 left;
 
-	if (!p || !ct || !part)
+	if (!p || !part)
 		return 0;
 	left = part->len;
-	closing = part->flags & L7_CLOSING;
 	for (int i = 0; i < L7_RECORDS_MAX; i++) {
 		part->len = left < L7_ROOM(WEIR_L7_LARGE) ? left : L7_ROOM(WEIR_L7_LARGE);
-		part->flags &= ~L7_CLOSING;
 		left -= part->len;
 		if (!left)
 			part->flags |= closing;
-		l7_emit(skb, p, ct, part);
+		l7_emit(skb, p, part);
 		if (!left)
 			break;
 		part->off += part->len;
@@ -294,15 +298,14 @@ __noinline int l7_copy(struct __sk_buff *skb, const struct packet *p, const stru
 
 struct h2_walk {
 	struct __sk_buff *skb;
-	const struct packet *p;
-	struct l7_part *part; /* to be copied once it is known that what follows it is not */
+	struct l7_scratch *s; /* its part is to be copied once it is known that what follows it is not */
 	struct weir_l7_turn *turn;
 };
 
 /* True: the part is complete. */
 static __always_inline bool h2_take(struct h2_walk *w, __u32 from, __u32 to)
 {
-	struct l7_part *part = w->part;
+	struct l7_part *part = &w->s->part;
 
 	if (from == to)
 		return false;
@@ -314,8 +317,8 @@ static __always_inline bool h2_take(struct h2_walk *w, __u32 from, __u32 to)
 		part->len += to - from;
 		return false;
 	}
-	w->part->from = from;
-	w->part->to = to;
+	w->s->part.from = from;
+	w->s->part.to = to;
 	return true;
 }
 
@@ -327,11 +330,11 @@ static __always_inline __u32 seq_min(__u32 a, __u32 b)
 /* Of what follows up to stop, as much as the budget allows. */
 static __always_inline bool h2_take_body(struct h2_walk *w, __u32 stop)
 {
-	__u32 from = w->part->pos, to = stop;
+	__u32 from = w->s->part.pos, to = stop;
 
-	w->part->pos = stop;
-	if (!w->part->whole)
-		l7_cut(w->p, w->turn, w->part->side, true, &from, &to);
+	w->s->part.pos = stop;
+	if (!w->s->part.whole)
+		l7_cut(w->s, w->turn, true, &from, &to);
 	return h2_take(w, from, to);
 }
 
@@ -339,14 +342,14 @@ static __always_inline bool h2_take_body(struct h2_walk *w, __u32 stop)
 static __always_inline bool h2_payload(struct h2_walk *w)
 {
 	struct weir_l7_turn *t = w->turn;
-	__u32 side = w->part->side & 1, from = w->part->pos, stop = seq_min(t->frame[side], w->part->end);
+	__u32 side = w->s->part.side & 1, from = w->s->part.pos, stop = seq_min(t->frame[side], w->s->part.end);
 
 	if (t->kind[side] == WEIR_L7_FRAME_BODY) {
 		if (!seq_before(from, t->body[side]))
 			return h2_take_body(w, stop);
 		stop = seq_min(t->body[side], stop);
 	}
-	w->part->pos = stop;
+	w->s->part.pos = stop;
 	return h2_take(w, from, stop);
 }
 
@@ -354,8 +357,9 @@ static __always_inline bool h2_payload(struct h2_walk *w)
 static __always_inline bool h2_head(struct h2_walk *w)
 {
 	struct weir_l7_turn *t = w->turn;
-	__u32 side = w->part->side & 1, off = w->part->off + (w->part->pos - w->part->seq), have = t->have[side];
-	__u32 head = have ? t->head[side] : 0, left = w->part->end - w->part->pos;
+	__u32 side = w->s->part.side & 1, off = w->s->part.off + (w->s->part.pos - w->s->part.seq),
+	      have = t->have[side];
+	__u32 head = have ? t->head[side] : 0, left = w->s->part.end - w->s->part.pos;
 	__u8 b[4];
 
 	if (!have && left >= sizeof(b)) {
@@ -377,7 +381,7 @@ static __always_inline bool h2_head(struct h2_walk *w)
 static __always_inline void h2_begin_frame(struct h2_walk *w)
 {
 	struct weir_l7_turn *t = w->turn;
-	__u32 side = w->part->side & 1, len = t->head[side] >> 8, begin = t->frame[side];
+	__u32 side = w->s->part.side & 1, len = t->head[side] >> 8, begin = t->frame[side];
 	__u8 type = t->head[side];
 
 	if (type == H2_HEADERS || (type == H2_DATA && t->talking != side))
@@ -391,12 +395,12 @@ static __always_inline void h2_begin_frame(struct h2_walk *w)
 /* A packet is missing before this one, or its frames were never known. The agent may know. */
 static __always_inline bool h2_find_frame(const struct h2_walk *w)
 {
-	const struct weir_l7_want *want = bpf_map_lookup_elem(&weir_l7_want, &w->p->key);
+	const struct weir_l7_want *want = bpf_map_lookup_elem(&weir_l7_want, &w->s->key);
 	struct weir_l7_turn *t = w->turn;
-	__u32 side = w->part->side & 1;
+	__u32 side = w->s->part.side & 1;
 
-	if (!want || !want->has_frame[side] || seq_before(want->frame[side], w->part->pos) ||
-	    seq_before(w->part->end, want->frame[side]))
+	if (!want || !want->has_frame[side] || seq_before(want->frame[side], w->s->part.pos) ||
+	    seq_before(w->s->part.end, want->frame[side]))
 		return false;
 	t->frame[side] = want->frame[side];
 	t->kind[side] = WEIR_L7_FRAME_WHOLE;
@@ -408,55 +412,52 @@ static long h2_step(__u32 i, void *ctx)
 {
 	struct h2_walk *w = ctx;
 	struct weir_l7_turn *t = w->turn;
-	__u32 side = w->part->side & 1, ahead, from;
+	__u32 side = w->s->part.side & 1, ahead, from;
 
-	if (w->part->pos == w->part->end)
+	if (w->s->part.pos == w->s->part.end)
 		return 1;
-	if (t->kind[side] != WEIR_L7_FRAME_LOST && seq_before(w->part->pos, t->frame[side]))
+	if (t->kind[side] != WEIR_L7_FRAME_LOST && seq_before(w->s->part.pos, t->frame[side]))
 		return h2_payload(w);
-	ahead = w->part->pos - t->frame[side];
+	ahead = w->s->part.pos - t->frame[side];
 	if (!ahead)
 		t->have[side] = 0;
 	if (t->kind[side] == WEIR_L7_FRAME_LOST || ahead != t->have[side]) {
 		if (h2_find_frame(w))
 			return 0;
-		w->part->flags |= WEIR_L7F_LOST;
-		return h2_take_body(w, w->part->end);
+		w->s->part.flags |= WEIR_L7F_LOST;
+		return h2_take_body(w, w->s->part.end);
 	}
 	if (h2_head(w)) {
 		h2_begin_frame(w);
 		return 0;
 	}
-	from = w->part->pos;
-	w->part->pos = w->part->end;
-	return h2_take(w, from, w->part->end);
+	from = w->s->part.pos;
+	w->s->part.pos = w->s->part.end;
+	return h2_take(w, from, w->s->part.end);
 }
 
 /* Copies all but what DATA holds beyond the budget, and keeps in mind where the next frame begins. */
-__noinline int h2_walk(struct __sk_buff *skb, const struct packet *p, const struct weir_ct *ct, struct l7_part *part,
-		       struct weir_l7_turn *turn)
+__noinline int h2_walk(struct __sk_buff *skb, const struct packet *p, struct weir_l7_turn *turn)
 {
-	struct h2_walk w = { .skb = skb, .p = p, .part = part, .turn = turn };
-	__u8 closing;
+	struct h2_walk w = { .skb = skb, .s = l7_scratch(), .turn = turn };
+	struct l7_part *part;
 
-	if (!p || !ct || !part || !turn)
+	if (!w.s || !p || !turn)
 		return 0;
-	closing = part->flags & L7_CLOSING;
-	part->flags &= ~L7_CLOSING;
+	part = &w.s->part;
 	part->pos = part->seq;
 	for (int i = 0; i < H2_HOLES_MAX; i++) {
 		part->whole = i == H2_HOLES_MAX - 1;
 		bpf_loop(H2_STEPS_MAX, h2_step, &w, 0);
 		if (part->from == part->to)
 			break;
-		l7_copy(skb, p, ct, part);
+		l7_copy(skb, p, part, 0);
 		part->flags &= ~WEIR_L7F_FIRST;
 		l7_aim(part, part->from, part->to);
 		part->from = part->to = 0;
 	}
-	part->flags |= closing;
-	if (part->len || closing)
-		l7_copy(skb, p, ct, part);
+	if (part->len || part->closing)
+		l7_copy(skb, p, part, part->closing);
 	return 0;
 }
 
@@ -488,10 +489,10 @@ static __always_inline bool locate_tcp(struct __sk_buff *skb, const struct packe
 	if (p->tcp_flags & TCP_ACK)
 		part->flags |= WEIR_L7F_ACK;
 	if (p->tcp_flags & TCP_FIN)
-		part->flags |= WEIR_L7F_FIN;
+		part->closing |= WEIR_L7F_FIN;
 	if (p->tcp_flags & TCP_RST)
-		part->flags |= WEIR_L7F_RST;
-	return part->end != part->seq || part->flags & L7_CLOSING;
+		part->closing |= WEIR_L7F_RST;
+	return part->end != part->seq || part->closing;
 }
 
 static __always_inline bool locate_udp(struct __sk_buff *skb, const struct packet *p, struct l7_part *part)
@@ -551,24 +552,24 @@ static __always_inline bool l7_tcp(struct __sk_buff *skb, const struct packet *p
 	if (!locate_tcp(skb, p, part) || (first && !l7_begin(skb, ct, part)))
 		return false;
 	if (first)
-		bpf_map_delete_elem(&weir_l7_want, &p->key); /* what an earlier connection between these ports left */
-	l7 = ct->l7 & WEIR_L7_MASK;
+		bpf_map_delete_elem(&weir_l7_want, &s->key); /* what an earlier connection between these ports left */
+	part->l7 = l7 = ct->l7 & WEIR_L7_MASK;
 	from = part->seq;
 	to = part->end;
 	if (from != to)
-		turn = l7_turn(p, s, l7, first);
+		turn = l7_turn(s, l7, first);
 	if (turn && turn->talking == WEIR_L7_NOBODY) {
 		ct->l7 = WEIR_L7_IGNORED;
 		return false;
 	}
 	if (turn && l7 == WEIR_L7_HTTP2) {
-		h2_walk(skb, p, ct, part, turn);
+		h2_walk(skb, p, turn);
 		return false;
 	}
 	if (turn) {
 		if (turn->talking != part->side)
 			l7_renew(turn, part->side, from);
-		l7_cut(p, turn, part->side, false, &from, &to);
+		l7_cut(s, turn, false, &from, &to);
 		l7_aim(part, from, to);
 	}
 	if (l7 == WEIR_L7_TLS && l7_hello_over(turn, part))
@@ -579,7 +580,7 @@ static __always_inline bool l7_tcp(struct __sk_buff *skb, const struct packet *p
 /* A packet that passes, of a connection that is not WEIR_L7_IGNORED. */
 __noinline int l7_capture(struct __sk_buff *skb, const struct packet *p, struct weir_ct *ct)
 {
-	struct l7_scratch *s = bpf_map_lookup_elem(&weir_l7_scratch, &(__u32){ 0 });
+	struct l7_scratch *s = l7_scratch();
 	struct l7_part *part;
 
 	if (!s || !p || !ct || p->kind & (PKT_FRAG_FIRST | PKT_FRAG_LATER))
@@ -587,6 +588,9 @@ __noinline int l7_capture(struct __sk_buff *skb, const struct packet *p, struct 
 	part = &s->part;
 	__builtin_memset(part, 0, sizeof(*part));
 	part->side = p->side & 1;
+	part->identity[0] = part->side ? ct->identity[1] : ct->identity[0];
+	part->identity[1] = part->side ? ct->identity[0] : ct->identity[1];
+	s->key = p->key;
 	if ((ct->state & WEIR_CT_INITIATOR) != p->side)
 		part->flags |= WEIR_L7F_REPLY;
 	if (ct->l7 & WEIR_L7_HEADERS)
@@ -598,9 +602,10 @@ __noinline int l7_capture(struct __sk_buff *skb, const struct packet *p, struct 
 		if (!locate_udp(skb, p, part))
 			return 0;
 		part->len = part->end;
+		part->l7 = ct->l7 & WEIR_L7_MASK;
 	}
-	if (part->len || part->flags & L7_CLOSING)
-		l7_copy(skb, p, ct, part);
+	if (part->len || part->closing)
+		l7_copy(skb, p, part, part->closing);
 	return 0;
 }
 
