@@ -71,7 +71,7 @@ class Node:
             if (self.dir / "run/hubble.sock").exists():
                 break
             time.sleep(0.1)
-        self.add_pod("c", client, subnet)
+        self.client_ip = self.add_pod("c", client, subnet)
         self.ip = self.add_pod("s", server, subnet)
 
     def options(self):

@@ -6,7 +6,7 @@
  *   probe hold ADDR PORT SECONDS [N]       N TCP connections (1), a round trip on each every 10 ms: exit 1 when one breaks
  *   probe holdudp ADDR PORT SECONDS        UDP round trips every 10 ms from one socket: exit 1 when more than 1 % fail
  *   probe never ADDR PORT SECONDS          a new TCP connection every 10 ms: exit 1 when any succeeds
- *   probe burst ADDR PORT N                N UDP datagrams, each from a port of its own, as fast as they go
+ *   probe burst ADDR PORT N [RATE]         N UDP datagrams, each from a port of its own, RATE a second or as fast as they go
  * Exit 2: wrong use. What broke is told on stderr.
  */
 #include <arpa/inet.h>
@@ -243,17 +243,28 @@ static int never(const struct target *t, double seconds)
 	return 0;
 }
 
-static int burst(struct target *t, int n)
+static double now_sec(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+static int burst(struct target *t, int n, double rate)
 {
 	int fd = socket(t->ss.ss_family, SOCK_RAW, IPPROTO_UDP);
 	struct {
 		unsigned short sport, dport, len, sum;
 		char data[8];
 	} p = { .dport = ((struct sockaddr_in *)&t->ss)->sin_port, .len = htons(16) };
+	double begin = now_sec();
 	int sent = 0;
 
 	((struct sockaddr_in *)&t->ss)->sin_port = 0;
 	for (int i = 0; i < n; i++) {
+		while (rate > 0 && now_sec() < begin + i / rate)
+			;
 		p.sport = htons(1024 + i % 60000);
 		sent += sendto(fd, &p, sizeof(p), 0, (struct sockaddr *)&t->ss, t->len) == sizeof(p);
 	}
@@ -282,7 +293,7 @@ int main(int argc, char **argv)
 	if (!strcmp(what, "never") && argc > 4)
 		return never(&t, atof(argv[4]));
 	if (!strcmp(what, "burst") && argc > 4)
-		return burst(&t, atoi(argv[4]));
+		return burst(&t, atoi(argv[4]), argc > 5 ? atof(argv[5]) : 0);
 	if (strcmp(what, "tcp") && strcmp(what, "udp"))
 		return 2;
 	r = once(&t, *what == 't' ? SOCK_STREAM : SOCK_DGRAM, argc > 4 ? atol(argv[4]) : 500);
