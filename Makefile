@@ -82,6 +82,12 @@ $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h &: %.proto
 	$(call say,PROTO,$<)
 	$(Q)mkdir -p $(B)/gen && protoc-c --proto_path=. --c_out=$(B)/gen $<
 PROTO_H := $(PROTO_C:.c=.h)
+# For server reflection: all descriptors, as bytes of a C array.
+$(B)/gen/lib/proto/descriptors.inc: $(PROTO)
+	$(call say,PROTO,$@)
+	$(Q)mkdir -p $(@D) && protoc-c --proto_path=. --descriptor_set_out=$(@D)/descriptors $^ && \
+		od -An -v -tu1 $(@D)/descriptors | sed 's/  */,/g; s/^,//; s/$$/,/' >$@
+$(B)/o/agent/api/reflection.o $(B)/san/agent/api/reflection.o: $(B)/gen/lib/proto/descriptors.inc
 
 # ---- C: every source once for the programs ("o") and once with sanitizers for the tests ("san")
 define compile

@@ -47,9 +47,12 @@ static void list_identities(struct api_call *call, _unused_ const ProtobufCMessa
 }
 
 const struct api_method api_agent_methods[] = {
-	{ "/weir.v1.Agent/Status", &weir__v1__status_request__descriptor, status, NULL, NULL },
-	{ "/weir.v1.Agent/ListEndpoints", &weir__v1__list_endpoints_request__descriptor, list_endpoints, NULL, NULL },
-	{ "/weir.v1.Agent/ListIdentities", &weir__v1__list_identities_request__descriptor, list_identities, NULL,
-	  NULL },
+	{ .path = "/weir.v1.Agent/Status", .request = &weir__v1__status_request__descriptor, .start = status },
+	{ .path = "/weir.v1.Agent/ListEndpoints",
+	  .request = &weir__v1__list_endpoints_request__descriptor,
+	  .start = list_endpoints },
+	{ .path = "/weir.v1.Agent/ListIdentities",
+	  .request = &weir__v1__list_identities_request__descriptor,
+	  .start = list_identities },
 	{ 0 },
 };

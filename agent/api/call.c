@@ -56,11 +56,24 @@ static int on_timeout(_unused_ sd_event_source *source, _unused_ uint64_t usec, 
 	return 0;
 }
 
+static const struct api_method *const services[] = { api_observer_methods, api_health_methods, api_agent_methods,
+						     api_peer_methods, api_reflection_methods };
+
+bool api_has_service(const char *name)
+{
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < ARRAY_SIZE(services); i++) {
+		const char *path = services[i][0].path;
+
+		if (!strncmp(path + 1, name, len) && path[1 + len] == '/')
+			return true;
+	}
+	return false;
+}
+
 static const struct api_method *find_method(const char *path, size_t len)
 {
-	static const struct api_method *const services[] = { api_observer_methods, api_health_methods,
-							     api_agent_methods, api_peer_methods };
-
 	for (size_t i = 0; i < ARRAY_SIZE(services); i++)
 		for (const struct api_method *m = services[i]; m->path; m++)
 			if (strlen(m->path) == len && !memcmp(m->path, path, len))
@@ -99,10 +112,33 @@ void api_call_header(struct api_call *call, const char *name, size_t namelen, co
 	}
 }
 
+/* Of a stream of requests. Who asks and does not read the answers is asked to leave. */
+static int on_each(struct api_call *call, const uint8_t *data, size_t len)
+{
+	ProtobufCMessage *request;
+
+	if (call->finished)
+		return 0;
+	if (call->out_len - call->out_pos > API_WAITING_MAX) {
+		api_call_error(call, GRPC_RESOURCE_EXHAUSTED, "too many answers wait to be read");
+		return 0;
+	}
+	request = protobuf_c_message_unpack(call->method->request, NULL, len, data);
+	if (!request)
+		return -EBADMSG;
+	call->method->message(call, request);
+	protobuf_c_message_free_unpacked(request, NULL);
+	if (TAKE(call->waiting, false))
+		nghttp2_session_resume_data(call->conn->session, call->stream);
+	return 0;
+}
+
 static int on_message(void *userdata, const uint8_t *data, size_t len)
 {
 	struct api_call *call = userdata;
 
+	if (call->method->message)
+		return on_each(call, data, len);
 	if (call->request)
 		return -EEXIST;
 	call->request = protobuf_c_message_unpack(call->method->request, NULL, len, data);
@@ -157,10 +193,12 @@ void api_call_end(struct api_call *call)
 		api_call_error(call, GRPC_UNIMPLEMENTED, "no such method");
 	else if (call->bad_encoding)
 		api_call_error(call, GRPC_UNIMPLEMENTED, "compressed messages are not supported");
+	else if (grpc_reader_partial(&call->reader))
+		api_call_error(call, GRPC_INTERNAL, "the message is cut short");
+	else if (call->method->message)
+		api_call_finish(call);
 	else if (!call->request)
-		api_call_error(call, GRPC_INTERNAL,
-			       grpc_reader_partial(&call->reader) ? "the message is cut short"
-								  : "the call has no message");
+		api_call_error(call, GRPC_INTERNAL, "the call has no message");
 	else
 		start(call);
 }

@@ -40,7 +40,11 @@ static void watch(struct api_call *call, const ProtobufCMessage *request)
 }
 
 const struct api_method api_health_methods[] = {
-	{ "/grpc.health.v1.Health/Check", &grpc__health__v1__health_check_request__descriptor, check, NULL, NULL },
-	{ "/grpc.health.v1.Health/Watch", &grpc__health__v1__health_check_request__descriptor, watch, NULL, NULL },
+	{ .path = "/grpc.health.v1.Health/Check",
+	  .request = &grpc__health__v1__health_check_request__descriptor,
+	  .start = check },
+	{ .path = "/grpc.health.v1.Health/Watch",
+	  .request = &grpc__health__v1__health_check_request__descriptor,
+	  .start = watch },
 	{ 0 },
 };

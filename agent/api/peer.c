@@ -52,6 +52,6 @@ static void notify(struct api_call *call, _unused_ const ProtobufCMessage *reque
 }
 
 const struct api_method api_peer_methods[] = {
-	{ "/peer.Peer/Notify", &peer__notify_request__descriptor, notify, NULL, NULL },
+	{ .path = "/peer.Peer/Notify", .request = &peer__notify_request__descriptor, .start = notify },
 	{ 0 },
 };

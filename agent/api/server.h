@@ -9,11 +9,12 @@
 #include "agent/flow/to_proto.h"
 #include "lib/grpc.h"
 
-#define API_CONNS_MAX 256            /* at once; more are turned away */
-#define API_STREAMS_MAX 100          /* at once on a connection */
-#define API_REQUEST_MAX (256 * 1024) /* bytes of a request message */
-#define API_BATCH (16 * 1024)        /* a call gathers about so much before it goes out */
-#define API_RESETS_MAX 1000          /* streams that a client may reset within ten seconds */
+#define API_CONNS_MAX 256             /* at once; more are turned away */
+#define API_STREAMS_MAX 100           /* at once on a connection */
+#define API_REQUEST_MAX (256 * 1024)  /* bytes of a request message */
+#define API_BATCH (16 * 1024)         /* a call gathers about so much before it goes out */
+#define API_WAITING_MAX (1024 * 1024) /* bytes of answers that a stream of requests may leave unread */
+#define API_RESETS_MAX 1000           /* streams that a client may reset within ten seconds */
 
 struct api_conn;
 struct api_call;
@@ -71,6 +72,8 @@ struct api_method {
 	/* There is room: api_call_send what there is, about API_BATCH bytes. NULL: nothing comes by itself. */
 	void (*pull)(struct api_call *call);
 	void (*stop)(struct api_call *call); /* frees call->data; NULL: there is none */
+	/* In place of start, for a stream of requests: each as it comes, valid during the call. */
+	void (*message)(struct api_call *call, const ProtobufCMessage *request);
 };
 
 struct api_call {
@@ -109,6 +112,8 @@ void api_get_flows_stop(struct api_call *call);
 void api_get_agent_events(struct api_call *call, const ProtobufCMessage *request);
 void api_get_agent_events_pull(struct api_call *call);
 void api_get_agent_events_stop(struct api_call *call);
-extern const struct api_method api_observer_methods[], api_peer_methods[], api_health_methods[], api_agent_methods[];
+extern const struct api_method api_observer_methods[], api_peer_methods[], api_health_methods[], api_agent_methods[],
+    api_reflection_methods[];
+bool api_has_service(const char *name); /* "observer.Observer" */
 
 #endif

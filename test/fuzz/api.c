@@ -5,13 +5,14 @@
  * comes. Of the body, the first byte says whether the rest is a message that is to be put into a frame of gRPC, or
  * such frames themselves. After it flows are added, and the server must still be able to end clean.
  * sources: agent/api/agent_service.c agent/api/call.c agent/api/conn.c agent/api/events.c agent/api/get_flows.c
- * agent/api/health.c agent/api/observer.c agent/api/peer.c agent/api/server.c agent/flow/flow.c agent/flow/store.c
- * agent/flow/face.c agent/flow/filter.c agent/flow/extensions.c agent/flow/filter_field.c agent/flow/filter_l7.c
- * agent/flow/l7_proto.c agent/flow/l7_text.c lib/label_selector.c lib/flow_filter.c lib/flow_filter_value.c
- * agent/flow/summary.c agent/flow/to_proto.c agent/l7/record.c lib/addr.c lib/drop.c lib/err.c lib/grpc.c lib/log.c
- * lib/pb.c lib/tls.c build/gen/lib/proto/flow.pb-c.c build/gen/lib/proto/google.pb-c.c
- * build/gen/lib/proto/health.pb-c.c build/gen/lib/proto/observer.pb-c.c build/gen/lib/proto/peer.pb-c.c
- * build/gen/lib/proto/relay.pb-c.c build/gen/lib/proto/weir.pb-c.c
+ * agent/api/health.c agent/api/observer.c agent/api/peer.c agent/api/reflection.c agent/api/server.c agent/l7/grpc.c
+ * agent/flow/flow.c agent/flow/store.c agent/flow/face.c agent/flow/filter.c agent/flow/extensions.c
+ * agent/flow/filter_field.c agent/flow/filter_l7.c agent/flow/l7_proto.c agent/flow/l7_text.c lib/label_selector.c
+ * lib/flow_filter.c lib/flow_filter_value.c agent/flow/summary.c agent/flow/to_proto.c agent/l7/record.c lib/addr.c
+ * lib/drop.c lib/err.c lib/grpc.c lib/log.c lib/pb.c lib/tls.c build/gen/lib/proto/flow.pb-c.c
+ * build/gen/lib/proto/google.pb-c.c build/gen/lib/proto/health.pb-c.c build/gen/lib/proto/observer.pb-c.c
+ * build/gen/lib/proto/peer.pb-c.c build/gen/lib/proto/reflection.pb-c.c build/gen/lib/proto/relay.pb-c.c
+ * build/gen/lib/proto/weir.pb-c.c
  */
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -71,7 +72,7 @@ static void put_frame(int fd, uint8_t type, uint8_t flags, const uint8_t *payloa
 static const char *method(size_t i)
 {
 	static const struct api_method *const services[] = { api_observer_methods, api_peer_methods, api_health_methods,
-							     api_agent_methods };
+							     api_agent_methods, api_reflection_methods };
 
 	for (size_t k = 0; k < ARRAY_SIZE(services); k++) {
 		for (const struct api_method *m = services[k]; m->path; m++) {
