@@ -84,7 +84,9 @@ static bool is_local(void *userdata, const char *ns, const char *name)
 /* What the pods of this node wish about their payload. One that is not known yet says nothing. */
 static void read_l7_wishes(struct agent *a)
 {
-	static const uint32_t flags[] = { [K8S_L7_FULL] = 0, [K8S_L7_HEADERS] = WEIR_EP_L7_HEADERS, [K8S_L7_OFF] = WEIR_EP_L7_OFF };
+	static const uint32_t flags[] = {
+		[K8S_L7_FULL] = 0, [K8S_L7_HEADERS] = WEIR_EP_L7_HEADERS, [K8S_L7_OFF] = WEIR_EP_L7_OFF
+	};
 
 	for (struct endpoint *ep = a->endpoints.by_pod; ep; ep = ep->hh_pod.next) {
 		const struct attachment *at = ep->attachment;
@@ -518,11 +520,13 @@ static int start_serving(struct agent *a, struct err *reterr)
 	if (a->config.flow_logs &&
 	    flow_logs_new(a->event, a->config.flow_logs, a->flows, &a->flow_node, &a->flow_logs, reterr) < 0)
 		return err_prefix(reterr, -EINVAL, "flowLogs");
-	if (a->config.otlp && otlp_new(a->event, a->config.otlp, a->flows, &a->flow_node, &a->otlp, reterr) < 0)
-		return err_prefix(reterr, -EINVAL, "otlp");
 	r = start_l7(a, reterr);
-	if (r >= 0 && (a->config.metrics || a->config.metrics_listen))
+	if (r >= 0 && (a->config.metrics || a->config.metrics_listen || otlp_wants_metrics(a->config.otlp)))
 		r = agent_start_metrics(a, reterr);
+	if (r >= 0 && a->config.otlp &&
+	    otlp_new(a->event, a->config.otlp, a->flows, &a->flow_node,
+		     a->metrics ? metrics_registry(a->metrics) : NULL, &a->otlp, reterr) < 0)
+		return err_prefix(reterr, -EINVAL, "otlp");
 	return r < 0 ? r : api_server_new(a->event, &ac, &a->api, reterr);
 }
 

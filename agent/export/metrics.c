@@ -582,7 +582,8 @@ int metrics_new(sd_event *event, const json_t *config, const char *listen, struc
 	if (!m->registry || add_families(m) < 0 ||
 	    sd_event_add_time_relative(event, &m->timer, CLOCK_MONOTONIC, PERIOD_US, 0, on_time, m) < 0)
 		return err_oom(reterr);
-	r = http_server_new(event, listen ?: from_config, on_request, m, &m->http, reterr);
+	if (config || listen) /* else it is for others alone */
+		r = http_server_new(event, listen ?: from_config, on_request, m, &m->http, reterr);
 	if (r < 0)
 		return r;
 	*ret_m = TAKE_PTR(m);
@@ -593,7 +594,8 @@ void metrics_free(struct metrics *m)
 {
 	if (!m)
 		return;
-	http_server_free(m->http);
+	if (m->http)
+		http_server_free(m->http);
 	sd_event_source_disable_unref(m->timer);
 	registry_free(m->registry);
 	free(m);

@@ -29,9 +29,10 @@ static const struct {
 } signals[OTLP_SIGNALS] = {
 	[OTLP_TRACES] = { "traces", "rejectedSpans", &otlp__traces_request__descriptor },
 	[OTLP_LOGS] = { "logs", "rejectedLogRecords", &otlp__logs_request__descriptor },
+	[OTLP_METRICS] = { "metrics", "rejectedDataPoints", &otlp__metrics_request__descriptor },
 };
 
-/* One signal: a position in the store, and one request at a time. */
+/* One signal: a position in the store (metrics have none), and one request at a time. */
 struct stream {
 	struct otlp *otlp;
 	enum otlp_signal signal;
@@ -43,7 +44,7 @@ struct stream {
 	bool busy;     /* the request is on its way */
 	uint8_t *body; /* what is on its way or waits for its next try */
 	size_t body_len;
-	uint64_t count; /* spans or records in it */
+	uint64_t count; /* spans, records, data points in it */
 	uint64_t first_try_ns, backoff_us;
 	uint8_t *answer;
 	size_t answer_len;
@@ -56,6 +57,8 @@ struct otlp {
 	sd_event *event;
 	struct flow_store *store;
 	const struct flow_node *node;
+	struct registry *metrics;
+	uint64_t interval_us; /* of metrics */
 	char *ca, *cert, *key;
 	long timeout_sec;
 	bool gzip, json;
@@ -93,12 +96,14 @@ static int add_flow(struct stream *s, void *req, const struct flow *f)
 	return s->signal == OTLP_TRACES ? otlp_add_span(req, s->otlp->node, f) : otlp_add_log(req, s->otlp->node, f);
 }
 
-/* Spans or records, or -ENOMEM. */
+/* Spans, records, data points, or -ENOMEM. */
 static int gather(struct stream *s, void *req)
 {
 	uint64_t now = now_ns(CLOCK_REALTIME);
 	int n = 0;
 
+	if (s->signal == OTLP_METRICS)
+		return otlp_add_metrics(req, s->otlp->node, s->otlp->metrics, now);
 	for (int scanned = 0; scanned < SCAN_MAX && n < BATCH_MAX; scanned++) {
 		struct flow_item item = flow_cursor_read(s->otlp->store, &s->cursor, now, false);
 		int r;
@@ -195,6 +200,12 @@ static void submit(struct stream *s)
 		arm(s->timer, BACKOFF_MAX_US);
 }
 
+/* Until there is something new to say. */
+static void pause_stream(struct stream *s)
+{
+	arm(s->timer, s->signal == OTLP_METRICS ? s->otlp->interval_us : PERIOD_US);
+}
+
 static void next_batch(struct stream *s)
 {
 	int n = make_body(s);
@@ -211,7 +222,7 @@ static void next_batch(struct stream *s)
 		set_problem(s, "out of memory: a batch is dropped");
 		s->dropped++;
 	}
-	arm(s->timer, PERIOD_US);
+	pause_stream(s);
 }
 
 /* A batch's turn, or that of one that did not arrive. */
@@ -230,7 +241,7 @@ static void give_up(struct stream *s)
 {
 	s->dropped += s->count;
 	drop_body(s);
-	arm(s->timer, PERIOD_US);
+	pause_stream(s);
 }
 
 static void retry(struct stream *s)
@@ -300,7 +311,10 @@ static void accepted(struct stream *s)
 	s->dropped += p.rejected;
 	s->sent += s->count - p.rejected;
 	drop_body(s);
-	next_batch(s);
+	if (s->signal == OTLP_METRICS)
+		pause_stream(s);
+	else
+		next_batch(s);
 }
 
 static void finished(struct stream *s, CURLcode result)
@@ -448,16 +462,17 @@ static int read_headers(struct otlp *o, const json_t *headers, struct err *reter
 
 static int read_config(struct otlp *o, const json_t *config, struct err *reterr)
 {
-	int gzip = 1, timeout = 10, traces = 1, logs = 1;
+	int gzip = 1, timeout = 10, traces = 1, logs = 1, metrics = 0, interval = 60;
 	const char *endpoint = NULL, *encoding = "protobuf", *ca = NULL, *cert = NULL, *key = NULL;
 	json_t *headers = NULL;
 	json_error_t je;
 	size_t len;
 
-	if (json_unpack_ex((json_t *)config, &je, JSON_STRICT, "{s:s, s?s, s?o, s?b, s?i, s?s, s?s, s?s, s?b, s?b}",
-			   "endpoint", &endpoint, "encoding", &encoding, "headers", &headers, "gzip", &gzip,
-			   "timeoutSec", &timeout, "caFile", &ca, "certFile", &cert, "keyFile", &key, "traces", &traces,
-			   "logs", &logs) < 0)
+	if (json_unpack_ex((json_t *)config, &je, JSON_STRICT,
+			   "{s:s, s?s, s?o, s?b, s?i, s?s, s?s, s?s, s?b, s?b, s?b, s?i}", "endpoint", &endpoint,
+			   "encoding", &encoding, "headers", &headers, "gzip", &gzip, "timeoutSec", &timeout, "caFile",
+			   &ca, "certFile", &cert, "keyFile", &key, "traces", &traces, "logs", &logs, "metrics",
+			   &metrics, "metricsIntervalSec", &interval) < 0)
 		return err_set(reterr, -EINVAL, "%s", je.text);
 	if (!str_prefix(endpoint, "http://") && !str_prefix(endpoint, "https://"))
 		return err_set(reterr, -EINVAL, "endpoint: \"%s\" is no http:// or https:// address", endpoint);
@@ -465,11 +480,15 @@ static int read_config(struct otlp *o, const json_t *config, struct err *reterr)
 		return err_set(reterr, -EINVAL, "encoding: \"%s\" is neither protobuf nor json", encoding);
 	if (timeout < 1 || timeout > 300)
 		return err_set(reterr, -EINVAL, "timeoutSec: 1 to 300");
+	if (interval < 1 || interval > 3600)
+		return err_set(reterr, -EINVAL, "metricsIntervalSec: 1 to 3600");
 	o->gzip = gzip;
+	o->interval_us = (uint64_t)interval * 1000000;
 	o->json = streq(encoding, "json");
 	o->timeout_sec = timeout;
 	o->stream[OTLP_TRACES].on = traces;
 	o->stream[OTLP_LOGS].on = logs;
+	o->stream[OTLP_METRICS].on = metrics && o->metrics;
 	for (len = strlen(endpoint); len && endpoint[len - 1] == '/'; len--)
 		;
 	for (size_t i = 0; i < OTLP_SIGNALS; i++)
@@ -511,7 +530,7 @@ static int start_stream(struct stream *s, struct err *reterr)
 }
 
 int otlp_new(sd_event *event, const json_t *config, struct flow_store *store, const struct flow_node *node,
-	     struct otlp **ret_otlp, struct err *reterr)
+	     struct registry *metrics, struct otlp **ret_otlp, struct err *reterr)
 {
 	_cleanup_(otlp_freep) struct otlp *o = calloc(1, sizeof(*o));
 	int r;
@@ -524,6 +543,7 @@ int otlp_new(sd_event *event, const json_t *config, struct flow_store *store, co
 	o->event = event;
 	o->store = store;
 	o->node = node;
+	o->metrics = metrics;
 	for (size_t i = 0; i < OTLP_SIGNALS; i++) {
 		o->stream[i].otlp = o;
 		o->stream[i].signal = i;
@@ -574,6 +594,11 @@ void otlp_free(struct otlp *o)
 	free(o->cert);
 	free(o->key);
 	free(o);
+}
+
+bool otlp_wants_metrics(const json_t *config)
+{
+	return json_is_true(json_object_get(config, "metrics"));
 }
 
 bool otlp_stats(const struct otlp *o, enum otlp_signal signal, struct otlp_stats *ret)

@@ -16,7 +16,9 @@ static const struct flow_node node = { "node-1", 42 };
 static struct flow tool_call(enum l7_outcome outcome, const char *traceparent)
 {
 	struct flow f = new_flow(new_peer(300, "ai", "planner", NULL), new_peer(301, "ai", "tools", NULL));
-	struct l7_ends ends = { .addr = { f.ev.saddr, f.ev.daddr }, .port = { f.ev.sport, f.ev.dport }, .proto = IPPROTO_TCP };
+	struct l7_ends ends = { .addr = { f.ev.saddr, f.ev.daddr },
+				.port = { f.ev.sport, f.ev.dport },
+				.proto = IPPROTO_TCP };
 
 	f.ev.type = WEIR_EV_L7;
 	f.seq = 7;
@@ -52,7 +54,8 @@ static void check_attr(Otlp__KeyValue *const *v, size_t n, const char *key, cons
 
 START_TEST(a_tool_call_is_a_span)
 {
-	static const uint8_t trace[] = { 0x0a, 0xf7, 0x65, 0x19, 0x16, 0xcd, 0x43, 0xdd, 0x84, 0x48, 0xeb, 0x21, 0x1c, 0x80, 0x31, 0x9c };
+	static const uint8_t trace[] = { 0x0a, 0xf7, 0x65, 0x19, 0x16, 0xcd, 0x43, 0xdd,
+					 0x84, 0x48, 0xeb, 0x21, 0x1c, 0x80, 0x31, 0x9c };
 	static const uint8_t parent[] = { 0xb7, 0xad, 0x6b, 0x71, 0x69, 0x20, 0x33, 0x31 };
 	struct flow f = tool_call(L7_TOOL_ERROR, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
 	Otlp__TracesRequest req = OTLP__TRACES_REQUEST__INIT;
@@ -91,7 +94,8 @@ END_TEST
 
 START_TEST(trace_contexts_that_are_wrong_are_not_taken)
 {
-	static const char *const wrong[] = { "", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
+	static const char *const wrong[] = { "",
+					     "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
 					     "00-00000000000000000000000000000000-b7ad6b7169203331-01",
 					     "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
 					     "00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
@@ -145,7 +149,8 @@ struct collector {
 	size_t n_status, requests;
 	size_t spans, logs;
 	bool compressed, with_header;
-	json_t *json; /* the latest request in JSON */
+	json_t *json;
+	Otlp__MetricsRequest *metrics; /* the latest */ /* the latest request in JSON */
 };
 
 /* v[a][0][b][0][c] */
@@ -187,6 +192,10 @@ static void take(struct collector *c, const char *head, const uint8_t *body, siz
 		for (size_t i = 0; req && i < req->n_resource_spans; i++)
 			c->spans += req->resource_spans[i]->scope_spans[0]->n_spans;
 		otlp__traces_request__free_unpacked(req, NULL);
+	} else if (str_prefix(head, "POST /v1/metrics ")) {
+		if (c->metrics)
+			otlp__metrics_request__free_unpacked(c->metrics, NULL);
+		c->metrics = otlp__metrics_request__unpack(NULL, len, body);
 	} else {
 		Otlp__LogsRequest *req = otlp__logs_request__unpack(NULL, len, body);
 
@@ -274,6 +283,8 @@ struct world {
 	struct otlp *otlp;
 };
 
+static struct registry *registry; /* NULL: there are no metrics */
+
 static int begin(struct world *w, const char *endpoint, uint16_t port, const char *settings, struct err *e)
 {
 	char text[512];
@@ -286,7 +297,7 @@ static int begin(struct world *w, const char *endpoint, uint16_t port, const cha
 	*w = (struct world){ 0 };
 	ck_assert_int_ge(sd_event_new(&w->event), 0);
 	ck_assert_int_eq(flow_store_new(65535, &w->store), 0);
-	r = otlp_new(w->event, config, w->store, &node, &w->otlp, e);
+	r = otlp_new(w->event, config, w->store, &node, registry, &w->otlp, e);
 	json_decref(config);
 	return r;
 }
@@ -334,7 +345,8 @@ START_TEST(batches_arrive_after_a_collector_was_busy)
 	struct world w;
 
 	collector_start(&c);
-	ck_assert_int_eq(begin(&w, "http://127.0.0.1", c.port, ",\"logs\":false,\"headers\":{\"x-team\":\"net\"}", &e), 0);
+	ck_assert_int_eq(begin(&w, "http://127.0.0.1", c.port, ",\"logs\":false,\"headers\":{\"x-team\":\"net\"}", &e),
+			 0);
 	add(&w, 1200, 50);
 	ck_assert_uint_eq(run(&w, OTLP_TRACES, 1200).dropped, 0);
 	ck_assert(!otlp_stats(w.otlp, OTLP_LOGS, &(struct otlp_stats){ 0 }));
@@ -417,7 +429,7 @@ static const char *json_attr(json_t *span, const char *key, const char *type)
 	size_t i;
 	json_t *a;
 
-	json_array_foreach(json_object_get(span, "attributes"), i, a)
+	json_array_foreach (json_object_get(span, "attributes"), i, a)
 		if (streq(json_string_value(json_object_get(a, "key")), key))
 			return json_string_value(json_object_get(json_object_get(a, "value"), type));
 	return NULL;
@@ -451,6 +463,91 @@ START_TEST(json_is_what_otlp_wants)
 }
 END_TEST
 
+static const Otlp__Metric *metric_named(const Otlp__MetricsRequest *req, const char *name)
+{
+	const Otlp__ScopeMetrics *s = req->resource_metrics[0]->scope_metrics[0];
+
+	for (size_t i = 0; i < s->n_metrics; i++)
+		if (streq(s->metrics[i]->name, name))
+			return s->metrics[i];
+	ck_abort_msg("%s is missing", name);
+}
+
+static void fill_registry(void)
+{
+	static const double bounds[] = { 0.1, 1 };
+	struct metric *m;
+
+	registry = registry_new(10);
+	m = registry_add(registry, &(struct metric_desc){
+				       .name = "weir_calls", .help = "Calls.", .type = METRIC_COUNTER, .labels = { "tool" } });
+	metric_add(m, (const char *[]){ "a" }, 2);
+	metric_add(m, (const char *[]){ "b" }, 5);
+	m = registry_add(registry, &(struct metric_desc){
+				       .name = "weir_memory_bytes", .help = "Memory.", .unit = "bytes", .type = METRIC_GAUGE });
+	metric_set(m, NULL, 1.5);
+	m = registry_add(registry, &(struct metric_desc){ .name = "weir_time_seconds",
+							  .help = "Time.",
+							  .unit = "seconds",
+							  .type = METRIC_HISTOGRAM,
+							  .bounds = bounds,
+							  .n_bounds = ARRAY_SIZE(bounds) });
+	metric_observe(m, NULL, 0.05);
+	metric_observe(m, NULL, 0.5);
+	metric_observe(m, NULL, 7);
+}
+
+START_TEST(metrics_go_at_their_interval)
+{
+	struct collector c = {};
+	struct err e = {};
+	const Otlp__HistogramDataPoint *h;
+	const Otlp__Metric *m;
+	struct otlp_stats s;
+	struct world w;
+
+	fill_registry();
+	collector_start(&c);
+	ck_assert_int_eq(begin(&w, "http://127.0.0.1", c.port,
+			       ",\"traces\":false,\"logs\":false,\"metrics\":true,\"metricsIntervalSec\":1", &e),
+			 0);
+	for (int i = 0; i < 2000 && c.requests < 2; i++)
+		sd_event_run(w.event, 10000);
+	ck_assert(otlp_stats(w.otlp, OTLP_METRICS, &s));
+	ck_assert_uint_ge(s.sent, 4); /* data points, each time */
+	ck_assert_uint_eq(s.dropped, 0);
+	end(&w);
+	collector_stop(&c);
+	ck_assert_ptr_nonnull(c.metrics);
+	check_attr(c.metrics->resource_metrics[0]->resource->attributes,
+		   c.metrics->resource_metrics[0]->resource->n_attributes, "service.name", "weir-agent");
+	m = metric_named(c.metrics, "weir_calls");
+	ck_assert_int_eq(m->data_case, OTLP__METRIC__DATA_SUM);
+	ck_assert(m->sum->is_monotonic);
+	ck_assert_int_eq(m->sum->aggregation_temporality,
+			 OTLP__AGGREGATION_TEMPORALITY__AGGREGATION_TEMPORALITY_CUMULATIVE);
+	ck_assert_uint_eq(m->sum->n_data_points, 2);
+	check_attr(m->sum->data_points[1]->attributes, m->sum->data_points[1]->n_attributes, "tool", "b");
+	ck_assert_double_eq(m->sum->data_points[1]->as_double, 5);
+	ck_assert_uint_gt(m->sum->data_points[1]->start_time_unix_nano, 0);
+	ck_assert_uint_gt(m->sum->data_points[1]->time_unix_nano, m->sum->data_points[1]->start_time_unix_nano);
+	m = metric_named(c.metrics, "weir_memory_bytes");
+	ck_assert_str_eq(m->unit, "By");
+	ck_assert_double_eq(m->gauge->data_points[0]->as_double, 1.5);
+	m = metric_named(c.metrics, "weir_time_seconds");
+	ck_assert_str_eq(m->unit, "s");
+	h = m->histogram->data_points[0];
+	ck_assert_uint_eq(h->count, 3);
+	ck_assert_double_eq_tol(h->sum, 7.55, 1e-9);
+	ck_assert_uint_eq(h->n_bucket_counts, 3);
+	ck_assert_uint_eq(h->n_explicit_bounds, 2);
+	for (int i = 0; i < 3; i++)
+		ck_assert_uint_eq(h->bucket_counts[i], 1);
+	otlp__metrics_request__free_unpacked(c.metrics, NULL);
+	registry_free(TAKE_PTR(registry));
+}
+END_TEST
+
 START_TEST(wrong_settings_are_named)
 {
 	struct err e = {};
@@ -470,4 +567,5 @@ END_TEST
 
 UNIT_MAIN(otlp, a_tool_call_is_a_span, trace_contexts_that_are_wrong_are_not_taken, a_denial_is_a_log_record,
 	  batches_arrive_after_a_collector_was_busy, logs_go_their_own_way, what_a_collector_refuses_is_counted,
-	  a_collector_that_hangs_holds_up_nothing, json_is_what_otlp_wants, wrong_settings_are_named)
+	  a_collector_that_hangs_holds_up_nothing, json_is_what_otlp_wants, metrics_go_at_their_interval,
+	  wrong_settings_are_named)
