@@ -8,7 +8,7 @@ import grpc from "@grpc/grpc-js";
 import loader from "@grpc/proto-loader";
 
 export const [root, tmp] = process.argv.slice(2);
-const files = ["observer", "peer", "health", "weir"].map((f) => `lib/proto/${f}.proto`);
+const files = ["observer", "peer", "health", "weir", "reflection"].map((f) => `lib/proto/${f}.proto`);
 export const messages = loader.loadSync(files, { includeDirs: [root], keepCase: true, longs: String, enums: String, bytes: Buffer });
 export const proto = grpc.loadPackageDefinition(messages);
 
@@ -77,6 +77,7 @@ export function clients(target, credentials = grpc.credentials.createInsecure(),
 		peer: of(proto.peer.Peer),
 		health: of(proto.grpc.health.v1.Health),
 		agent: of(proto.weir.v1.Agent),
+		reflection: of(proto.grpc.reflection.v1.ServerReflection),
 		close: () => channel.close(),
 	};
 }

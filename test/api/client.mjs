@@ -3,7 +3,9 @@
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
 import grpc from "@grpc/grpc-js";
-import { Server, Stream, clients, done, freePort, is, json, ok, soon, stream, tmp, unary, weir } from "./api.mjs";
+import loader from "@grpc/proto-loader";
+import descriptor from "protobufjs/ext/descriptor/index.js";
+import { Server, Stream, clients, done, freePort, is, json, messages, ok, soon, stream, tmp, unary, weir } from "./api.mjs";
 
 const { status } = grpc;
 const UNIX = `unix:${tmp}/hubble.sock`;
@@ -115,6 +117,43 @@ async function healthNames(c) {
 		is(`Watch of "${service}"`, [w.messages, await w.cancel()], [[{ status: want }], status.CANCELLED]);
 	}
 }
+
+// A client that knows nothing but the reflection protocol learns all of a service, file by file.
+async function reflection(c) {
+	const ask = (call, request) => new Promise((r) => (call.once("data", r), call.write(request)));
+	const call = c.reflection.ServerReflectionInfo(soon());
+	const ended = new Promise((r) => call.on("status", (s) => r(s.code)));
+	call.on("error", () => {});
+	const list = await ask(call, { host: "h", list_services: "*" });
+	is("reflection: the services, while the stream is open", [list.valid_host, list.list_services_response.service.map((s) => s.name).sort()],
+		["h", ["grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "observer.Observer", "peer.Peer", "weir.v1.Agent"]]);
+	const files = new Map();
+	const learn = async (answer) => {
+		for (const data of answer.file_descriptor_response?.file_descriptor_proto ?? []) {
+			const file = descriptor.FileDescriptorProto.decode(data);
+			if (files.has(file.name)) continue;
+			files.set(file.name, data);
+			for (const name of file.dependency) await learn(await ask(call, { file_by_filename: name }));
+		}
+	};
+	for (const { name } of list.list_services_response.service) await learn(await ask(call, { file_containing_symbol: name }));
+	const learned = loader.loadFileDescriptorSetFromObject({ file: [...files.values()].map((f) => descriptor.FileDescriptorProto.toObject(descriptor.FileDescriptorProto.decode(f), { defaults: false })) }, {});
+	is("reflection: what is learned has every method", Object.keys(learned["observer.Observer"]).sort(), Object.keys(messages["observer.Observer"]).sort());
+	is("reflection: and every field of a flow", fields(learned, "flow.Flow"), fields(messages, "flow.Flow"));
+	const found = async (symbol) => {
+		const a = await ask(call, { file_containing_symbol: symbol });
+		return a.error_response?.error_code ?? descriptor.FileDescriptorProto.decode(a.file_descriptor_response.file_descriptor_proto[0]).name;
+	};
+	for (const [symbol, want] of [["observer.Observer.GetFlows", "lib/proto/observer.proto"], ["flow.FlowFilter.Experimental", "lib/proto/flow.proto"], ["flow.Verdict", "lib/proto/flow.proto"],
+		["flow.Flo", status.NOT_FOUND], ["flow.Flow.time", status.NOT_FOUND], ["flow", status.NOT_FOUND], ["", status.NOT_FOUND]])
+		is(`reflection: "${symbol}"`, await found(symbol), want);
+	is("reflection: no such file", (await ask(call, { file_by_filename: "../../etc/passwd" })).error_response.error_code, status.NOT_FOUND);
+	is("reflection: extensions", (await ask(call, { all_extension_numbers_of_type: "flow.Flow" })).error_response.error_code, status.NOT_FOUND);
+	is("reflection: nothing asked", (await ask(call, {})).error_response.error_code, status.INVALID_ARGUMENT);
+	call.end();
+	is("reflection: the stream ends well", await ended, status.OK);
+}
+const fields = (set, type) => set[type].type.field.map((f) => `${f.number} ${f.name.replace(/_/g, "").toLowerCase()}`).sort();
 
 async function agentEvents(c, server) {
 	const types = ({ messages }) => messages.map((m) => m.agent_event.type);
@@ -259,6 +298,7 @@ async function overUnix() {
 	await whichFlows(c);
 	await wrongRequests(c);
 	await healthNames(c);
+	await reflection(c);
 	await agentEvents(c, server);
 	await followers(c, server);
 	const last = new Stream(c.observer, "GetFlows", { number: 1, follow: true });
