@@ -37,6 +37,8 @@ static __always_inline void event_totals(struct weir_event *ev, const struct pac
 	ev->packets[1] = ct->packets[responder];
 	ev->bytes[0] = ct->bytes[initiator];
 	ev->bytes[1] = ct->bytes[responder];
+	if (ct->tcp_flags[0] & ct->tcp_flags[1] & TCP_SYN) /* else it is when the SYN came */
+		ev->rtt_us = ct->rtt_us;
 }
 
 /* ct: NULL when the packet has no connection. */
@@ -71,6 +73,7 @@ static __noinline int event_emit(const struct packet *p, const struct weir_ct *c
 	ev->duration_ms = 0;
 	ev->packets[0] = ev->packets[1] = 0;
 	ev->bytes[0] = ev->bytes[1] = 0;
+	ev->rtt_us = ev->pad2 = 0;
 	if (ct)
 		event_totals(ev, p, ct);
 	bpf_ringbuf_submit(ev, event_wakeup(n));

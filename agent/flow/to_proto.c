@@ -245,6 +245,8 @@ static Google__Protobuf__Any *totals(struct flow_ext *e, const struct weir_event
 	flow_ext_number(e, "initiator_bytes", (double)ev->bytes[0]);
 	flow_ext_number(e, "responder_packets", ev->packets[1]);
 	flow_ext_number(e, "responder_bytes", (double)ev->bytes[1]);
+	if (ev->rtt_us)
+		flow_ext_number(e, "tcp_rtt_ms", ev->rtt_us / 1000.0);
 	return flow_ext_end(e);
 }
 

@@ -11,7 +11,7 @@
 
 #include <linux/types.h>
 
-#define WEIR_ABI_VERSION 2
+#define WEIR_ABI_VERSION 3
 
 /* Names of maps, also their pin names below <bpf-dir>/maps/. Programs are pinned as <bpf-dir>/progs/<name>.
  * At most 15 bytes: the kernel's limit. Links (of uplinks; pods have filters, see lib/tc_attach.h) are pinned as
@@ -193,7 +193,7 @@ struct weir_ct {
 	__u32 created;	   /* ticks */
 	__u32 identity[2]; /* of side 0, of side 1 */
 	__u32 rule[2];	   /* by enum weir_dir: what decided the initiator's egress, the responder's ingress */
-	__u32 pad2;
+	__u32 rtt_us;	   /* TCP: from the SYN to its answer, here; before the answer: when the SYN came. 0: not known */
 };
 
 /* What the program `collect` (run by the agent, not by packets) found: connections alive, by map, and how many it ended. */
@@ -313,6 +313,8 @@ struct weir_event {
 	__u32 duration_ms; /* since the connection began; 0 on NEW and DROP */
 	__u32 packets[2];  /* totals of the connection: [0] by its initiator, [1] by the responder */
 	__u64 bytes[2];
+	__u32 rtt_us;	   /* TCP: from the initiator's SYN to the answer, at the hook that saw both; 0: not known */
+	__u32 pad2;
 };
 
 /* ---- payload: ring buffer WEIR_MAP_L7_RING, records of struct weir_l7_excerpt and `len` bytes after it ---- */
@@ -423,7 +425,7 @@ WEIR_ASSERT(sizeof(struct weir_policy_val) == 8, "policy_val");
 WEIR_ASSERT(sizeof(struct weir_ct_key) == 40, "ct_key");
 WEIR_ASSERT(sizeof(struct weir_ct) == 80, "ct");
 WEIR_ASSERT(sizeof(struct weir_frag_key) == 40, "frag_key");
-WEIR_ASSERT(sizeof(struct weir_event) == 96, "event");
+WEIR_ASSERT(sizeof(struct weir_event) == 104, "event");
 WEIR_ASSERT(sizeof(struct weir_l7_excerpt) == 72, "l7_excerpt");
 WEIR_ASSERT(sizeof(struct weir_l7_turn) == 44, "l7_turn");
 WEIR_ASSERT(sizeof(struct weir_l7_want) == 32, "l7_want");

@@ -114,6 +114,7 @@ static void add_fixture(struct state *s)
 	ev = event("10.0.0.1", 43210, "10.0.0.2", 80, IPPROTO_TCP, WEIR_EV_END);
 	ev.tcp_flags = 1 | 16;
 	ev.duration_ms = 6000;
+	ev.rtt_us = 250;
 	ev.packets[0] = 4;
 	ev.packets[1] = 3;
 	ev.bytes[0] = 5000000000;

@@ -34,6 +34,8 @@ START_TEST(fins_of_both_end_a_connection)
 	ck_assert_uint_eq(r.ev[0].packets[1], 2);
 	ck_assert_uint_eq(r.ev[0].bytes[0], 3 * 54);
 	ck_assert_uint_eq(r.ev[0].duration_ms, 2000);
+	ck_assert_uint_gt(r.ev[0].rtt_us, 0);
+	ck_assert_uint_lt(r.ev[0].rtt_us, 1000000);
 	r = sends(&to, ACK); /* late, but part of it */
 	ck_passed(r, SERVER, 0);
 	ck_assert(world_connection(&to, &ct) && ct.state & WEIR_CT_CLOSED);
