@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "agent/flow/names.h"
+#include "agent/flow/services.h"
 #include "lib/addr.h"
 #include "lib/hash.h"
 
@@ -44,6 +45,7 @@ struct enrich {
 	struct group *groups;
 	struct rule *rules;
 	struct names *names;
+	struct services *services;
 	int64_t mono_to_real_ns;
 };
 
@@ -62,8 +64,9 @@ struct enrich *enrich_new(const struct k8s_store *store, const struct endpoints 
 	if (!e)
 		return NULL;
 	e->names = names_new();
-	if (!e->names) {
-		free(e);
+	e->services = services_new();
+	if (!e->names || !e->services) {
+		enrich_free(e);
 		return NULL;
 	}
 	e->store = store;
@@ -82,7 +85,7 @@ static void drop_groups(struct enrich *e)
 {
 	struct group *g, *tmp;
 
-	HASH_ITER(hh, e->groups, g, tmp) {
+	HASH_ITER (hh, e->groups, g, tmp) {
 		HASH_DEL(e->groups, g);
 		flow_peer_unref(g->peer);
 		free(g);
@@ -94,15 +97,18 @@ void enrich_free(struct enrich *e)
 	struct named *n, *ntmp;
 	struct rule *r, *rtmp;
 
-	HASH_ITER(hh, e->named, n, ntmp)
+	HASH_ITER (hh, e->named, n, ntmp)
 		drop_named(e, n);
 	drop_groups(e);
-	HASH_ITER(hh, e->rules, r, rtmp) {
+	HASH_ITER (hh, e->rules, r, rtmp) {
 		HASH_DEL(e->rules, r);
 		flow_rule_unref(r->rule);
 		free(r);
 	}
-	names_free(e->names);
+	if (e->names)
+		names_free(e->names);
+	if (e->services)
+		services_free(e->services);
 	free(e);
 }
 
@@ -175,17 +181,34 @@ static struct flow_peer *peer_new(const struct enrich *e, uint32_t identity, uin
 	return p;
 }
 
+static struct flow_peer *service_peer_new(const struct enrich *e, uint32_t identity, const struct service *s)
+{
+	struct flow_peer *p = peer_new(e, identity, 0, NULL, NULL);
+
+	if (!p)
+		return NULL;
+	p->service_namespace = strdup(s->ns);
+	p->service_name = strdup(s->name);
+	if (p->service_namespace && p->service_name)
+		return p;
+	flow_peer_unref(p);
+	return NULL;
+}
+
 /* By the object that has the address, or by the attachment when its Pod object is not known yet. */
 static struct flow_peer *named_peer_new(const struct enrich *e, const struct weir_addr *addr, uint32_t identity)
 {
 	const struct policy_ipcache_entry *entry = policy_result_ipcache(e->result, addr);
 	const struct endpoint *ep = endpoints_find_addr(e->eps, addr);
 	uint32_t slot = ep ? ep->slot : 0;
+	struct service s;
 
 	if (entry && entry->pod)
 		return peer_new(e, entry->identity, slot, entry->pod->ns, entry->pod->name);
 	if (ep)
 		return peer_new(e, identity, slot, ep->attachment->pod_namespace, ep->attachment->pod_name);
+	if (!(entry && entry->flags & WEIR_IPC_HOST) && services_find(e->services, addr, &s))
+		return service_peer_new(e, identity ?: entry ? entry->identity : WEIR_ID_WORLD, &s);
 	return NULL;
 }
 
@@ -253,9 +276,13 @@ static void update_named(struct enrich *e)
 	uint64_t now = now_ns(CLOCK_MONOTONIC);
 	struct named *n, *tmp;
 
-	HASH_ITER(hh, e->named, n, tmp) {
+	HASH_ITER (hh, e->named, n, tmp) {
 		const struct policy_ipcache_entry *entry = policy_result_ipcache(e->result, &n->addr);
 
+		if (n->peer->service_name) { /* it may be another one's now */
+			drop_named(e, n);
+			continue;
+		}
 		if (still_named(e->result, n)) {
 			n->gone_ns = 0;
 			continue;
@@ -346,7 +373,7 @@ static void forget_old_rules(struct enrich *e)
 
 	if (HASH_COUNT(e->rules) <= e->result->n_rules * 4 + 1024)
 		return;
-	HASH_ITER(hh, e->rules, r, tmp)
+	HASH_ITER (hh, e->rules, r, tmp)
 		if (!policy_result_rule(e->result, r->key.number, r->key.dir)) {
 			HASH_DEL(e->rules, r);
 			flow_rule_unref(r->rule);
@@ -393,7 +420,7 @@ int enrich_update(struct enrich *e, const struct policy_result *result, struct e
 	e->mono_to_real_ns = (int64_t)(now_ns(CLOCK_REALTIME) - now_ns(CLOCK_MONOTONIC));
 	drop_groups(e);
 	update_named(e);
-	return update_rules(e) < 0 ? err_oom(reterr) : 0;
+	return services_update(e->services, e->store) < 0 || update_rules(e) < 0 ? err_oom(reterr) : 0;
 }
 
 /* A pod asks over one family and connects over the other: both of its addresses learn. */

@@ -18,6 +18,11 @@ static bool match_pod(const union filter_value *v, const struct filter_subject *
 	return filter_match_pod(v, s->peer->namespace, s->peer->pod_name);
 }
 
+static bool match_service(const union filter_value *v, const struct filter_subject *s)
+{
+	return s->peer->service_name && filter_match_pod(v, s->peer->service_namespace, s->peer->service_name);
+}
+
 static bool match_fqdn(const union filter_value *v, const struct filter_subject *s)
 {
 	const struct flow_names *names = s->flow->names[s->destination];
@@ -133,10 +138,11 @@ static void set_end(struct filter_subject *s, bool destination)
 	s->peer = destination ? s->flow->dst : s->flow->src;
 }
 
-/* Flows of the store have no translated address, services, interface or trace id of IP. */
+/* Flows of the store have no translated address, interface or trace id of IP. */
 static const struct filter_match matches[] = {
 	{ 1, match_ip },           { 3, match_ip },
 	{ 2, match_pod },          { 4, match_pod },
+	{ 16, match_service },     { 17, match_service },
 	{ 7, match_fqdn },         { 8, match_fqdn },
 	{ 10, match_labels },      { 11, match_labels },
 	{ 26, match_workload },    { 27, match_workload },

@@ -20,6 +20,8 @@ void flow_peer_unref(struct flow_peer *p)
 	free(p->pod_name);
 	free(p->workload_name);
 	free(p->workload_kind);
+	free(p->service_namespace);
+	free(p->service_name);
 	free(p);
 }
 

@@ -28,6 +28,7 @@ struct flow_msg {
 	struct end {
 		Flow__Endpoint endpoint;
 		Flow__Workload workload, *workloads[1];
+		Flow__Service service;
 	} src, dst;
 	Flow__CiliumEventType event_type;
 	Google__Protobuf__BoolValue is_reply;
@@ -92,6 +93,16 @@ static Flow__Endpoint *endpoint(struct end *e, const struct flow_peer *p)
 		e->endpoint.workloads = e->workloads;
 	}
 	return &e->endpoint;
+}
+
+static Flow__Service *service(struct end *e, const struct flow_peer *p)
+{
+	if (!p->service_name)
+		return NULL;
+	flow__service__init(&e->service);
+	e->service.name = text(p->service_name);
+	e->service.namespace_ = text(p->service_namespace);
+	return &e->service;
 }
 
 static Flow__IP *ip(struct flow_msg *m, const struct weir_event *ev)
@@ -300,6 +311,8 @@ const Observer__GetFlowsResponse *flow_msg_fill(struct flow_msg *m, const struct
 	p->l4 = l4(m, &f->ev);
 	p->source = endpoint(&m->src, f->src);
 	p->destination = endpoint(&m->dst, f->dst);
+	p->source_service = service(&m->src, f->src);
+	p->destination_service = service(&m->dst, f->dst);
 	if (f->names[0]) {
 		p->n_source_names = f->names[0]->n;
 		p->source_names = f->names[0]->name;

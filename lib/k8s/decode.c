@@ -13,6 +13,7 @@ static const struct kind_info {
 	[K8S_NAMESPACE] = { "v1", sizeof(struct k8s_namespace), k8s_decode_namespace },
 	[K8S_NODE] = { "v1", sizeof(struct k8s_node), k8s_decode_node },
 	[K8S_POD] = { "v1", sizeof(struct k8s_pod), k8s_decode_pod },
+	[K8S_SERVICE] = { "v1", sizeof(struct k8s_service), k8s_decode_service },
 	[K8S_NETWORK_POLICY] = { "networking.k8s.io/v1", sizeof(struct k8s_network_policy), k8s_decode_network_policy },
 };
 

@@ -68,6 +68,7 @@ struct k8s_selector *k8s_read_selector(struct k8s_decoder *d, const struct k8s_a
 
 /* Each fills the part after struct k8s_object; errors are in d->errors. */
 void k8s_decode_namespace(struct k8s_decoder *d, const struct k8s_at *root, struct k8s_object *o);
+void k8s_decode_service(struct k8s_decoder *d, const struct k8s_at *root, struct k8s_object *o);
 void k8s_decode_node(struct k8s_decoder *d, const struct k8s_at *root, struct k8s_object *o);
 void k8s_decode_pod(struct k8s_decoder *d, const struct k8s_at *root, struct k8s_object *o);
 void k8s_decode_network_policy(struct k8s_decoder *d, const struct k8s_at *root, struct k8s_object *o);

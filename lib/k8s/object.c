@@ -21,6 +21,7 @@ static const char *const kind_names[K8S_KIND_COUNT] = {
 	[K8S_NAMESPACE] = "Namespace",
 	[K8S_NODE] = "Node",
 	[K8S_POD] = "Pod",
+	[K8S_SERVICE] = "Service",
 	[K8S_NETWORK_POLICY] = "NetworkPolicy",
 };
 
@@ -31,7 +32,7 @@ const char *k8s_kind_name(enum k8s_kind kind)
 
 bool k8s_kind_namespaced(enum k8s_kind kind)
 {
-	return kind == K8S_POD || kind == K8S_NETWORK_POLICY;
+	return kind == K8S_POD || kind == K8S_SERVICE || kind == K8S_NETWORK_POLICY;
 }
 
 static const struct {

@@ -11,7 +11,7 @@
 #include "lib/err.h"
 #include "lib/k8s/selector.h"
 
-enum k8s_kind { K8S_NAMESPACE, K8S_NODE, K8S_POD, K8S_NETWORK_POLICY, K8S_KIND_COUNT };
+enum k8s_kind { K8S_NAMESPACE, K8S_NODE, K8S_POD, K8S_SERVICE, K8S_NETWORK_POLICY, K8S_KIND_COUNT };
 
 struct k8s_object {
 	unsigned refs;
@@ -51,6 +51,12 @@ struct k8s_pod {
 	size_t n_ports;
 	struct k8s_port *ports;                    /* of containers and sidecars */
 	const char *workload_kind, *workload_name; /* the owner as Hubble names it, NULL */
+};
+
+struct k8s_service {
+	struct k8s_object o;
+	size_t n_addrs;
+	struct weir_addr *addrs; /* cluster IPs and external IPs; none of a headless one */
 };
 
 struct k8s_policy_port {

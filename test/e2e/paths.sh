@@ -132,6 +132,12 @@ check "with a reason" grep -q 'Invalid source ip' <(weir n observe --all -t drop
 in_pod a/client ip addr del 10.20.0.77/32 dev eth0
 
 check "flows name pods on both sides" grep -qE 'a/client:[0-9]+ .*-> a/server:80 .*FORWARDED|ALLOWED' <(weir n observe --all)
+# A Service's address is nobody's here, but flows say whose it is.
+jq -nc '{apiVersion: "v1", kind: "Service", metadata: {namespace: "b", name: "shop"}, spec: {clusterIP: "203.0.113.10"}}' >"$TMP/n/objects/.shop" &&
+	mv "$TMP/n/objects/.shop" "$TMP/n/objects/shop.json"
+called() { in_pod a/client "$PROBE" tcp 203.0.113.10 80 100; weir n observe --all --to-service b/shop | grep -q '\-> b/shop:80'; }
+check "flows name the Service that was called" eventually called
+rm "$TMP/n/objects/shop.json"
 check "denied flows name the policy" grep -q 'DENIED BY server (NetworkPolicy)' <(weir n observe --all --verdict DROPPED)
 
 for p in a/client a/server b/other; do check "DEL of $p" pod_del n $p; done

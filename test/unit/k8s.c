@@ -231,12 +231,46 @@ START_TEST(anchors_and_merge_keys)
 }
 END_TEST
 
+START_TEST(services)
+{
+	const struct k8s_service *s;
+	struct weir_addr a;
+
+	begin();
+	ck_assert_uint_eq(
+	    load("apiVersion: v1\nkind: Service\nmetadata: {name: dual, namespace: x}\nspec: {clusterIP: 10.96.0.10, "
+		 "clusterIPs: [10.96.0.10, 'fd00::a'], externalIPs: [192.0.2.7], ports: [{port: 80}], selector: {a: "
+		 "b}}\n---\n"
+		 "apiVersion: v1\nkind: Service\nmetadata: {name: old}\nspec: {clusterIP: 10.96.0.11}\n---\n"
+		 "apiVersion: v1\nkind: Service\nmetadata: {name: headless}\nspec: {clusterIP: None, clusterIPs: "
+		 "[None]}\n---\n"
+		 "apiVersion: v1\nkind: Service\nmetadata: {name: bare}\n"),
+	    0);
+	s = find(K8S_SERVICE, "dual");
+	ck_assert_uint_eq(s->n_addrs, 3);
+	ck_assert_int_eq(addr_parse("fd00::a", &a), 0);
+	ck_assert_int_eq(addr_cmp(&s->addrs[1], &a), 0);
+	ck_assert_uint_eq(
+	    ((const struct k8s_service *)k8s_store_find(store, K8S_SERVICE, "default", "old")->object)->n_addrs, 1);
+	ck_assert_uint_eq(
+	    ((const struct k8s_service *)k8s_store_find(store, K8S_SERVICE, "default", "headless")->object)->n_addrs,
+	    0);
+	ck_assert_uint_eq(
+	    ((const struct k8s_service *)k8s_store_find(store, K8S_SERVICE, "default", "bare")->object)->n_addrs, 0);
+	ck_assert_uint_eq(
+	    load("apiVersion: v1\nkind: Service\nmetadata: {name: bad}\nspec: {clusterIPs: [10.96.0.300, 7]}\n"), 2);
+	ck_assert(
+	    strstr(problems.v[0].text, "Service default/bad: spec.clusterIPs[0]: \"10.96.0.300\" is not an address"));
+	end();
+}
+END_TEST
+
 START_TEST(lists_and_other_kinds)
 {
 	begin();
 	ck_assert_uint_eq(
 	    load("apiVersion: v1\nkind: PodList\nitems:\n- metadata: {name: a, namespace: x}\n- metadata: {name: B, "
-		 "namespace: x}\n---\n---\napiVersion: v1\nkind: Service\nmetadata: {name: s}\n"),
+		 "namespace: x}\n---\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\n"),
 	    1);
 	ck_assert(strstr(problems.v[0].text, "f.yaml:5: items[1].metadata.name: \"B\" is not a valid name"));
 	ck_assert_int_eq(problems.v[1].severity, K8S_NOTICE);
@@ -396,6 +430,6 @@ START_TEST(nodes_and_namespaces)
 END_TEST
 
 UNIT_MAIN(k8s, what_the_api_server_refuses, what_the_api_server_takes, policy_types_default,
-	  yaml_scalars_as_kubectl_reads_them, hostile_texts, anchors_and_merge_keys, lists_and_other_kinds,
+	  yaml_scalars_as_kubectl_reads_them, hostile_texts, anchors_and_merge_keys, services, lists_and_other_kinds,
 	  a_file_replaces_what_came_from_it, broken_now_good_before, broken_policies_isolate, one_definition_counts,
 	  registered_addresses_go_before, workloads_as_hubble_names_them, nodes_and_namespaces)
