@@ -89,6 +89,7 @@ int cmd_identity(int argc, char **argv);
 int cmd_man(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_observe(int argc, char **argv);
+int cmd_observe_agent_events(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_top(int argc, char **argv);

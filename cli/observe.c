@@ -211,8 +211,8 @@ static int observe(const struct cli_usage *usage, struct observe_args *a)
 int cmd_observe(int argc, char **argv)
 {
 	struct cli_option options[ARRAY_SIZE(own_options) + FILTER_OPTIONS_MAX + 1] = { 0 };
-	struct cli_usage usage = { "observe [options]", "Print flows: who talked to whom, what was dropped and why.",
-				   options };
+	struct cli_usage usage = { "observe [flows | agent-events] [options]",
+				   "Print flows: who talked to whom, what was dropped and why.", options };
 	struct observe_args a = { .output = "compact",
 				  .policy_names = true,
 				  .ip_translation = true,
@@ -221,6 +221,12 @@ int cmd_observe(int argc, char **argv)
 	int n;
 
 	_Static_assert(ARRAY_SIZE(options) <= CLI_OPTIONS_MAX, "the table is too long");
+	if (argc > 1 && streq(argv[1], "agent-events"))
+		return cmd_observe_agent_events(argc - 1, argv + 1);
+	if (argc > 1 && streq(argv[1], "flows")) { /* hubble's word for what is meant without it */
+		argc--;
+		argv++;
+	}
 	memcpy(options, own_options, sizeof(own_options));
 	filter_options(options + ARRAY_SIZE(own_options));
 	n = cli_parse(&usage, argc, argv, &a);

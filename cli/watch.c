@@ -21,8 +21,8 @@ static const struct cli_option peer_options[] = {
 static const struct cli_option event_options[] = {
 	CLIENT_OPTIONS(struct watch_args),
 	{ "output", 'o', "FORMAT", "text, json", cli_set_str, offsetof(struct watch_args, output) },
-	{ "last", 0, "N", "begin with the last N (all that are kept)", cli_set_u64, offsetof(struct watch_args, last) },
-	{ "follow", 'f', NULL, "go on with new ones (on; =false)", cli_set_bool, offsetof(struct watch_args, follow) },
+	{ "last", 0, "N", "begin with the last N", cli_set_u64, offsetof(struct watch_args, last) },
+	{ "follow", 'f', NULL, "go on with new ones, or =false", cli_set_bool, offsetof(struct watch_args, follow) },
 	{ 0 },
 };
 
@@ -142,22 +142,40 @@ static void print_event(const ProtobufCMessage *msg)
 	putchar('\n');
 }
 
-static int agent_events(int argc, char **argv)
+static int print_events(const struct cli_usage *usage, struct watch_args a, int argc, char **argv)
 {
-	static const struct cli_usage usage = {
-		"watch agent-events [options]",
-		"Print what the agent did: pods come and gone, policies brought into force.", event_options
-	};
 	Observer__GetAgentEventsRequest request = OBSERVER__GET_AGENT_EVENTS_REQUEST__INIT;
 	struct client_call call = { .path = "/observer.Observer/GetAgentEvents",
 				    .request = &request.base,
 				    .response = &observer__get_agent_events_response__descriptor };
-	struct watch_args a = { .output = "text", .last = UINT64_MAX, .follow = true };
-	int r = watch(&usage, argc, argv, &a);
+	int r = watch(usage, argc, argv, &a);
 
 	request.number = a.last;
 	request.follow = a.follow;
 	return r < 0 ? cli_exit_status(r) : run(&a, &call, print_event);
+}
+
+static int agent_events(int argc, char **argv)
+{
+	static const struct cli_usage usage = { "watch agent-events [options]",
+						"Print what the agent did, all that is kept and what comes: pods come "
+						"and gone, policies brought into force.",
+						event_options };
+
+	return print_events(&usage, (struct watch_args){ .output = "text", .last = UINT64_MAX, .follow = true }, argc,
+			    argv);
+}
+
+/* The same with the defaults that hubble has for it. */
+int cmd_observe_agent_events(int argc, char **argv)
+{
+	static const struct cli_usage usage = {
+		"observe agent-events [options]",
+		"Print the latest 20 things that the agent did, in the words of `weir watch agent-events`.",
+		event_options
+	};
+
+	return print_events(&usage, (struct watch_args){ .output = "text", .last = 20 }, argc, argv);
 }
 
 int cmd_watch(int argc, char **argv)
