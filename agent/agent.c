@@ -121,6 +121,15 @@ static void arm(sd_event_source *timer, uint64_t usec)
 	sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
 }
 
+static void tell_nodes(struct agent *a)
+{
+	uint64_t changes = k8s_store_changes(a->store, K8S_NODE);
+
+	if (a->api && changes != a->nodes_told)
+		api_server_nodes_changed(a->api);
+	a->nodes_told = changes;
+}
+
 static int on_pass(_unused_ sd_event_source *source, void *userdata)
 {
 	struct agent *a = userdata;
@@ -133,6 +142,7 @@ static int on_pass(_unused_ sd_event_source *source, void *userdata)
 	tell_problem(a, r < 0 ? e.msg : unfit ?: "");
 	snprintf(a->problem, sizeof(a->problem), "%s", r < 0 ? e.msg : unfit ?: "");
 	tell_pass(a);
+	tell_nodes(a);
 	agent_count_pass(a, r < 0);
 	arm(a->sweep, r < 0 ? RETRY_US : SWEEP_US);
 	if (a->cni)

@@ -55,6 +55,7 @@ struct agent {
 	sd_event_source *pass, *sweep, *drain, *drain_l7, *second;
 	uint64_t started_ns;	  /* CLOCK_MONOTONIC */
 	uint64_t compile_us, apply_us; /* of the latest pass */
+	uint64_t nodes_told;	       /* the store's count of their changes that the API has heard of */
 	bool uplink_attached[NODE_UPLINKS_MAX]; /* as node.uplinks */
 	struct weir_gc conns;	  /* of the latest look at the connections */
 	unsigned seconds;	  /* ticks of the one-second timer */

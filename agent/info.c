@@ -7,7 +7,8 @@
 #include "lib/drop.h"
 #include "lib/pb.h"
 
-static int add_map(const struct agent *a, Weir__V1__StatusResponse *msg, const char *name, uint64_t max, uint64_t entries)
+static int add_map(const struct agent *a, Weir__V1__StatusResponse *msg, const char *name, uint64_t max,
+		   uint64_t entries)
 {
 	Weir__V1__MapInfo *m = pb_append(&msg->n_maps, &msg->maps, &weir__v1__map_info__descriptor);
 
@@ -26,12 +27,8 @@ static int add_maps(const struct agent *a, Weir__V1__StatusResponse *msg)
 		const char *name;
 		uint64_t entries;
 	} maps[] = {
-		{ WEIR_MAP_EP, n.endpoints },
-		{ WEIR_MAP_IPCACHE, n.ipcache },
-		{ WEIR_MAP_POLICY, n.policy },
-		{ WEIR_MAP_CT_TCP, a->conns.tcp },
-		{ WEIR_MAP_CT_ANY, a->conns.any },
-		{ WEIR_MAP_EVENTS, 0 },
+		{ WEIR_MAP_EP, n.endpoints },      { WEIR_MAP_IPCACHE, n.ipcache },   { WEIR_MAP_POLICY, n.policy },
+		{ WEIR_MAP_CT_TCP, a->conns.tcp }, { WEIR_MAP_CT_ANY, a->conns.any }, { WEIR_MAP_EVENTS, 0 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(maps); i++)
@@ -80,9 +77,9 @@ static void tell_problem(void *userdata, const struct k8s_problem *p)
 
 	if (p->severity == K8S_NOTICE || t->r < 0)
 		return;
-	t->r = p->severity == K8S_ERROR ?
-		       pb_append_str(&t->msg->n_errors, &t->msg->errors, p->text ?: "out of memory") :
-		       pb_append_str(&t->msg->n_warnings, &t->msg->warnings, p->text ?: "out of memory");
+	t->r = p->severity == K8S_ERROR
+		   ? pb_append_str(&t->msg->n_errors, &t->msg->errors, p->text ?: "out of memory")
+		   : pb_append_str(&t->msg->n_warnings, &t->msg->warnings, p->text ?: "out of memory");
 }
 
 static int add_problems(const struct agent *a, Weir__V1__StatusResponse *msg)
@@ -179,7 +176,8 @@ static int on_status(void *userdata, Weir__V1__StatusResponse *msg, struct err *
 	msg->cpu_ns = cpu.tv_sec * 1000000000ull + cpu.tv_nsec;
 	set_counts(a, msg);
 	if (pb_set_str(&msg->node_name, a->config.node_name) < 0 || pb_set_str(&msg->version, WEIR_VERSION) < 0 ||
-	    add_maps(a, msg) < 0 || add_l7(a, msg, stats) < 0 || add_drops(msg, stats) < 0 || add_uplinks(a, msg) < 0 || add_problems(a, msg) < 0)
+	    add_maps(a, msg) < 0 || add_l7(a, msg, stats) < 0 || add_drops(msg, stats) < 0 || add_uplinks(a, msg) < 0 ||
+	    add_problems(a, msg) < 0)
 		return err_oom(reterr);
 	return 0;
 }
@@ -188,9 +186,9 @@ static int on_status(void *userdata, Weir__V1__StatusResponse *msg, struct err *
 
 static Weir__V1__Enforcement enforcement(uint32_t flags, uint32_t isolated, uint32_t audit)
 {
-	return !(flags & isolated) ? WEIR__V1__ENFORCEMENT__NONE :
-	       flags & audit	   ? WEIR__V1__ENFORCEMENT__AUDIT :
-				     WEIR__V1__ENFORCEMENT__ENFORCED;
+	return !(flags & isolated) ? WEIR__V1__ENFORCEMENT__NONE
+	       : flags & audit     ? WEIR__V1__ENFORCEMENT__AUDIT
+				   : WEIR__V1__ENFORCEMENT__ENFORCED;
 }
 
 static const struct policy_pod *result_pod(const struct policy_result *result, const struct attachment *at)
@@ -249,8 +247,8 @@ static int set_endpoint(const struct agent *a, const struct endpoint *ep, Weir__
 	const struct policy_pod *pod = result_pod(a->result, at);
 	char v4[ADDR_STRLEN] = "", v6[ADDR_STRLEN] = "", mac[18];
 
-	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", at->mac[0], at->mac[1], at->mac[2], at->mac[3], at->mac[4],
-		 at->mac[5]);
+	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", at->mac[0], at->mac[1], at->mac[2], at->mac[3],
+		 at->mac[4], at->mac[5]);
 	if (!addr_is_zero(&at->addr[0]))
 		addr_to_str(&at->addr[0], v4);
 	if (!addr_is_zero(&at->addr[1]))
@@ -260,8 +258,8 @@ static int set_endpoint(const struct agent *a, const struct endpoint *ep, Weir__
 	e->state = ep->ready ? WEIR__V1__ENDPOINT_STATE__READY : WEIR__V1__ENDPOINT_STATE__WAITING;
 	if (pb_set_str(&e->namespace_, at->pod_namespace) < 0 || pb_set_str(&e->pod, at->pod_name) < 0 ||
 	    pb_set_str(&e->container_id, at->container_id) < 0 || pb_set_str(&e->interface, at->ifname) < 0 ||
-	    pb_set_str(&e->host_interface, at->hostif) < 0 || pb_set_str(&e->ipv4, v4) < 0 || pb_set_str(&e->ipv6, v6) < 0 ||
-	    pb_set_str(&e->mac, mac) < 0)
+	    pb_set_str(&e->host_interface, at->hostif) < 0 || pb_set_str(&e->ipv4, v4) < 0 ||
+	    pb_set_str(&e->ipv6, v6) < 0 || pb_set_str(&e->mac, mac) < 0)
 		return -ENOMEM;
 	return pod ? set_pod(a, pod, e) : 0;
 }
@@ -297,7 +295,8 @@ static int on_identities(void *userdata, Weir__V1__ListIdentitiesResponse *msg, 
 
 	for (size_t i = 0; i < a->result->n_identities; i++) {
 		const struct policy_identity *id = &a->result->identities[i];
-		Weir__V1__Identity *m = pb_append(&msg->n_identities, &msg->identities, &weir__v1__identity__descriptor);
+		Weir__V1__Identity *m =
+		    pb_append(&msg->n_identities, &msg->identities, &weir__v1__identity__descriptor);
 
 		if (!m || pb_set_str(&m->kind, kinds[id->kind]) < 0 || pb_set_str(&m->namespace_, id->ns) < 0)
 			return err_oom(reterr);
@@ -310,7 +309,22 @@ static int on_identities(void *userdata, Weir__V1__ListIdentitiesResponse *msg, 
 	return 0;
 }
 
+static bool on_node(void *userdata, size_t i, struct api_node *ret)
+{
+	const struct agent *a = userdata;
+	const struct k8s_entry *const *entries;
+	const struct k8s_node *node;
+
+	if (i >= k8s_store_list(a->store, K8S_NODE, &entries))
+		return false;
+	node = (const struct k8s_node *)entries[i]->object;
+	*ret = (struct api_node){ .name = entries[i]->name };
+	if (node->n_addrs)
+		ret->addr = node->addrs[0];
+	return true;
+}
+
 struct api_backend agent_backend(struct agent *a)
 {
-	return (struct api_backend){ a, on_status, on_endpoints, on_identities };
+	return (struct api_backend){ a, on_status, on_endpoints, on_identities, on_node };
 }

@@ -14,6 +14,11 @@
 #include "lib/proto/weir.pb-c.h"
 #include "lib/tls.h"
 
+struct api_node {
+	const char *name;      /* valid until the agent's objects change */
+	struct weir_addr addr; /* all zero: not known */
+};
+
 /*
  * What the agent tells about itself. Each fills a message that has been initialised: strings and arrays by malloc
  * (lib/pb.h helps), the server frees them. A negative errno becomes the status INTERNAL with the story in reterr.
@@ -23,6 +28,9 @@ struct api_backend {
 	int (*status)(void *userdata, Weir__V1__StatusResponse *msg, struct err *reterr);
 	int (*endpoints)(void *userdata, Weir__V1__ListEndpointsResponse *msg, struct err *reterr);
 	int (*identities)(void *userdata, Weir__V1__ListIdentitiesResponse *msg, struct err *reterr);
+	/* The i-th node of the cluster that is known, in the order of names. False: there are no more. NULL: none is.
+	 */
+	bool (*node)(void *userdata, size_t i, struct api_node *ret);
 };
 
 struct api_config {
@@ -44,5 +52,7 @@ int api_server_new(sd_event *event, const struct api_config *config, struct api_
 /* Ends every call with UNAVAILABLE and removes the socket. */
 void api_server_free(struct api_server *s);
 DEFINE_CLEANUP(struct api_server *, api_server_free);
+/* backend.node has something new to say. */
+void api_server_nodes_changed(struct api_server *s);
 
 #endif

@@ -30,6 +30,12 @@ void api_server_wake(struct api_server *s)
 	sd_event_source_set_enabled(s->wake, SD_EVENT_ONESHOT);
 }
 
+void api_server_nodes_changed(struct api_server *s)
+{
+	s->node_changes++;
+	api_server_wake(s);
+}
+
 static void in_a_second(struct api_server *s)
 {
 	sd_event_source_set_time_relative(s->second, 1000000);

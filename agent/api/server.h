@@ -32,6 +32,7 @@ struct api_server {
 	struct api_conn *conns;
 	size_t n_conns;
 	uint64_t started_ns; /* CLOCK_MONOTONIC */
+	uint64_t node_changes;
 	struct flow_msg *msg;
 	uint8_t *scratch; /* API_SCRATCH bytes for writing */
 };

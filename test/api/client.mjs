@@ -247,6 +247,17 @@ async function overTcp() {
 	const c = clients(target);
 	const me = await everyTransport("TCP", c);
 	is("TCP: Notify gives the address", [me.address, me.tls], [target, undefined]);
+	const port = target.split(":")[1];
+	const watch = new Stream(c.peer, "Notify");
+	await watch.count(1);
+	for (const line of ["node node-0 192.0.2.10", "node node-1 192.0.2.11", "node node-2 2001:db8::2", "node node-0 192.0.2.12", "node node-1 -", "node node-2 -"]) await server.tell(line);
+	await watch.count(5);
+	is("TCP: Notify tells of other nodes as they come, change and go", watch.messages.slice(1).map((m) => [m.type, m.name, m.address]), [["PEER_ADDED", "node-0", `192.0.2.10:${port}`],
+		["PEER_ADDED", "node-2", `[2001:db8::2]:${port}`], ["PEER_UPDATED", "node-0", `192.0.2.12:${port}`], ["PEER_DELETED", "node-2", `[2001:db8::2]:${port}`]]);
+	const late = new Stream(c.peer, "Notify");
+	await late.count(2);
+	is("TCP: and of all of them to who asks later", late.messages.map((m) => m.name), ["node-0", "node-1"]);
+	is("TCP: both stay", [await watch.cancel(), await late.cancel()], [status.CANCELLED, status.CANCELLED]);
 	is("TLS to a port in plain text", await attempt(target, tls()), status.UNAVAILABLE);
 	c.close();
 	await server.stop("TCP");

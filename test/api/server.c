@@ -20,6 +20,12 @@ struct state {
 	struct agent_events *events;
 	struct flow_peer *client, *server, *world, *evil;
 	struct flow_rule *allow, *deny, *audit;
+	struct api_server *api;
+	struct {
+		char name[32];
+		struct weir_addr addr;
+	} nodes[8];
+	size_t n_nodes;
 };
 
 static struct flow_peer *peer(uint32_t identity, const char *ns, const char *pod, const char *label)
@@ -166,10 +172,39 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
+/* "node NAME ADDRESS": it is there; "node NAME -": no longer. */
+static void set_node(struct state *s, const char *name, const char *address)
+{
+	size_t i = 0;
+
+	while (i < s->n_nodes && strcmp(s->nodes[i].name, name) < 0)
+		i++;
+	if (i == s->n_nodes || !streq(s->nodes[i].name, name)) {
+		memmove(&s->nodes[i + 1], &s->nodes[i], (s->n_nodes - i) * sizeof(*s->nodes));
+		s->n_nodes++;
+	}
+	snprintf(s->nodes[i].name, sizeof(s->nodes[i].name), "%s", name);
+	if (addr_parse(address, &s->nodes[i].addr) < 0) {
+		s->n_nodes--;
+		memmove(&s->nodes[i], &s->nodes[i + 1], (s->n_nodes - i) * sizeof(*s->nodes));
+	}
+	api_server_nodes_changed(s->api);
+}
+
+static bool node(void *userdata, size_t i, struct api_node *ret)
+{
+	const struct state *s = userdata;
+
+	if (i >= s->n_nodes)
+		return false;
+	*ret = (struct api_node){ s->nodes[i].name, s->nodes[i].addr };
+	return true;
+}
+
 static int on_stdin(_unused_ sd_event_source *source, int fd, _unused_ uint32_t revents, void *userdata)
 {
 	struct state *s = userdata;
-	char line[64];
+	char line[64], name[32], address[32];
 	unsigned n;
 	ssize_t len = read(fd, line, sizeof(line) - 1);
 
@@ -180,6 +215,8 @@ static int on_stdin(_unused_ sd_event_source *source, int fd, _unused_ uint32_t 
 		add_many(s, n);
 	else if (sscanf(line, "tool %u", &n) == 1)
 		add_tool_calls(s, n);
+	else if (sscanf(line, "node %31s %31s", name, address) == 2)
+		set_node(s, name, address);
 	else if (sscanf(line, "lose %u", &n) == 1)
 		flow_store_note_loss(s->store, FLOW_LOSS_RING, n, 0, now_ns());
 	else if (sscanf(line, "generation %u", &n) == 1)
@@ -247,12 +284,12 @@ static void free_names(struct state *s)
 int main(int argc, char **argv)
 {
 	struct agent_events events = { 0 };
+	struct state s = { 0 };
 	struct api_config config = { .node = { "node-1", 0x123456789abcdef0 },
 				     .events = &events,
-				     .backend = { NULL, status, endpoints, identities } };
+				     .backend = { &s, status, endpoints, identities, node } };
 	_cleanup_(flow_store_freep) struct flow_store *store = NULL;
 	_cleanup_(api_server_freep) struct api_server *server = NULL;
-	struct state s = { 0 };
 	struct err e = { 0 };
 	int r;
 
@@ -280,6 +317,7 @@ int main(int argc, char **argv)
 							 .namespace = "default",
 							 .pod = "evil\033[31m" });
 	r = api_server_new(s.event, &config, &server, &e);
+	s.api = server;
 	if (r < 0) {
 		fprintf(stderr, "%s\n", e.msg);
 	} else {

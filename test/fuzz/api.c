@@ -153,7 +153,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct api_config config = { .run_dir = mkdtemp(dir),
 					     .node = { "node-1", 1 },
 					     .events = &events,
-					     .backend = { NULL, status, endpoints, identities } };
+					     .backend = { NULL, status, endpoints, identities, NULL } };
 
 		if (sd_event_new(&event) < 0 || flow_store_new(100, &store) < 0)
 			abort();
