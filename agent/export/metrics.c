@@ -30,6 +30,7 @@ enum family {
 	VERDICTS,
 	DNS_QUERIES,
 	DNS_RESPONSES,
+	DNS_TYPES,
 	HTTP,
 	HTTP_SECONDS,
 	RECORDS,
@@ -101,6 +102,13 @@ static const struct metric_desc families[] = {
 			    { "rcode", "qtypes", "ips_returned" },
 			    NULL,
 			    0 },
+	[DNS_TYPES] = { "hubble_dns_response_types",
+			"Records in DNS responses.",
+			NULL,
+			METRIC_COUNTER,
+			{ "type", "qtypes" },
+			NULL,
+			0 },
 	[HTTP] = { "hubble_http_requests",
 		   "HTTP requests that were answered.",
 		   NULL,
@@ -337,6 +345,33 @@ static void count_drop(const struct metrics *m, const struct flow *f)
 
 /* ---- layer 7 */
 
+/* Of a list that is joined by commas, as a record has it: how many of the kind, which a colon tells, or of all (NULL).
+ */
+static unsigned count_items(const char *list, const bool *with_colon)
+{
+	unsigned n = 0;
+
+	for (const char *end; list && *list; list = *end ? end + 1 : end) {
+		end = strchrnul(list, ',');
+		n += !with_colon || *with_colon == (memchr(list, ':', (size_t)(end - list)) != NULL);
+	}
+	return n;
+}
+
+static void count_dns_types(const struct metrics *m, const struct flow *f, const char *qtype)
+{
+	const char *addrs = l7_record_get(f->l7, L7_KEY_DNS_ADDRS);
+	unsigned v4 = count_items(addrs, &(bool){ false }), v6 = count_items(addrs, &(bool){ true });
+	unsigned cnames = count_items(l7_record_get(f->l7, L7_KEY_DNS_CNAMES), NULL);
+
+	while (v4--)
+		COUNT(m, DNS_TYPES, f, "A", qtype);
+	while (v6--)
+		COUNT(m, DNS_TYPES, f, "AAAA", qtype);
+	while (cnames--)
+		COUNT(m, DNS_TYPES, f, "CNAME", qtype);
+}
+
 static void count_dns(const struct metrics *m, const struct flow *f)
 {
 	static const char *const rcodes[] = { "No Error",        "Format Error",
@@ -344,16 +379,16 @@ static void count_dns(const struct metrics *m, const struct flow *f)
 					      "Not Implemented", "Query Refused" };
 	int64_t rcode = l7_record_get_int(f->l7, L7_KEY_DNS_RCODE, -1);
 	const char *qtype = l7_record_get(f->l7, L7_KEY_DNS_QTYPE), *addrs = l7_record_get(f->l7, L7_KEY_DNS_ADDRS);
-	unsigned n = addrs != NULL;
+	unsigned n = count_items(addrs, NULL);
 	char ips[8], number[24];
 
-	for (; addrs && (addrs = strchr(addrs, ',')); addrs++)
-		n++;
 	snprintf(ips, sizeof(ips), "%u", MIN(n, 999u));
 	snprintf(number, sizeof(number), "%lld", (long long)rcode);
 	COUNT(m, DNS_QUERIES, f, "", qtype, "0");
-	if (rcode >= 0)
-		COUNT(m, DNS_RESPONSES, f, rcode < (int64_t)ARRAY_SIZE(rcodes) ? rcodes[rcode] : number, qtype, ips);
+	if (rcode < 0)
+		return;
+	COUNT(m, DNS_RESPONSES, f, rcode < (int64_t)ARRAY_SIZE(rcodes) ? rcodes[rcode] : number, qtype, ips);
+	count_dns_types(m, f, qtype);
 }
 
 static void count_http(const struct metrics *m, const struct flow *f)

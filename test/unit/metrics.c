@@ -176,6 +176,8 @@ START_TEST(flows_are_counted)
 	    "1.1\",status=\"200\",reporter=\"server\",source_pod=\"planner-7d5\"} 1\n",
 	    true);
 	has(r, EXPOSE_TEXT, "hubble_dns_responses_total{rcode=\"No Error\",qtypes=\"A\",ips_returned=\"2\",", true);
+	has(r, EXPOSE_TEXT, "hubble_dns_response_types_total{type=\"A\",qtypes=\"A\",", true);
+	has(r, EXPOSE_TEXT, "hubble_dns_response_types_total{type=\"AAAA\",", false);
 	metrics_free(TAKE_PTR(m));
 	flow_store_free(store);
 	sd_event_unref(event);
