@@ -193,7 +193,7 @@ bench: deps-bench ## the benchmark table; ROWS=regex for some rows
 
 check: deps-check ## static checks: both compilers, clang-tidy, cppcheck, shellcheck
 	$(Q)$(MAKE) --no-print-directory programs
-	$(Q)CPPFLAGS='$(CPPFLAGS)' test/check
+	$(Q)CPPFLAGS='$(subst ',,$(CPPFLAGS))' test/check # quotes of the shell would not survive
 
 fmt: ## clang-format in place
 	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')

@@ -476,7 +476,7 @@ static int write_endpoint(struct maps *m, const struct endpoint *ep, const struc
 	if (same)
 		v.side[!next] = old->side[!next]; /* else: not ready until the switch */
 	v.side[next] = *want;
-	if (!same || memcmp(&v.side[!next], want, sizeof(*want)))
+	if (!same || memcmp(&v.side[!next], want, sizeof(*want)) != 0)
 		*changed = true;
 	if (!memcmp(old, &v, sizeof(v)))
 		return 0;

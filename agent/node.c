@@ -80,7 +80,7 @@ static int on_route(const struct nlmsghdr *h, void *userdata)
 	multi = nl_attr(h, sizeof(*m), RTA_MULTIPATH);
 	if (multi) {
 		const struct rtnexthop *nh = nl_data(multi);
-		size_t left = nl_len(multi);
+		int left = (int)nl_len(multi);
 
 		for (; RTNH_OK(nh, left); left -= RTNH_ALIGN(nh->rtnh_len), nh = RTNH_NEXT(nh))
 			add_uplink(userdata, nh->rtnh_ifindex);

@@ -387,11 +387,11 @@ int ipam_collect(const struct ipam_pool *pool, bool (*keeps)(const void *userdat
 		 const void *userdata, struct err *reterr)
 {
 	_cleanup_close_ int lock = pool_open(pool, false, reterr);
-	int fd = lock, r;
+	int fd;
 
 	if (lock < 0)
 		return lock == -ENOENT ? 0 : CNI_IO;
-	if (flock(lock, LOCK_EX) < 0 || (fd = dup(lock)) < 0 || (r = collect(fd, keeps, userdata)) < 0)
+	if (flock(lock, LOCK_EX) < 0 || (fd = dup(lock)) < 0 || collect(fd, keeps, userdata) < 0)
 		return err_set(reterr, CNI_IO, "cannot release addresses of network %s: %m", pool->network);
 	return 0;
 }

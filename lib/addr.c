@@ -141,7 +141,7 @@ static bool same_bits(const struct weir_addr *a, const struct weir_addr *b, unsi
 {
 	unsigned bytes = len / 8, bits = len % 8;
 
-	if (memcmp(a->b, b->b, bytes))
+	if (memcmp(a->b, b->b, bytes) != 0)
 		return false;
 	return !bits || !((a->b[bytes] ^ b->b[bytes]) >> (8 - bits));
 }

@@ -143,6 +143,15 @@ int tls_server_new(const struct tls_files *f, struct tls_context **ret_ctx, stru
 	return 0;
 }
 
+/* ca NULL: the system's. */
+static int verify_peer(SSL_CTX *ctx, const char *ca, struct err *reterr)
+{
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	if ((ca ? SSL_CTX_load_verify_file(ctx, ca) : SSL_CTX_set_default_verify_paths(ctx)) == 1)
+		return 0;
+	return err_set(reterr, -EINVAL, "%s: no usable certificates: %s", ca ?: "the system's CA files", reason());
+}
+
 int tls_client_new(const struct tls_files *f, bool insecure, struct tls_context **ret_ctx, struct err *reterr)
 {
 	_cleanup_(tls_context_freep) struct tls_context *c = calloc(1, sizeof(*c));
@@ -155,12 +164,8 @@ int tls_client_new(const struct tls_files *f, bool insecure, struct tls_context 
 		return err_oom(reterr);
 	if ((f->cert || f->key) && load_identity(c->ctx, f->cert, f->key, reterr) < 0)
 		return -EINVAL;
-	if (insecure)
-		return *ret_ctx = TAKE_PTR(c), 0;
-	SSL_CTX_set_verify(c->ctx, SSL_VERIFY_PEER, NULL);
-	if (f->ca ? SSL_CTX_load_verify_file(c->ctx, f->ca) != 1 : SSL_CTX_set_default_verify_paths(c->ctx) != 1)
-		return err_set(reterr, -EINVAL, "%s: no usable certificates: %s",
-			       f->ca ? f->ca : "the system's CA files", reason());
+	if (!insecure && verify_peer(c->ctx, f->ca, reterr) < 0)
+		return -EINVAL;
 	*ret_ctx = TAKE_PTR(c);
 	return 0;
 }
@@ -262,7 +267,7 @@ int tls_handshake(struct tls *t, struct err *reterr)
 	if (r != 1)
 		return err_set(reterr, -EPROTO, "TLS: %s", reason());
 	SSL_get0_alpn_selected(t->ssl, &proto, &len);
-	if (len != 2 || memcmp(proto, "h2", 2))
+	if (len != 2 || memcmp(proto, "h2", 2) != 0)
 		return err_set(reterr, -EPROTO, "the other end does not offer HTTP/2 (ALPN h2)");
 	return 1;
 }

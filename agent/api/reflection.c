@@ -88,7 +88,7 @@ static bool file_defines(struct bytes file, const char *symbol)
 	struct bytes package = get(file, FILE_PACKAGE);
 
 	if (package.len) {
-		if (strlen(symbol) <= package.len || memcmp(symbol, package.data, package.len) ||
+		if (strlen(symbol) <= package.len || memcmp(symbol, package.data, package.len) != 0 ||
 		    symbol[package.len] != '.')
 			return false;
 		symbol += package.len + 1;
@@ -97,10 +97,19 @@ static bool file_defines(struct bytes file, const char *symbol)
 	       defines(file, FILE_SERVICE, symbol);
 }
 
-static bool find_file(const char *name, const char *symbol, struct bytes *ret)
+static bool find_named(const char *name, struct bytes *ret)
 {
 	for (size_t pos = 0; next_file(&pos, ret);) {
-		if (name ? equals(get(*ret, FILE_NAME), name, strlen(name)) : file_defines(*ret, symbol))
+		if (equals(get(*ret, FILE_NAME), name, strlen(name)))
+			return true;
+	}
+	return false;
+}
+
+static bool find_defining(const char *symbol, struct bytes *ret)
+{
+	for (size_t pos = 0; next_file(&pos, ret);) {
+		if (file_defines(*ret, symbol))
 			return true;
 	}
 	return false;
@@ -111,34 +120,39 @@ static bool find_file(const char *name, const char *symbol, struct bytes *ret)
 typedef Grpc__Reflection__V1__ServerReflectionRequest request_t;
 typedef Grpc__Reflection__V1__ServerReflectionResponse response_t;
 
-static void answer_error(struct api_call *call, response_t *msg, enum grpc_status code, const char *what)
+static response_t response_to(const request_t *r)
+{
+	response_t msg = GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__INIT;
+
+	msg.valid_host = r->host;
+	msg.original_request = (request_t *)r;
+	return msg;
+}
+
+static void answer_error(struct api_call *call, const request_t *r, enum grpc_status code, const char *what)
 {
 	Grpc__Reflection__V1__ErrorResponse error = GRPC__REFLECTION__V1__ERROR_RESPONSE__INIT;
+	response_t msg = response_to(r);
 
 	error.error_code = code;
 	error.error_message = (char *)what;
-	msg->message_response_case = GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_ERROR_RESPONSE;
-	msg->error_response = &error;
-	api_call_send(call, &msg->base);
+	msg.message_response_case = GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_ERROR_RESPONSE;
+	msg.error_response = &error;
+	api_call_send(call, &msg.base);
 }
 
-static void answer_file(struct api_call *call, response_t *msg, const char *name, const char *symbol)
+static void answer_file(struct api_call *call, const request_t *r, struct bytes file)
 {
 	Grpc__Reflection__V1__FileDescriptorResponse files = GRPC__REFLECTION__V1__FILE_DESCRIPTOR_RESPONSE__INIT;
-	ProtobufCBinaryData data;
-	struct bytes file;
+	ProtobufCBinaryData data = { file.len, (uint8_t *)file.data };
+	response_t msg = response_to(r);
 
-	if (!find_file(name, symbol, &file)) {
-		answer_error(call, msg, GRPC_NOT_FOUND, name ? "no such file" : "no such symbol");
-		return;
-	}
-	data = (ProtobufCBinaryData){ file.len, (uint8_t *)file.data };
 	files.n_file_descriptor_proto = 1;
 	files.file_descriptor_proto = &data;
-	msg->message_response_case =
+	msg.message_response_case =
 	    GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_FILE_DESCRIPTOR_RESPONSE;
-	msg->file_descriptor_response = &files;
-	api_call_send(call, &msg->base);
+	msg.file_descriptor_response = &files;
+	api_call_send(call, &msg.base);
 }
 
 struct services {
@@ -170,9 +184,10 @@ static void add_services(struct services *s, struct bytes file)
 	}
 }
 
-static void answer_services(struct api_call *call, response_t *msg)
+static void answer_services(struct api_call *call, const request_t *r)
 {
 	Grpc__Reflection__V1__ListServiceResponse list = GRPC__REFLECTION__V1__LIST_SERVICE_RESPONSE__INIT;
+	response_t msg = response_to(r);
 	struct services s = {};
 	struct bytes file;
 
@@ -180,35 +195,39 @@ static void answer_services(struct api_call *call, response_t *msg)
 		add_services(&s, file);
 	list.n_service = s.n;
 	list.service = s.v;
-	msg->message_response_case =
+	msg.message_response_case =
 	    GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_LIST_SERVICES_RESPONSE;
-	msg->list_services_response = &list;
-	api_call_send(call, &msg->base);
+	msg.list_services_response = &list;
+	api_call_send(call, &msg.base);
 }
 
 static void answer(struct api_call *call, const ProtobufCMessage *request)
 {
 	const request_t *r = (const request_t *)request;
-	response_t msg = GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__INIT;
+	struct bytes file;
 
-	msg.valid_host = r->host;
-	msg.original_request = (request_t *)r;
 	switch (r->message_request_case) {
 	case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_LIST_SERVICES:
-		answer_services(call, &msg);
+		answer_services(call, r);
 		return;
 	case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_BY_FILENAME:
-		answer_file(call, &msg, r->file_by_filename, NULL);
+		if (find_named(r->file_by_filename, &file))
+			answer_file(call, r, file);
+		else
+			answer_error(call, r, GRPC_NOT_FOUND, "no such file");
 		return;
 	case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_SYMBOL:
-		answer_file(call, &msg, NULL, r->file_containing_symbol);
+		if (find_defining(r->file_containing_symbol, &file))
+			answer_file(call, r, file);
+		else
+			answer_error(call, r, GRPC_NOT_FOUND, "no such symbol");
 		return;
 	case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_EXTENSION:
 	case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_ALL_EXTENSION_NUMBERS_OF_TYPE:
-		answer_error(call, &msg, GRPC_NOT_FOUND, "no message here has extensions");
+		answer_error(call, r, GRPC_NOT_FOUND, "no message here has extensions");
 		return;
 	default:
-		answer_error(call, &msg, GRPC_INVALID_ARGUMENT, "nothing is asked");
+		answer_error(call, r, GRPC_INVALID_ARGUMENT, "nothing is asked");
 	}
 }
 

@@ -85,7 +85,7 @@ static void put_resource(struct attrs *a, const struct flow_node *node, const st
 	put_str(a, "k8s.node.name", node->name);
 	if (!p->workload_name || !p->workload_kind)
 		return;
-	for (size_t i = 0; p->workload_kind[i] && i < sizeof(kind) - 12; i++) /* "ReplicaSet" → k8s.replicaset.name */
+	for (size_t i = 0; i < sizeof(kind) - 12 && p->workload_kind[i]; i++) /* "ReplicaSet" → k8s.replicaset.name */
 		kind[4 + i] = (char)(p->workload_kind[i] | 0x20);
 	strcat(kind, ".name");
 	put_str(a, kind, p->workload_name);
@@ -180,7 +180,7 @@ static uint64_t mix(uint64_t x)
 
 static int put_id(ProtobufCBinaryData *id, const uint64_t *words, size_t n)
 {
-	id->data = malloc(n * sizeof(*words));
+	id->data = calloc(n, 8);
 	if (!id->data)
 		return -ENOMEM;
 	id->len = n * sizeof(*words);

@@ -116,7 +116,7 @@ static size_t dns_memory(const void *p)
  */
 static bool read_name(struct cursor *c, struct name *ret)
 {
-	size_t pos = c->pos, begin = c->pos, behind = 0;
+	size_t begin = c->pos, pos = begin, behind = 0;
 	unsigned jumps = 0;
 
 	ret->len = 0;
