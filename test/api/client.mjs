@@ -208,8 +208,8 @@ async function crowd() {
 	for (let i = 0; i < rounds; i++) {
 		await server.tell("add 1000");
 		if (i === 5) leaver.call.cancel();
+		await Promise.all(crowd.map((f) => f.count(2 + i))); // on a busy machine who follows may be five rounds behind, and lose
 	}
-	await Promise.all(crowd.map((f) => f.count(1 + rounds)));
 	const wanted = (i) => Array.from({ length: 1 + rounds }, (_, round) => start - 999 + 100 + i + 1000 * round);
 	is("200 followers, each gets its own", crowd.map((f) => numbers(f.messages)), crowd.map((_, i) => wanted(i)));
 	is("and lost nothing", crowd.reduce((n, f) => n + lost(f.messages), 0), 0);
