@@ -5,8 +5,6 @@
 
 #include "agent/shadow.h"
 
-#define PREFETCH 8 /* entries ahead: thousands of addresses do not stay in the processor's caches between passes */
-
 /* An address range with its identity in force, for what a new or vanishing entry must say on the other side. */
 struct range {
 	struct prefix prefix;
@@ -397,11 +395,6 @@ static int write_ipcache(struct maps *m, const struct policy_result *result, con
 		const struct policy_ipcache_entry *e = &result->ipcache[i];
 		const struct local_addr *l = NULL;
 
-		if (i + PREFETCH < result->n_ipcache) {
-			struct weir_lpm_key soon = lpm_key(&result->ipcache[i + PREFETCH].prefix);
-
-			shadow_prefetch(&m->ipcache, &soon);
-		}
 		if (e->pod && e->pod->ruleset) /* local */
 			l = bsearch(&e->prefix.addr, local, n_local, sizeof(*local), local_cmp);
 		r = write_address(m, &e->prefix, e->identity, l ? l->slot : 0, e->flags, changed);

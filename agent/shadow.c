@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/shadow.h"
 
-enum { EMPTY = 0, LIVE = 1, GRAVE = 2 };
-
-/* A slot: state and mark (8 bytes), key, value. */
+/* An entry: mark (8 bytes with what says whether it lives), key, value. */
 struct head {
-	uint32_t state, mark;
+	uint32_t live, mark;
 };
 
 void shadow_init(struct shadow *s, size_t key_size, size_t val_size)
@@ -19,13 +17,14 @@ void shadow_init(struct shadow *s, size_t key_size, size_t val_size)
 
 void shadow_done(struct shadow *s)
 {
-	free(s->slots);
+	free(s->entries);
+	free(s->index);
 	shadow_init(s, s->key_size, s->val_size);
 }
 
-static struct head *slot_at(const struct shadow *s, size_t i)
+static struct head *entry_at(const struct shadow *s, size_t i)
 {
-	return (struct head *)(s->slots + i * s->stride);
+	return (struct head *)(s->entries + i * s->stride);
 }
 
 static void *key_of(struct head *h)
@@ -41,6 +40,11 @@ static void *val_of(const struct shadow *s, struct head *h)
 static struct head *head_of(const struct shadow *s, const void *val)
 {
 	return (struct head *)((uint8_t *)val - ((s->key_size + 7) & ~7ul)) - 1;
+}
+
+static bool is_entry(const struct shadow *s, struct head *h, const void *key)
+{
+	return h->live && !memcmp(key_of(h), key, s->key_size);
 }
 
 /* The keys are the node's own: nobody outside chooses collisions. */
@@ -60,57 +64,63 @@ static size_t hash(const struct shadow *s, const void *key)
 	return h ^ h >> 32;
 }
 
-static struct head *find(const struct shadow *s, const void *key)
+/* Its place in the index, or the free one where it would be. Graves keep theirs, so that nothing behind them is lost. */
+static uint32_t *place(const struct shadow *s, const void *key)
 {
-	if (!s->capacity)
-		return NULL;
-	for (size_t i = hash(s, key);; i++) {
-		struct head *h = slot_at(s, i & (s->capacity - 1));
+	size_t i = hash(s, key), mask = s->capacity * 2 - 1;
 
-		if (h->state == EMPTY)
-			return NULL;
-		if (h->state == LIVE && !memcmp(key_of(h), key, s->key_size))
-			return h;
-	}
-}
-
-static struct head *free_slot(const struct shadow *s, const void *key)
-{
-	size_t i = hash(s, key);
-
-	while (slot_at(s, i & (s->capacity - 1))->state == LIVE)
+	while (s->index[i & mask] && !is_entry(s, entry_at(s, s->index[i & mask] - 1), key))
 		i++;
-	return slot_at(s, i & (s->capacity - 1));
+	return &s->index[i & mask];
 }
 
+static struct head *find(struct shadow *s, const void *key)
+{
+	while (s->next < s->used && !entry_at(s, s->next)->live)
+		s->next++;
+	if (s->next == s->used || !is_entry(s, entry_at(s, s->next), key)) {
+		uint32_t at = s->capacity ? *place(s, key) : 0;
+
+		if (!at)
+			return NULL;
+		s->next = at - 1;
+	}
+	return entry_at(s, s->next++);
+}
+
+/* Without the graves. */
 static int grow(struct shadow *s)
 {
 	struct shadow bigger = *s;
 
-	if (s->capacity && (s->used + 1) * 4 <= s->capacity * 3)
+	if (s->used < s->capacity)
 		return 0;
 	bigger.capacity = 16;
-	while (bigger.capacity < (s->n + 1) * 2)
+	while (bigger.capacity * 3 < (s->n + 1) * 4)
 		bigger.capacity *= 2;
-	bigger.slots = calloc(bigger.capacity, s->stride);
-	if (!bigger.slots)
+	bigger.entries = calloc(bigger.capacity, s->stride);
+	bigger.index = calloc(bigger.capacity * 2, sizeof(*bigger.index));
+	if (!bigger.entries || !bigger.index) {
+		free(bigger.entries);
+		free(bigger.index);
 		return -ENOMEM;
-	for (size_t i = 0; i < s->capacity; i++)
-		if (slot_at(s, i)->state == LIVE)
-			memcpy(free_slot(&bigger, key_of(slot_at(s, i))), slot_at(s, i), s->stride);
-	bigger.used = s->n;
-	free(s->slots);
+	}
+	bigger.used = bigger.next = 0;
+	for (size_t i = 0; i < s->used; i++) {
+		struct head *h = entry_at(s, i);
+
+		if (!h->live)
+			continue;
+		*place(&bigger, key_of(h)) = bigger.used + 1;
+		memcpy(entry_at(&bigger, bigger.used++), h, s->stride);
+	}
+	free(s->entries);
+	free(s->index);
 	*s = bigger;
 	return 0;
 }
 
-void shadow_prefetch(const struct shadow *s, const void *key)
-{
-	if (s->capacity)
-		__builtin_prefetch(slot_at(s, hash(s, key) & (s->capacity - 1)));
-}
-
-void *shadow_get(const struct shadow *s, const void *key)
+void *shadow_get(struct shadow *s, const void *key)
 {
 	struct head *h = find(s, key);
 
@@ -124,10 +134,10 @@ int shadow_set(struct shadow *s, const void *key, const void *val, uint32_t mark
 	if (!h) {
 		if (grow(s) < 0)
 			return -ENOMEM;
-		h = free_slot(s, key);
-		s->used += h->state == EMPTY;
+		*place(s, key) = s->used + 1;
+		h = entry_at(s, s->used++);
 		s->n++;
-		h->state = LIVE;
+		h->live = true;
 		memcpy(key_of(h), key, s->key_size);
 	}
 	h->mark = mark;
@@ -151,16 +161,16 @@ void shadow_del(struct shadow *s, const void *key)
 
 	if (!h)
 		return;
-	h->state = GRAVE;
+	h->live = false;
 	s->n--;
 }
 
 bool shadow_next(const struct shadow *s, size_t *cursor, const void **ret_key, void **ret_val)
 {
-	while (*cursor < s->capacity) {
-		struct head *h = slot_at(s, (*cursor)++);
+	while (*cursor < s->used) {
+		struct head *h = entry_at(s, (*cursor)++);
 
-		if (h->state == LIVE) {
+		if (h->live) {
 			*ret_key = key_of(h);
 			*ret_val = val_of(s, h);
 			return true;

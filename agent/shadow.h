@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a BPF map holds, remembered: the map writer's other half of every difference. Keys and values of fixed size in one
- * open-addressed table. An entry is marked by the pass that wants it; what the latest pass did not mark can be swept.
+ * What a BPF map holds, remembered: the map writer's other half of every difference. Keys and values of fixed size, in the
+ * order in which they came, and a hash table to find them. Who asks for them in that order again, as one pass after the
+ * other does, finds each behind the one before: memory is read from front to back, and nothing is hashed. An entry is marked by
+ * the pass that wants it; what the latest pass did not mark can be swept.
  */
 #ifndef WEIR_AGENT_SHADOW_H
 #define WEIR_AGENT_SHADOW_H
@@ -10,17 +12,18 @@
 
 struct shadow {
 	size_t key_size, val_size, stride;
-	size_t n, used, capacity; /* entries; entries and graves; slots (a power of two) */
-	uint8_t *slots;
+	size_t n;              /* entries that live */
+	size_t used, capacity; /* entries and graves; room for them */
+	size_t next;           /* where the entry asked for next is expected */
+	uint8_t *entries;
+	uint32_t *index; /* by hash: 1 + number of an entry, or 0; twice as many as capacity, a power of two */
 };
 
 void shadow_init(struct shadow *s, size_t key_size, size_t val_size);
 void shadow_done(struct shadow *s);
 
 /* NULL: not there. The value may be changed through the pointer, which the next shadow_set may move. */
-void *shadow_get(const struct shadow *s, const void *key);
-/* A look-up of this key will follow soon. */
-void shadow_prefetch(const struct shadow *s, const void *key);
+void *shadow_get(struct shadow *s, const void *key);
 /* -ENOMEM. An entry that is there gets the new value and mark. */
 int shadow_set(struct shadow *s, const void *key, const void *val, uint32_t mark);
 void shadow_mark(const struct shadow *s, void *val, uint32_t mark);

@@ -112,7 +112,7 @@ int identity_get(struct policy_compiler *c, struct labelset *l, uint32_t reserve
 		if (r < 0)
 			return r;
 	}
-	i->some_unused = &c->identities_unused;
+	i->unused = &c->unused;
 	i->pub.n_refs++;
 	*ret = i;
 	return 0;
@@ -121,8 +121,11 @@ int identity_get(struct policy_compiler *c, struct labelset *l, uint32_t reserve
 /* It stays known, number and all, until the sweep: an address may move to it within the same run. */
 void identity_unref(struct identity *i)
 {
-	if (i && !--i->pub.n_refs)
-		*i->some_unused = true;
+	if (!i || --i->pub.n_refs || i->listed)
+		return;
+	i->next_unused = *i->unused;
+	*i->unused = i;
+	i->listed = true;
 }
 
 int identities_reserved(struct policy_compiler *c)
@@ -145,13 +148,11 @@ static void forget(struct identity **v, size_t *n, const struct identity *i)
 
 void identities_sweep(struct policy_compiler *c)
 {
-	struct identity *i, *next;
+	struct identity *next;
 
-	if (!c->identities_unused)
-		return;
-	c->identities_unused = false;
-	HASH_ITER (hh, c->identities, i, next) {
-		/* cppcheck-suppress uninitvar */
+	for (struct identity *i = TAKE_PTR(c->unused); i; i = next) {
+		next = i->next_unused;
+		i->listed = false;
 		if (i->pub.n_refs)
 			continue;
 		c->dead.v[c->dead.n++] = i->pub.number; /* room since its birth */

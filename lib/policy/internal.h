@@ -73,7 +73,7 @@ struct labelset {
 	VEC(struct identity *) identities;
 	struct ruleset *ruleset; /* NULL: not known, or not wanted */
 	uint64_t policy_gen;     /* of the compiler, when ruleset was found */
-	uint64_t wanted;         /* run in which a local pod had it */
+	uint64_t wanted;         /* run in which it came among the wanted ones: a local pod has it */
 	bool has_named_ports;
 	size_t key_len;
 	char *key;
@@ -104,7 +104,9 @@ struct identity {
 	struct addr_class *class;
 	struct policy_identity pub; /* n_refs counts references */
 	struct arena arena;
-	bool *some_unused; /* of the compiler: set when the last reference goes */
+	struct identity **unused; /* the compiler's list of those whose last reference went */
+	struct identity *next_unused;
+	bool listed; /* there */
 };
 
 struct policy_peer {
@@ -228,7 +230,9 @@ struct policy_compiler {
 	uint64_t seen[K8S_KIND_COUNT];  /* + 1: the store's change counters that have been worked in */
 	const struct k8s_store *store;  /* of the run at hand */
 	const char *node;
-	bool identities_unused; /* some have no references: the sweep has work */
+	struct identity *unused; /* had their last reference taken: the sweep looks whether they got another */
+	VEC(struct labelset *) wanted;  /* label sets of local pods, in the run at hand */
+	VEC(struct labelset *) holders; /* label sets that have a rule set, each with a reference */
 	policy_is_local_t is_local;
 	void *userdata;
 
@@ -324,6 +328,7 @@ void rule_free(struct retired *r);
 
 /* ruleset.c */
 int rulesets_assign(struct policy_compiler *c);
+void rulesets_clear(struct policy_compiler *c);
 int rulesets_update(struct policy_compiler *c, struct err *reterr);
 void rulesets_sweep(struct policy_compiler *c);
 void ruleset_unref(struct policy_compiler *c, struct ruleset *rs);

@@ -279,8 +279,11 @@ int pods_identify(struct policy_compiler *c)
 		if (!p->asked)
 			p->local = !c->is_local || c->is_local(c->userdata, p->pod->o.ns, p->pod->o.name);
 		p->asked = true;
-		if (p->local)
-			p->labelset->wanted = c->run;
+		if (!p->local || p->labelset->wanted == c->run)
+			continue;
+		if (vec_add(&c->wanted, p->labelset) < 0)
+			return -ENOMEM;
+		p->labelset->wanted = c->run;
 	}
 	return 0;
 }

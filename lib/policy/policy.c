@@ -28,19 +28,13 @@ static void free_retired(struct policy_compiler *c)
 
 void policy_compiler_free(struct policy_compiler *c)
 {
-	struct labelset *l, *next;
-
 	if (!c)
 		return;
 	hosts_clear(c);
 	pods_clear(c);
 	for (uint32_t n = 0; n < ARRAY_SIZE(c->reserved); n++)
 		identity_unref(c->reserved[n]);
-	HASH_ITER (hh, c->labelsets, l, next) {
-		/* cppcheck-suppress uninitvar */
-		ruleset_unref(c, l->ruleset);
-		l->ruleset = NULL;
-	}
+	rulesets_clear(c);
 	policies_clear(c);
 	identities_sweep(c);
 	free_retired(c);
@@ -109,6 +103,7 @@ int policy_compiler_run(struct policy_compiler *c, const struct k8s_store *store
 	c->is_local = is_local;
 	c->userdata = userdata;
 	c->run++;
+	c->wanted.n = 0;
 	r = run(c, &result, reterr);
 	if (r < 0)
 		return r;

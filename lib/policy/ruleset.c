@@ -228,22 +228,44 @@ static int assign(struct policy_compiler *c, struct labelset *l)
 	return 0;
 }
 
+static void drop_holder(struct policy_compiler *c, size_t i)
+{
+	struct labelset *l = c->holders.v[i];
+
+	c->holders.v[i] = c->holders.v[--c->holders.n];
+	ruleset_unref(c, l->ruleset);
+	l->ruleset = NULL;
+	labelset_unref(c, l);
+}
+
+void rulesets_clear(struct policy_compiler *c)
+{
+	while (c->holders.n)
+		drop_holder(c, c->holders.n - 1);
+	free(c->holders.v);
+	free(c->wanted.v);
+}
+
 /* Those that are wanted first: a pod that was relabelled finds the rule set that its former label set still holds. */
 int rulesets_assign(struct policy_compiler *c)
 {
-	bool unwanted = false;
+	if (vec_reserve(&c->holders, c->wanted.n) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->wanted.n; i++) {
+		struct labelset *l = c->wanted.v[i];
+		bool held = l->ruleset;
 
-	for (struct labelset *l = c->labelsets; l; l = l->hh.next) {
-		if (l->wanted != c->run)
-			unwanted |= l->ruleset != NULL;
-		else if ((!l->ruleset || l->policy_gen != c->policy_gen) && assign(c, l) < 0)
-			return -ENOMEM;
-	}
-	for (struct labelset *l = c->labelsets; unwanted && l; l = l->hh.next) {
-		if (l->wanted == c->run)
+		if (held && l->policy_gen == c->policy_gen)
 			continue;
-		ruleset_unref(c, l->ruleset);
-		l->ruleset = NULL;
+		if (assign(c, l) < 0)
+			return -ENOMEM;
+		if (held)
+			continue;
+		l->refs++;
+		c->holders.v[c->holders.n++] = l;
 	}
+	for (size_t i = c->holders.n; i-- > 0;)
+		if (c->holders.v[i]->wanted != c->run)
+			drop_holder(c, i);
 	return 0;
 }
