@@ -93,7 +93,7 @@ $(B)/o/agent/api/reflection.o $(B)/san/agent/api/reflection.o: $(B)/gen/lib/prot
 define compile
 $(B)/$(1)/%.o: %.c Makefile | $(PROTO_H) $(SKEL)
 	$$(call say,CC,$$@)
-	$(Q)mkdir -p $$(@D) && $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(2) -c $$< -o $$@
+	$(Q)mkdir -p $$(@D) && $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(2) $$(HOT) -c $$< -o $$@
 $(B)/$(1)/gen/%.o: $(B)/gen/%.c Makefile | $(PROTO_H)
 	$(Q)mkdir -p $$(@D) && $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(2) -c $$< -o $$@
 $(B)/$(1)/llhttp/%.o: /usr/share/llhttp/%.c Makefile
@@ -110,6 +110,8 @@ $(B)/$(1)/llhttp: $(call llhttp_obj,$(1))
 	$(Q)mkdir -p $$@
 endef
 $(eval $(call compile,o,))
+# Loops over what pods send: the compiler is to look at many bytes at a time.
+$(B)/o/agent/l7/%.o: HOT := -O3
 $(eval $(call compile,san,$(SAN)))
 
 $(B)/weir-agent: $(B)/o/agent/main.o $(B)/o/libagent.a $(B)/o/libweir.a
@@ -160,6 +162,12 @@ $(B)/test/bench/policy: test/bench/policy.c $(B)/o/libweir.a
 	$(call say,BENCH,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(filter-out -M%,$(ALL_CFLAGS)) -o $@ $^ $(LIB_LIBS)
 
+# The parsers of HTTP without what stands above them.
+$(B)/test/bench/parsers: test/bench/parsers.c $(patsubst %,$(B)/o/agent/l7/%.o,http1 http2 http_head) $(B)/o/libweir.a \
+		$(call llhttp_obj,o)
+	$(call say,BENCH,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(filter-out -M%,$(ALL_CFLAGS)) -o $@ $^ $(AGENT_LIBS)
+
 # Fuzzers (test/fuzz/run builds them), here with a main that only replays their corpus.
 FUZZ := $(patsubst test/fuzz/%.c,%,$(wildcard test/fuzz/*.c))
 $(B)/test/fuzz/replay-%: test/fuzz/%.c test/fuzz/replay/main.c $(B)/san/libagent.a $(B)/san/libcni.a $(B)/san/libcli.a \
@@ -188,7 +196,7 @@ demo: deps-test ## wire real pods, enforce real policies, let agents talk, print
 	$(Q)test/demo
 
 bench: deps-bench ## the benchmark table; ROWS=regex for some rows
-	$(Q)$(MAKE) --no-print-directory programs $(TOOLS) $(B)/test/bench/packet $(B)/test/bench/policy
+	$(Q)$(MAKE) --no-print-directory programs $(TOOLS) $(addprefix $(B)/test/bench/,packet policy parsers)
 	$(Q)test/bench/run $(if $(ROWS),'$(ROWS)')
 
 check: deps-check ## static checks: both compilers, clang-tidy, cppcheck, shellcheck

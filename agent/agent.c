@@ -205,16 +205,17 @@ static int on_records(_unused_ sd_event_source *source, _unused_ int fd, _unused
 	size_t n = l7_worker_take(a->l7, records, DRAIN_BATCH);
 
 	for (size_t i = 0; i < n; i++) {
-		struct weir_event ev = event_of(records[i]);
+		struct l7_record *r = l7_record_pack(records[i]);
+		struct weir_event ev = event_of(r);
 		struct flow f;
 
-		enrich_learn(a->enrich, records[i]);
+		enrich_learn(a->enrich, r);
 		if (enrich_event(a->enrich, &ev, &f) < 0) {
 			flow_store_note_loss(a->flows, FLOW_LOSS_QUEUE, 1, -1, now_real_ns());
-			l7_record_unref(records[i]);
+			l7_record_unref(r);
 			continue;
 		}
-		f.l7 = records[i];
+		f.l7 = r;
 		flow_store_add(a->flows, &f);
 	}
 	return 0;

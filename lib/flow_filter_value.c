@@ -123,6 +123,58 @@ static int translate(const char *s, char *buf, size_t size, struct err *reterr)
 	return *s ? err_set(reterr, -EINVAL, "the expression is too long") : 0;
 }
 
+/* From a "[" to the last byte of the set. In it "]" may come first, and [:class:] holds one. */
+static const char *skip_brackets(const char *s)
+{
+	s += s[1] == '^' ? 2 : 1;
+	if (*s == ']')
+		s++;
+	for (; *s && *s != ']'; s++) {
+		const char *end = *s == '[' && s[1] && strchr(":.=", s[1]) ? strstr(s + 2, (char[]){ s[1], ']', 0 }) : NULL;
+
+		if (end)
+			s = end + 1;
+	}
+	return *s ? s : s - 1;
+}
+
+#define GROUPS_MAX 32 /* in each other */
+#define PLUS_MAX 3    /* the same */
+
+/*
+ * glibc compiles what a "+" repeats twice: repetitions in repetitions would cost memory by the power of two. As with
+ * RE2, none stands right behind another.
+ */
+static int check_repetitions(const char *s, struct err *reterr)
+{
+	unsigned plus[GROUPS_MAX + 1] = {}, depth = 0, last = 0; /* in a group so far; in what stands before */
+	bool repeated = false;
+
+	for (; *s; s++) {
+		bool repeats = strchr("*+?", *s);
+
+		if (repeats && repeated)
+			return err_set(reterr, -EINVAL, "bad repetition operator: \"%.2s\"", s - 1);
+		repeated = repeats;
+		last = repeats ? last + (*s == '+') : 0;
+		if (*s == '\\' && s[1]) {
+			s++;
+		} else if (*s == '[') {
+			s = skip_brackets(s);
+		} else if (*s == '(') {
+			if (++depth > GROUPS_MAX)
+				return err_set(reterr, -EINVAL, "more than %d groups in each other", GROUPS_MAX);
+			plus[depth] = 0;
+		} else if (*s == ')' && depth) {
+			last = plus[depth--];
+		}
+		plus[depth] = MAX(plus[depth], last);
+		if (last > PLUS_MAX)
+			return err_set(reterr, -EINVAL, "more than %d repetitions in each other", PLUS_MAX);
+	}
+	return 0;
+}
+
 /*
  * Regular expressions as Hubble's clients write them, RE2's: matched anywhere. What both RE2 and POSIX know, and \d; no
  * counted repetitions, no references, none of (?…), because the matcher must not cost more than the text is long.
@@ -136,6 +188,8 @@ static int parse_regex(const char *s, union filter_value *ret, struct err *reter
 	if (!regex)
 		return err_oom(reterr);
 	r = translate(s, posix, sizeof(posix), reterr);
+	if (r >= 0)
+		r = check_repetitions(posix, reterr);
 	if (r < 0)
 		return r;
 	r = regcomp(regex, posix, REG_EXTENDED | REG_NOSUB);

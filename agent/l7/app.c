@@ -13,6 +13,14 @@ void app_set(struct l7_record *r, enum l7_key key, const char *s)
 		l7_record_str(r, key, s, strlen(s));
 }
 
+static void set_header(struct l7_record *r, enum l7_key key, const struct http_head *h, const char *name)
+{
+	const struct http_header *x = http_head_get(h, name);
+
+	if (x)
+		l7_record_str(r, key, x->value, x->value_len);
+}
+
 void app_set_number(struct l7_record *r, enum l7_key key, const char *s)
 {
 	if (s)
@@ -173,8 +181,8 @@ static void describe_request(struct http_exchange *x, const struct http_head *h)
 	if (s->record_query && h->target[path] == '?')
 		app_set(r, L7_KEY_URL_QUERY, h->target + path + 1);
 	l7_record_str(r, L7_KEY_HTTP_HOST, h->authority, host);
-	app_set(r, L7_KEY_USER_AGENT, header(h, "user-agent"));
-	app_set(r, L7_KEY_TRACEPARENT, header(h, "traceparent"));
+	set_header(r, L7_KEY_USER_AGENT, h, "user-agent");
+	set_header(r, L7_KEY_TRACEPARENT, h, "traceparent");
 	app_set(r, L7_KEY_NETWORK_PROTOCOL, "http");
 	app_set(r, L7_KEY_NETWORK_VERSION, h->major >= 2 ? "2" : version);
 }

@@ -28,8 +28,17 @@ struct http_head {
 	const struct http_header *headers;
 	size_t n_headers;
 };
-/* The first with that (lower-case) name, or NULL. */
-const struct http_header *http_head_get(const struct http_head *h, const char *name);
+/* The first with that (lower-case) name, or NULL. Inline, because the lengths of names are known where it is called. */
+static inline const struct http_header *http_head_get(const struct http_head *h, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < h->n_headers; i++) {
+		if (h->headers[i].name_len == len && memcmp(h->headers[i].name, name, len) == 0)
+			return &h->headers[i];
+	}
+	return NULL;
+}
 
 /*
  * The consumer's side: one struct http_app per connection (what it remembers of it, e.g. nothing), one exchange per request.

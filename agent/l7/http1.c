@@ -75,7 +75,7 @@ struct h1 {
 static void begin_message(struct side *s)
 {
 	llhttp_reset(&s->llhttp);
-	http_builder_done(&s->head);
+	http_builder_clear(&s->head);
 	s->step = HEAD;
 	s->begun = s->line_done = s->doubtful = s->in_chunk = s->trailing = false;
 	s->last = 0;
@@ -156,17 +156,17 @@ static struct exchange *new_exchange(struct side *s, const struct http_head *hea
 {
 	struct h1 *c = s->c;
 	bool lost = answer_lost(c, s);
-	struct exchange *x = calloc(1, sizeof(*x));
+	struct exchange *x = malloc(sizeof(*x)); /* calloc() passes the thread's cache by */
 
 	if (!x)
 		return NULL;
-	x->start_ns = s->start_ns;
-	x->flags = (c->host->midstream ? L7_MIDSTREAM : 0) | (lost ? L7_PARTIAL : 0);
-	x->done[1] = lost;
-	x->head = s->llhttp.method == HTTP_HEAD;
-	x->connect = s->llhttp.method == HTTP_CONNECT;
-	x->hold = s->llhttp.upgrade && !lost;
-	x->x = http_app_request(c->app, head, s->start_ns);
+	*x = (struct exchange){ .x = http_app_request(c->app, head, s->start_ns),
+				.start_ns = s->start_ns,
+				.flags = (c->host->midstream ? L7_MIDSTREAM : 0) | (lost ? L7_PARTIAL : 0),
+				.done[1] = lost,
+				.head = s->llhttp.method == HTTP_HEAD,
+				.connect = s->llhttp.method == HTTP_CONNECT,
+				.hold = s->llhttp.upgrade && !lost };
 	*c->last = x;
 	c->last = &x->next;
 	c->n_open++;
@@ -174,12 +174,12 @@ static struct exchange *new_exchange(struct side *s, const struct http_head *hea
 	return x;
 }
 
-static int seal(struct side *s, struct http_head *ret_head)
+static void seal(struct side *s, struct http_head *ret_head)
 {
 	*ret_head = (struct http_head){ .status = s->llhttp.status_code,
 					.major = s->llhttp.http_major,
 					.minor = s->llhttp.http_minor };
-	return http_builder_seal(&s->head, ret_head);
+	http_builder_seal(&s->head, ret_head);
 }
 
 /* A request whose head breaks off is reported with what was read of it. */
@@ -187,7 +187,10 @@ static struct exchange *broken_request(struct side *s)
 {
 	struct http_head head;
 
-	return s->begun && seal(s, &head) == 0 ? new_exchange(s, &head) : NULL;
+	if (!s->begun)
+		return NULL;
+	seal(s, &head);
+	return new_exchange(s, &head);
 }
 
 /* The next message of this direction may begin anywhere. */
@@ -290,11 +293,6 @@ static int on_value(llhttp_t *p, const char *at, size_t len)
 	return stop(s, http_builder_value(&s->head, at, len));
 }
 
-static int on_value_end(llhttp_t *p)
-{
-	return on_value(p, "", 0);
-}
-
 static int on_headers_end(llhttp_t *p)
 {
 	(void)p;
@@ -344,7 +342,6 @@ static const llhttp_settings_t callbacks = {
 	.on_version_complete = on_version,
 	.on_header_field = on_name,
 	.on_header_value = on_value,
-	.on_header_value_complete = on_value_end,
 	.on_headers_complete = on_headers_end,
 	.on_chunk_header = on_chunk,
 	.on_chunk_complete = on_chunk_end,
@@ -352,26 +349,32 @@ static const llhttp_settings_t callbacks = {
 	.on_message_complete = on_end,
 };
 
+/* Every byte but the first and the one before it; counted without a branch, so that many are looked at at a time. */
+static const char *bad_lines(const uint8_t *data, size_t len)
+{
+	uint8_t alone = 0, folded = 0;
+
+	for (size_t i = 1; i < len; i++) {
+		alone |= (data[i] == '\n') & (data[i - 1] != '\r');
+		folded |= (data[i - 1] == '\n') & ((data[i] == ' ') | (data[i] == '\t'));
+	}
+	return alone ? "line that ends in LF alone" : folded ? "header folded into several lines" : NULL;
+}
+
 /* What llhttp lets through: lines that end in LF alone (version 8), and headers that go on in the next line. */
 static const char *check_lines(struct side *s, const uint8_t *data, size_t len)
 {
-	const uint8_t *p = data, *end = data + len;
-
 	if (!len)
 		return NULL;
 	s->lines += len;
 	if (s->lines > HTTP_HEAD_MAX)
 		return "head of more than 64 KiB";
-	if (s->last == '\n' && (*p == ' ' || *p == '\t'))
+	if (s->last == '\n' && (*data == ' ' || *data == '\t'))
 		return "header folded into several lines";
-	while ((p = memchr(p, '\n', end - p))) {
-		if ((p > data ? p[-1] : s->last) != '\r')
-			return "line that ends in LF alone";
-		if (++p < end && (*p == ' ' || *p == '\t'))
-			return "header folded into several lines";
-	}
-	s->last = end[-1];
-	return NULL;
+	if (*data == '\n' && s->last != '\r')
+		return "line that ends in LF alone";
+	s->last = data[len - 1];
+	return bad_lines(data, len);
 }
 
 /* ---- messages */
@@ -397,7 +400,7 @@ static void message_done(struct side *s, bool complete)
 
 static void begin_body(struct side *s, enum step step)
 {
-	http_builder_done(&s->head);
+	http_builder_clear(&s->head);
 	s->left = step == LENGTH ? s->llhttp.content_length : 0;
 	if (step == HEAD || (step == LENGTH && !s->left)) {
 		message_done(s, true);
@@ -514,10 +517,7 @@ static void take_head(struct side *s)
 	struct http_head head;
 	const char *bad;
 
-	if (seal(s, &head) < 0) {
-		fail(s, NULL);
-		return;
-	}
+	seal(s, &head);
 	bad = bad_head(s, &head);
 	if (bad && s->doubtful)
 		lose(s);
@@ -533,8 +533,10 @@ static void take_trailers(struct side *s)
 {
 	struct http_head trailers = {};
 
-	if (s->head.headers.n && s->x && s->x->x && http_builder_seal(&s->head, &trailers) == 0)
+	if (s->head.headers.n && s->x && s->x->x) {
+		http_builder_seal(&s->head, &trailers);
 		http_app_trailers(s->x->x, s->dir, &trailers, s->c->ns);
+	}
 	message_done(s, true);
 }
 
@@ -784,8 +786,11 @@ static void h1_tick(void *p, uint64_t ns)
 {
 	struct h1 *c = p;
 
-	if (!c->over)
-		http_app_tick(c->app, ns);
+	if (c->over)
+		return;
+	for (int dir = 0; dir < 2; dir++)
+		http_builder_trim(&c->side[dir].head);
+	http_app_tick(c->app, ns);
 }
 
 static size_t h1_memory(const void *p)

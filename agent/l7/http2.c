@@ -135,11 +135,11 @@ static struct stream *find(struct h2 *c, uint32_t id)
 /* NULL: out of memory. */
 static struct stream *new_stream(struct h2 *c, struct side *s, const struct http_head *head)
 {
-	struct stream *st = calloc(1, sizeof(*st));
+	struct stream *st = malloc(sizeof(*st)); /* calloc() passes the thread's cache by */
 
 	if (!st)
 		return NULL;
-	st->id = s->block_id;
+	*st = (struct stream){ .id = s->block_id };
 	HASH_ADD(hh, c->streams, id, sizeof(st->id), st);
 	if (!hash_added(st)) {
 		free(st);
@@ -158,8 +158,10 @@ static void fail(struct h2 *c, int dir, const char *reason)
 	struct stream *st = find(c, id);
 	struct http_head head = { .major = 2 };
 
-	if (!st && dir == 0 && s->in_block && id > c->last_id && http_builder_seal(&s->head, &head) == 0)
+	if (!st && dir == 0 && s->in_block && id > c->last_id) {
+		http_builder_seal(&s->head, &head);
 		st = new_stream(c, s, &head);
+	}
 	if (st)
 		close_stream(c, st, reason ? L7_UNPARSEABLE : L7_PARTIAL, reason);
 	ignore(c);
@@ -167,16 +169,15 @@ static void fail(struct h2 *c, int dir, const char *reason)
 
 /* ---- header blocks */
 
+static bool is_named(const struct http_header *h, const char *name)
+{
+	return h->name_len == strlen(name) && memcmp(h->name, name, h->name_len) == 0;
+}
+
 static bool is_hop_by_hop(const struct http_header *h)
 {
-	static const char *const names[] = { "connection", "transfer-encoding", "keep-alive", "proxy-connection",
-					     "upgrade" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (streq(h->name, names[i]))
-			return true;
-	}
-	return false;
+	return is_named(h, "connection") || is_named(h, "transfer-encoding") || is_named(h, "keep-alive") ||
+	       is_named(h, "proxy-connection") || is_named(h, "upgrade");
 }
 
 static const char *malformed_headers(const struct http_head *head)
@@ -190,17 +191,20 @@ static const char *malformed_headers(const struct http_head *head)
 	return NULL;
 }
 
+static bool is_pseudo_of(const struct http_header *h, bool request)
+{
+	if (!request)
+		return is_named(h, ":status");
+	return is_named(h, ":method") || is_named(h, ":scheme") || is_named(h, ":authority") || is_named(h, ":path") ||
+	       is_named(h, ":protocol");
+}
+
 static const char *malformed_pseudo(const struct http_builder *b, bool request)
 {
-	static const char *const known[] = { ":method", ":scheme", ":authority", ":path", ":protocol" };
-
 	for (size_t i = 0; i < b->n_pseudo; i++) {
-		const char *name = b->headers.v[i].name;
-		bool ok = !request && streq(name, ":status");
+		const struct http_header *h = &b->headers.v[i];
 
-		for (size_t k = 0; request && k < ARRAY_SIZE(known); k++)
-			ok |= streq(name, known[k]);
-		if (!ok || http_builder_pseudo(b, name) != b->headers.v[i].value)
+		if (!is_pseudo_of(h, request) || http_builder_pseudo(b, h->name) != h->value)
 			return "unknown or repeated pseudo header";
 	}
 	return NULL;
@@ -304,10 +308,7 @@ static void take_head(struct h2 *c, int dir)
 	struct http_head head = { .major = 2 };
 	struct stream *st = find(c, s->block_id);
 
-	if (http_builder_seal(&s->head, &head) < 0) {
-		fail(c, dir, NULL);
-		return;
-	}
+	http_builder_seal(&s->head, &head);
 	head.status = status_of(&s->head);
 	if (s->promised) /* a pushed answer is not asked for: nobody's exchange */
 		;
@@ -321,19 +322,54 @@ static void take_head(struct h2 *c, int dir)
 		take_trailers(c, dir, st, &head);
 }
 
+/* Names that need no look at their letters: most are one of these. */
+static bool is_common_name(const uint8_t *name, size_t len)
+{
+#define IS(text) (memcmp(name, text, sizeof(text) - 1) == 0)
+	switch (len) {
+	case 4:
+		return IS("date") || IS("host");
+	case 5:
+		return IS(":path");
+	case 6:
+		return IS("server") || IS("accept") || IS("cookie");
+	case 7:
+		return IS(":method") || IS(":scheme") || IS(":status");
+	case 10:
+		return IS(":authority") || IS("user-agent");
+	case 11:
+		return IS("traceparent") || IS("grpc-status");
+	case 12:
+		return IS("content-type") || IS("grpc-timeout");
+	case 13:
+		return IS("authorization") || IS("cache-control");
+	case 14:
+		return IS("content-length") || IS("mcp-session-id");
+	}
+#undef IS
+	return false;
+}
+
+/* As nghttp2_check_header_value(), which looks at letters one by one; but a value with anything but ASCII in it is left to it. */
+static bool is_value(const uint8_t *value, size_t len)
+{
+	uint8_t odd = 0;
+
+	for (size_t i = 0; i < len; i++)
+		odd |= (value[i] < 0x20) | (value[i] > 0x7e);
+	return !odd || nghttp2_check_header_value(value, len);
+}
+
 static int add_header(struct side *s, const nghttp2_nv *nv)
 {
-	bool named = nghttp2_check_header_name(nv->name, nv->namelen);
-	int r = http_builder_name(&s->head, nv->name, named ? nv->namelen : 0);
+	bool named = is_common_name(nv->name, nv->namelen) || nghttp2_check_header_name(nv->name, nv->namelen);
 
 	if (!named)
 		s->malformed = "invalid header name";
-	else if (!nghttp2_check_header_value(nv->value, nv->valuelen))
+	else if (!is_value(nv->value, nv->valuelen))
 		s->malformed = "invalid header value";
 	/* What is invalid may hold a NUL, and is not kept. */
-	return r
-		   ?: s->malformed ? http_builder_value(&s->head, "", 0)
-				   : http_builder_value(&s->head, nv->value, nv->valuelen);
+	return http_builder_add(&s->head, nv->name, named ? nv->namelen : 0, nv->value, s->malformed ? 0 : nv->valuelen);
 }
 
 /* NULL, or why the block cannot be read; *ret_oom says that it is for lack of memory. */
@@ -382,7 +418,7 @@ static void take_block(struct h2 *c, int dir, const uint8_t *data, size_t len)
 	if (final) {
 		s->in_block = false;
 		take_head(c, dir);
-		http_builder_done(&s->head);
+		http_builder_clear(&s->head);
 	}
 }
 
@@ -418,7 +454,7 @@ static void begin_block(struct h2 *c, struct side *s, uint32_t promised)
 	s->continuations = 0;
 	s->malformed = NULL;
 	s->start_ns = c->ns;
-	http_builder_done(&s->head);
+	http_builder_clear(&s->head);
 }
 
 static const char *bad_frame(const struct side *s, uint32_t len, int dir)
@@ -908,8 +944,11 @@ static void h2_tick(void *p, uint64_t ns)
 {
 	struct h2 *c = p;
 
-	if (!c->over)
-		http_app_tick(c->app, ns);
+	if (c->over)
+		return;
+	for (int dir = 0; dir < 2; dir++)
+		http_builder_trim(&c->side[dir].head);
+	http_app_tick(c->app, ns);
 }
 
 static size_t inflater_memory(nghttp2_hd_inflater *i)

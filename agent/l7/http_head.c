@@ -3,62 +3,89 @@
 
 #define PSEUDO_MAX 8
 #define TEXT_MAX (HTTP_HEAD_MAX + 2 * (HTTP_HEADERS_MAX + PSEUDO_MAX)) /* each string ends in NUL */
+#define TEXT_FIRST 1022
+#define HEADERS_FIRST 16
+#define KEPT_MAX 4096
 
-static int reserve(struct http_builder *b, size_t len)
+static int grow_text(struct http_builder *b, size_t need)
 {
-	if (b->text.n + len > TEXT_MAX)
+	size_t size = MIN(MAX(MAX(need, b->text.size * 2), (size_t)TEXT_FIRST), (size_t)TEXT_MAX + 2);
+	char *v;
+
+	if (need > TEXT_MAX + 2)
 		return -E2BIG;
-	return vec_reserve(&b->text, b->text.size ? len : MAX(len, (size_t)1024));
+	v = realloc(b->text.v, size);
+	if (!v)
+		return -ENOMEM;
+	b->text.v = v;
+	b->text.size = size;
+	return 0;
 }
 
-static int end_string(struct http_builder *b)
+/* For len bytes, and for the ends. */
+static inline int room(struct http_builder *b, size_t len)
 {
-	int r = reserve(b, 1);
+	size_t need = b->text.n + len + 2;
 
-	if (r == 0)
+	return need <= b->text.size ? 0 : grow_text(b, need);
+}
+
+static void end_header(struct http_builder *b)
+{
+	if (!b->headers.n)
+		return;
+	if (!b->in_value)
 		b->text.v[b->text.n++] = '\0';
-	return r;
-}
-
-static int end_header(struct http_builder *b)
-{
-	int r = b->headers.n && !b->in_value ? http_builder_value(b, "", 0) : 0;
-
-	return r < 0 || !b->in_value ? r : end_string(b);
+	b->text.v[b->text.n++] = '\0';
+	b->in_value = false;
 }
 
 static int begin_header(struct http_builder *b, bool pseudo)
 {
-	int r = end_header(b);
+	int r = b->headers.n - b->n_pseudo >= HTTP_HEADERS_MAX || b->n_pseudo > PSEUDO_MAX ? -E2BIG : 0;
 
+	if (r == 0 && b->headers.n == b->headers.size)
+		r = vec_reserve(&b->headers, b->headers.n ? 1 : HEADERS_FIRST);
 	if (r < 0)
 		return r;
-	if (b->headers.n - b->n_pseudo >= HTTP_HEADERS_MAX || b->n_pseudo > PSEUDO_MAX)
-		return -E2BIG;
-	r = vec_reserve(&b->headers, b->headers.n ? 1 : 16);
-	if (r < 0)
-		return r;
+	end_header(b);
 	b->headers.v[b->headers.n++] = (struct http_header){};
 	b->n_pseudo += pseudo && b->headers.n == b->n_pseudo + 1;
-	b->in_value = false;
 	return 0;
+}
+
+/* Eight letters at a time: what lies from A to Z has its top bit in `upper`, and gets the bit of small letters. */
+static uint64_t lower_word(uint64_t w)
+{
+	const uint64_t ones = 0x0101010101010101, low = w & ones * 0x7f;
+	uint64_t upper = (low + ones * (0x80 - 'A')) & ~(low + ones * (0x7f - 'Z')) & ~w & ones * 0x80;
+
+	return w | upper >> 2;
+}
+
+static void lower(char *to, const char *from, size_t len)
+{
+	uint64_t w;
+	size_t i = 0;
+
+	for (; i + sizeof(w) <= len; i += sizeof(w)) {
+		memcpy(&w, from + i, sizeof(w));
+		w = lower_word(w);
+		memcpy(to + i, &w, sizeof(w));
+	}
+	for (; i < len; i++)
+		to[i] = from[i] >= 'A' && from[i] <= 'Z' ? (char)(from[i] | 0x20) : from[i];
 }
 
 int http_builder_name(struct http_builder *b, const void *s, size_t len)
 {
-	const unsigned char *c = s;
-	char *to;
-	int r = 0;
+	int r = room(b, len + 2); /* the one before may still have to be ended */
 
-	if (b->in_value || !b->headers.n)
-		r = begin_header(b, len && c[0] == ':');
-	if (r == 0)
-		r = reserve(b, len);
+	if (r == 0 && (b->in_value || !b->headers.n))
+		r = begin_header(b, len && *(const char *)s == ':');
 	if (r < 0)
 		return r;
-	to = b->text.v + b->text.n;
-	for (size_t i = 0; i < len; i++)
-		to[i] = c[i] >= 'A' && c[i] <= 'Z' ? c[i] | 0x20 : c[i];
+	lower(b->text.v + b->text.n, s, len);
 	b->text.n += len;
 	b->headers.v[b->headers.n - 1].name_len += len;
 	return 0;
@@ -66,27 +93,37 @@ int http_builder_name(struct http_builder *b, const void *s, size_t len)
 
 int http_builder_value(struct http_builder *b, const void *s, size_t len)
 {
-	int r = b->in_value ? 0 : end_string(b);
+	int r = room(b, len + 1);
 
 	if (r < 0)
 		return r;
+	if (!b->in_value)
+		b->text.v[b->text.n++] = '\0';
 	b->in_value = true;
-	r = reserve(b, len);
-	if (r < 0)
-		return r;
 	memcpy(b->text.v + b->text.n, s, len);
 	b->text.n += len;
 	b->headers.v[b->headers.n - 1].value_len += len;
 	return 0;
 }
 
-const char *http_builder_pseudo(const struct http_builder *b, const char *name)
+int http_builder_add(struct http_builder *b, const void *name, size_t name_len, const void *value, size_t value_len)
 {
-	for (size_t i = 0; i < b->n_pseudo; i++) {
-		if (streq(b->headers.v[i].name, name))
-			return b->headers.v[i].value;
-	}
-	return NULL;
+	int r = room(b, name_len + value_len + 3);
+	struct http_header *h;
+	char *to;
+
+	r = r ?: begin_header(b, name_len && *(const char *)name == ':');
+	if (r < 0)
+		return r;
+	h = &b->headers.v[b->headers.n - 1];
+	h->name_len = name_len;
+	h->value_len = value_len;
+	to = mempcpy(b->text.v + b->text.n, name, name_len);
+	*to++ = '\0';
+	memcpy(to, value, value_len);
+	b->text.n += name_len + 1 + value_len;
+	b->in_value = true;
+	return 0;
 }
 
 static void seal_header(struct http_header *h, char *text)
@@ -99,14 +136,13 @@ static void seal_header(struct http_header *h, char *text)
 		value[--h->value_len] = '\0';
 }
 
-int http_builder_seal(struct http_builder *b, struct http_head *ret_head)
+void http_builder_seal(struct http_builder *b, struct http_head *ret_head)
 {
 	const struct http_header *host;
 	size_t at = 0;
-	int r = b->sealed ? 0 : end_header(b);
 
-	if (r < 0)
-		return r;
+	if (!b->sealed)
+		end_header(b);
 	for (size_t i = 0; i < b->headers.n && !b->sealed; i++) {
 		struct http_header *h = &b->headers.v[i];
 		size_t len = h->name_len + 1 + h->value_len + 1;
@@ -121,7 +157,22 @@ int http_builder_seal(struct http_builder *b, struct http_head *ret_head)
 	ret_head->target = http_builder_pseudo(b, ":path") ?: "";
 	host = http_head_get(ret_head, "host");
 	ret_head->authority = http_builder_pseudo(b, ":authority") ?: (host ? host->value : "");
-	return 0;
+}
+
+void http_builder_clear(struct http_builder *b)
+{
+	if (b->text.size > KEPT_MAX) {
+		http_builder_done(b);
+		return;
+	}
+	b->text.n = b->headers.n = b->n_pseudo = 0;
+	b->in_value = b->sealed = false;
+}
+
+void http_builder_trim(struct http_builder *b)
+{
+	if (!b->headers.n)
+		http_builder_done(b);
 }
 
 void http_builder_done(struct http_builder *b)
@@ -134,15 +185,4 @@ void http_builder_done(struct http_builder *b)
 size_t http_builder_memory(const struct http_builder *b)
 {
 	return b->text.size + b->headers.size * sizeof(*b->headers.v);
-}
-
-const struct http_header *http_head_get(const struct http_head *h, const char *name)
-{
-	size_t len = strlen(name);
-
-	for (size_t i = 0; i < h->n_headers; i++) {
-		if (h->headers[i].name_len == len && memcmp(h->headers[i].name, name, len) == 0)
-			return &h->headers[i];
-	}
-	return NULL;
 }

@@ -10,7 +10,7 @@
 #include "lib/vec.h"
 
 struct http_builder {
-	VEC(char) text;
+	VEC(char) text; /* with room for two more bytes always: the ends of a name and of a value */
 	VEC(struct http_header) headers; /* lengths only, until http_builder_seal() */
 	bool in_value;
 	bool sealed; /* it can be read, and not be added to */
@@ -21,11 +21,24 @@ struct http_builder {
  */
 int http_builder_name(struct http_builder *b, const void *s, size_t len);
 int http_builder_value(struct http_builder *b, const void *s, size_t len);
-/* Fills method, target, authority and headers of ret_head, which are valid until the next call. 0 or -ENOMEM. */
-int http_builder_seal(struct http_builder *b, struct http_head *ret_head);
+/* A whole header; the name is in small letters. */
+int http_builder_add(struct http_builder *b, const void *name, size_t name_len, const void *value, size_t value_len);
+/* Fills method, target, authority and headers of ret_head, which are valid until the next call. */
+void http_builder_seal(struct http_builder *b, struct http_head *ret_head);
 /* The value of a pseudo header of a sealed head, or NULL. */
-const char *http_builder_pseudo(const struct http_builder *b, const char *name);
-void http_builder_done(struct http_builder *b); /* empty again, without memory */
+static inline const char *http_builder_pseudo(const struct http_builder *b, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < b->n_pseudo; i++) {
+		if (b->headers.v[i].name_len == len && memcmp(b->headers.v[i].name, name, len) == 0)
+			return b->headers.v[i].value;
+	}
+	return NULL;
+}
+void http_builder_clear(struct http_builder *b); /* empty again, for the next head */
+void http_builder_trim(struct http_builder *b);	 /* without memory, if it is empty */
+void http_builder_done(struct http_builder *b);	 /* empty, and without memory */
 size_t http_builder_memory(const struct http_builder *b);
 
 #endif

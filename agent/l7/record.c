@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/l7/record.h"
 
+#include <stdatomic.h>
+
 /* A record as it begins: most need no more. */
 struct building {
 	struct l7_record record;
+	struct building *next; /* among those that are not in use */
 	struct l7_attr attrs[16];
 	char text[384];
 };
@@ -46,9 +49,41 @@ const char *l7_key_name(enum l7_key key)
 	return key < L7_KEY_COUNT ? key_names[key] : NULL;
 }
 
+/*
+ * Memory of records that have been packed. It was taken on one thread and is given back on another, which malloc() is
+ * slow at: so it goes to a list from which the first thread takes all at once.
+ */
+#define SPARE_MAX 4096
+static struct building *_Atomic given_back;
+static atomic_uint n_spare;
+static struct building *spare; /* of the thread that makes records */
+
+static struct building *take_spare(void)
+{
+	struct building *b = spare ?: atomic_exchange_explicit(&given_back, NULL, memory_order_acquire);
+
+	if (!b)
+		return malloc(sizeof(*b));
+	atomic_fetch_sub_explicit(&n_spare, 1, memory_order_relaxed);
+	spare = b->next;
+	return b;
+}
+
+static void give_back(struct building *b)
+{
+	if (atomic_fetch_add_explicit(&n_spare, 1, memory_order_relaxed) >= SPARE_MAX) {
+		atomic_fetch_sub_explicit(&n_spare, 1, memory_order_relaxed);
+		free(b);
+		return;
+	}
+	b->next = atomic_load_explicit(&given_back, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak_explicit(&given_back, &b->next, b, memory_order_release, memory_order_relaxed))
+		;
+}
+
 struct l7_record *l7_record_new(enum l7_kind kind, const struct l7_ends *ends)
 {
-	struct building *b = malloc(sizeof(*b));
+	struct building *b = take_spare();
 
 	if (!b)
 		return NULL;
@@ -87,7 +122,10 @@ void l7_record_unref(struct l7_record *r)
 		free(r->attrs);
 	if (text_apart(r))
 		free(r->text);
-	free(r);
+	if (r->size)
+		free(r);
+	else
+		give_back((struct building *)r);
 }
 
 /* Where the key is, or would be. */
@@ -203,8 +241,16 @@ static size_t char_len(const uint8_t *s, size_t len)
 /* Bytes from s on that stay as they are: most often all. */
 static size_t plain_len(const uint8_t *s, size_t len)
 {
+	const uint64_t ones = 0x0101010101010101, tops = ones << 7;
 	size_t i = 0;
+	uint64_t w;
 
+	for (; i + sizeof(w) <= len; i += sizeof(w)) {
+		memcpy(&w, s + i, sizeof(w));
+		/* A top bit each where a byte is below 0x20, is 0x7f, or has its own top bit set; carries err to caution. */
+		if (((w - ones * 0x20) | (w + ones) | w) & tops)
+			break;
+	}
 	while (i < len && s[i] >= 0x20 && s[i] < 0x7f)
 		i++;
 	return i;

@@ -52,7 +52,6 @@ static void on_emit(void *userdata, struct l7_record *r)
 	struct l7_worker *w = userdata;
 
 	cards_apply(w->cards, r);
-	r = l7_record_pack(r);
 	if (feed_push(w->feed, &r)) {
 		w->stats.records[r->kind]++;
 	} else {

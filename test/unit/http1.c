@@ -593,6 +593,7 @@ START_TEST(idle_connections_are_small)
 	begin();
 	say(0, REQ("/1"));
 	say(1, OK);
+	l7_http1.tick(parser, 1000000000); /* what the next head might have used goes back */
 	ck_assert_uint_lt(l7_http1.memory(parser), 2048);
 	finish();
 }
