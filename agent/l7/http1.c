@@ -349,7 +349,7 @@ static const llhttp_settings_t callbacks = {
 	.on_message_complete = on_end,
 };
 
-/* Every byte but the first and the one before it; counted without a branch, so that many are looked at at a time. */
+/* Every two bytes that are neighbours; without a branch, so that the compiler looks at many at a time. */
 static const char *bad_lines(const uint8_t *data, size_t len)
 {
 	uint8_t alone = 0, folded = 0;
