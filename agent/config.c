@@ -278,7 +278,7 @@ static int set_defaults(struct config *c, struct err *reterr)
 	c->flows_max = 65535;
 	c->l7 = (struct config_l7){ .enabled = 1,
 				    .budget = 256 << 10,
-				    .ring_bytes = 2 << 20,
+				    .ring_bytes = 8 << 20,
 				    .memory_max = 64 << 20,
 				    .connections = 20000 };
 	c->masquerade = true;

@@ -87,7 +87,7 @@ static uint32_t ticks_per_sec(void)
 		(skel)->rodata->cfg_wakeup_bytes = ring_bytes(options) / 8; \
 		(skel)->rodata->cfg_l7 = !(options)->l7_off;                \
 		(skel)->rodata->cfg_l7_budget = (options)->l7_budget ?: 256 << 10; \
-		(skel)->rodata->cfg_l7_wakeup_bytes = l7_ring_bytes(options) / 4; \
+		(skel)->rodata->cfg_l7_wakeup_bytes = l7_ring_bytes(options) / 16; \
 	} while (0)
 
 static uint32_t ring_bytes(const struct datapath_options *o)
@@ -97,7 +97,7 @@ static uint32_t ring_bytes(const struct datapath_options *o)
 
 static uint32_t l7_ring_bytes(const struct datapath_options *o)
 {
-	return o->l7_ring_bytes ?: 2 << 20;
+	return o->l7_ring_bytes ?: 8 << 20;
 }
 
 static int open_objects(struct datapath *dp, const struct datapath_options *o, struct err *reterr)
@@ -128,7 +128,7 @@ static uint32_t map_size(const struct datapath_options *o, const char *name)
 		{ WEIR_MAP_FRAG, o->frag, 4096 },
 		{ WEIR_MAP_DENY, o->deny, 4096 },
 		{ WEIR_MAP_EVENTS, o->ring_bytes, 2 << 20 },
-		{ WEIR_MAP_L7_RING, o->l7_ring_bytes, 2 << 20 },
+		{ WEIR_MAP_L7_RING, o->l7_ring_bytes, 8 << 20 },
 		{ WEIR_MAP_L7_TURN, o->l7_connections, 16384 },
 		{ WEIR_MAP_L7_WANT, o->l7_connections, 16384 },
 	};

@@ -24,7 +24,7 @@ struct datapath_options {
 	uint32_t frag;       /* 4096 */
 	uint32_t deny;       /* 4096 */
 	uint32_t ring_bytes; /* 2 MiB; a power of two */
-	uint32_t l7_ring_bytes; /* 2 MiB; a power of two */
+	uint32_t l7_ring_bytes; /* 8 MiB: two busy CPUs fill it in 50 ms; a power of two */
 	uint32_t l7_budget;  /* bytes of payload copied for one turn of a side; 256 KiB */
 	uint32_t l7_connections; /* whose budget and wishes are remembered; 16384 */
 	bool l7_off;	     /* payload is not read */

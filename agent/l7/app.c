@@ -166,21 +166,53 @@ static void read_protocol_headers(struct http_exchange *x, const struct http_hea
 	x->is_a2a = !x->is_mcp && (a2a || header(h, "a2a-extensions") || header(h, "x-a2a-extensions"));
 }
 
+/* An authority without user and password. */
+static const char *behind_user(const char *authority, size_t len)
+{
+	const char *at = memrchr(authority, '@', len);
+
+	return at ? at + 1 : authority;
+}
+
+/* Of a target in absolute form, as proxies get it: the server's name is recorded elsewhere, and no password. */
+static const char *path_of(const char *target)
+{
+	const char *scheme = strstr(target, "://");
+
+	if (target[0] == '/')
+		return target;
+	return scheme ? scheme + 3 + strcspn(scheme + 3, "/?#") : behind_user(target, strcspn(target, "/?#"));
+}
+
+void app_set_uri(struct l7_record *r, enum l7_key key, const char *uri)
+{
+	const char *authority = uri ? strstr(uri, "://") : NULL, *rest;
+	char text[L7_STR_MAX];
+
+	if (!uri)
+		return;
+	authority = authority ? authority + 3 : uri;
+	rest = authority == uri ? uri : behind_user(authority, strcspn(authority, "/?#"));
+	snprintf(text, sizeof(text), "%.*s%.*s", (int)(authority - uri), uri, (int)strcspn(rest, "?#"), rest);
+	app_set(r, key, text);
+}
+
 static void describe_request(struct http_exchange *x, const struct http_head *h)
 {
 	const struct l7_settings *s = x->app->host->settings;
 	struct l7_record *r = x->record;
-	size_t path = strcspn(h->target, "?#"), host = strlen(h->authority);
-	const char *colon = strrchr(h->authority, ':');
+	const char *target = path_of(h->target), *authority = behind_user(h->authority, strlen(h->authority));
+	size_t path = strcspn(target, "?#"), host = strlen(authority);
+	const char *colon = strrchr(authority, ':');
 	char version[4] = { (char)('0' + h->major), '.', (char)('0' + h->minor) };
 
 	if (colon && !strchr(colon, ']'))
-		host = (size_t)(colon - h->authority);
+		host = (size_t)(colon - authority);
 	app_set(r, L7_KEY_HTTP_METHOD, h->method);
-	l7_record_str(r, L7_KEY_URL_PATH, h->target, path);
-	if (s->record_query && h->target[path] == '?')
-		app_set(r, L7_KEY_URL_QUERY, h->target + path + 1);
-	l7_record_str(r, L7_KEY_HTTP_HOST, h->authority, host);
+	l7_record_str(r, L7_KEY_URL_PATH, target, path);
+	if (s->record_query && target[path] == '?')
+		app_set(r, L7_KEY_URL_QUERY, target + path + 1);
+	l7_record_str(r, L7_KEY_HTTP_HOST, authority, host);
 	set_header(r, L7_KEY_USER_AGENT, h, "user-agent");
 	set_header(r, L7_KEY_TRACEPARENT, h, "traceparent");
 	app_set(r, L7_KEY_NETWORK_PROTOCOL, "http");
@@ -254,7 +286,7 @@ static void use_mcp_headers(struct http_exchange *x)
 	else if (streq(x->mcp_method, "prompts/get"))
 		app_set(r, L7_KEY_GEN_AI_PROMPT, x->mcp_name);
 	else
-		app_set(r, L7_KEY_MCP_RESOURCE, x->mcp_name);
+		app_set_uri(r, L7_KEY_MCP_RESOURCE, x->mcp_name);
 }
 
 static void on_body_message(struct http_exchange *x, int dir, const struct body_message *m)

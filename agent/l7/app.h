@@ -43,6 +43,7 @@ struct http_exchange {
 /* A record with what the exchange's heads say. NULL: out of memory. */
 struct l7_record *app_record(struct http_exchange *x, enum l7_kind kind);
 void app_set(struct l7_record *r, enum l7_key key, const char *s); /* s NULL: nothing happens */
+void app_set_uri(struct l7_record *r, enum l7_key key, const char *uri); /* without user, password, query */
 void app_emit(struct http_exchange *x, struct l7_record *r, enum l7_outcome outcome);
 /* JSON's number as text → integer attribute. */
 void app_set_number(struct l7_record *r, enum l7_key key, const char *s);

@@ -437,10 +437,15 @@ static const char *bad_request(const struct llhttp__internal_s *p, const struct 
 
 static const char *bad_head(const struct side *s, const struct http_head *head)
 {
+	const struct http_header *te = http_head_get(head, "transfer-encoding");
+
 	if (head->major != 1)
 		return "not HTTP/1";
-	if (head->minor == 0 && (s->llhttp.flags & F_TRANSFER_ENCODING))
+	if (head->minor == 0 && te)
 		return "Transfer-Encoding in HTTP/1.0";
+	/* llhttp refuses both at once, but takes an empty one for none. */
+	if (te && !te->value_len)
+		return "empty Transfer-Encoding";
 	return s->dir == 0 ? bad_request(&s->llhttp, head) : NULL;
 }
 

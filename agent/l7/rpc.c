@@ -166,7 +166,7 @@ static void set_mcp(struct l7_record *r, const struct http_exchange *x, int dir,
 	} else if (streq(method, "prompts/get")) {
 		app_set(r, L7_KEY_GEN_AI_PROMPT, m->v[BODY_NAME]);
 	} else if (str_prefix(method, "resources/")) {
-		app_set(r, L7_KEY_MCP_RESOURCE, m->v[BODY_URI]);
+		app_set_uri(r, L7_KEY_MCP_RESOURCE, m->v[BODY_URI]);
 	}
 	if (streq(method, "subscriptions/listen"))
 		r->flags |= L7_LONG_LIVED;

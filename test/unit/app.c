@@ -156,7 +156,9 @@ START_TEST(plain_http)
 		exchange(&w, "/a?b=c", "user-agent: curl", NULL, 200, "content-type: text/html", "<html>");
 		exchange(&w, "/a", JSON, "{\"x\":1}", 404, JSON, "{\"error\":\"no\"}");
 		answer(&w, ask(&w, "GET", "/big", "accept: *", NULL), 200, "content-type: video/mp4", "abc", false);
-		ck_assert_uint_eq(w.n, 3);
+		exchange(&w, "http://bob:s3cret@host/a", "user-agent: curl", NULL, 200, "content-type: text/html", "");
+		ck_assert_uint_eq(w.n, 4);
+		check(&w, 3, L7_HTTP, L7_OK, "url.path=/a");
 		check(&w, 0, L7_HTTP, L7_OK,
 		      "http.request.method=POST url.path=/a http.response.status_code=200 url.query= "
 		      "server.address=tools "
