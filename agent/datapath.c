@@ -251,6 +251,26 @@ static int pin_programs(const struct datapath *dp, struct err *reterr)
 	return r;
 }
 
+/* On this uplink sources are looked at. */
+static int guard(const struct datapath *dp, uint32_t ifindex, struct err *reterr)
+{
+	uint32_t no_slot = 0;
+
+	if (bpf_map_update_elem(datapath_map_fd(dp, WEIR_MAP_EP_IF), &ifindex, &no_slot, BPF_ANY) < 0)
+		return err_set(reterr, -errno, "cannot write to map " WEIR_MAP_EP_IF ": %m");
+	return 0;
+}
+
+static void unguard(const struct datapath *dp, uint32_t ifindex)
+{
+	int fd = datapath_map_fd(dp, WEIR_MAP_EP_IF);
+	uint32_t slot;
+
+	/* The number may be a pod's by now. */
+	if (bpf_map_lookup_elem(fd, &ifindex, &slot) == 0 && slot == 0)
+		bpf_map_delete_elem(fd, &ifindex);
+}
+
 /* What an earlier agent attached to uplinks gets the new programs at once; pods follow with datapath_attach_pod. */
 static int adopt_link(const char *name, void *userdata, struct err *reterr)
 {
@@ -402,11 +422,15 @@ int datapath_attach_uplink(const struct datapath *dp, uint32_t ifindex, enum dat
 	if (mkdir(mark, 0700) < 0 && errno != EEXIST)
 		return err_set(reterr, -errno, "cannot make %s: %m", mark);
 	r = tc_attach(datapath_prog_fd(dp, "from_net"), ifindex, true, pin, reterr);
+	if (r < 0)
+		return r;
+	r = guard(dp, ifindex, reterr);
 	return r < 0 ? r : attach_xdp(dp, ifindex, xdp, reterr);
 }
 
 int datapath_detach_uplink(const struct datapath *dp, uint32_t ifindex, struct err *reterr)
 {
+	unguard(dp, ifindex);
 	return detach_uplink(dp->bpf_dir, ifindex, reterr);
 }
 

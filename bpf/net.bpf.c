@@ -3,11 +3,9 @@
 #include "bpf/deliver.h"
 
 /* Nobody outside speaks for a pod of this node or for the node. */
-static __always_inline bool is_inside(const struct packet *p)
+static __always_inline bool is_inside(const struct weir_ipcache *from)
 {
-	const struct weir_ipcache *e = ipcache_get(&p->saddr);
-
-	return e && (e->slot || e->flags & WEIR_IPC_HOST);
+	return from && (from->slot || from->flags & WEIR_IPC_HOST);
 }
 
 static __always_inline int net_sends_known(struct __sk_buff *skb, struct packet *p, struct weir_ct *ct)
@@ -39,20 +37,47 @@ static __always_inline int net_admit(struct __sk_buff *skb, struct packet *p, st
 	return admit(skb, p, ct);
 }
 
+/*
+ * A tag that names a VLAN leads to that VLAN's interface. One that does not is a priority: the stack takes it off and
+ * goes on, so it gets what is for pods, but nothing with a forged source. No honest sender puts a tag behind it.
+ */
+static __noinline int net_tagged(struct __sk_buff *skb, struct packet *p)
+{
+	__u32 l3 = skb->vlan_present ? ETH_HLEN : ETH_HLEN + 4;
+	__u16 tci = skb->vlan_tci;
+	__be16 be[2];
+
+	if (bpf_skb_load_bytes(skb, l3 - sizeof(be), be, sizeof(be)))
+		return drop(p, WEIR_DROP_TRUNCATED);
+	if (!skb->vlan_present)
+		tci = bpf_ntohs(be[0]);
+	if (tci & 0xfff)
+		return TC_ACT_OK;
+	if (is_vlan(be[1]))
+		return drop(p, WEIR_DROP_VLAN);
+	if (be[1] != bpf_htons(ETH_P_IP) && be[1] != bpf_htons(ETH_P_IPV6))
+		return TC_ACT_OK;
+	parse_ip(skb, p, l3, be[1] == bpf_htons(ETH_P_IPV6), false);
+	return p->kind & PKT_L3 && is_inside(ipcache_get(&p->saddr)) ? drop(p, WEIR_DROP_SRC_IP) : TC_ACT_OK;
+}
+
 static __noinline int net_sends(struct __sk_buff *skb, struct packet *p, bool plain, struct weir_ct *ct)
 {
-	const struct weir_ipcache *e;
+	const struct weir_ipcache *from, *to;
 	int begun = packet_begin(p), bad = packet_parse(skb, p, plain);
 
-	/* What is not for a pod is the stack's business, strange or not. */
+	if (bad == WEIR_DROP_VLAN)
+		return net_tagged(skb, p);
 	if (!(p->kind & PKT_L3))
 		return TC_ACT_OK;
-	e = ipcache_get(&p->daddr);
-	if (!e || !e->slot || bad == WEIR_DROP_FRAG_NO_FIRST)
-		return TC_ACT_OK;
+	from = ipcache_get(&p->saddr);
+	to = ipcache_get(&p->daddr);
+	/* What is not for a pod is the stack's business, strange or not; its NAT may yet make it one for a pod. */
+	if (!to || !to->slot || bad == WEIR_DROP_FRAG_NO_FIRST)
+		return is_inside(from) ? drop(p, WEIR_DROP_SRC_IP) : TC_ACT_OK;
 	if (begun)
 		return drop(p, begun);
-	if (is_inside(p))
+	if (is_inside(from))
 		return drop(p, WEIR_DROP_SRC_IP);
 	if (bad)
 		return drop(p, bad);

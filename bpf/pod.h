@@ -183,14 +183,30 @@ static __noinline int pod_sends(struct __sk_buff *skb, struct packet *p, bool pl
 
 /* ---- to the pod, out of the host's stack */
 
-static __always_inline bool from_host(const struct __sk_buff *skb, const struct packet *p)
-{
-	const struct weir_ipcache *e;
+#define AS_HOST (-1)
 
-	if (!skb->ingress_ifindex)
-		return true;
-	e = ipcache_get(&p->saddr);
-	return e && e->flags & WEIR_IPC_HOST;
+/*
+ * Who can have sent what the stack forwards? A pod only by its own interface. The node only what the stack's NAT gave
+ * its address, so that came in where a program looked at the source before NAT did: by a pod's interface or an uplink.
+ * By any other it can but be an answer. Returns 0, AS_HOST or an enum weir_drop.
+ */
+static __always_inline int forwarded_by(const struct __sk_buff *skb, struct packet *p)
+{
+	const struct weir_ipcache *e = ipcache_get(&p->saddr);
+	__u32 iif = skb->ingress_ifindex;
+	const struct weir_ep *from;
+	const struct weir_ct *ct;
+
+	if (e && e->slot) {
+		from = ep_get(e->slot);
+		return from && from->ifindex == iif ? 0 : WEIR_DROP_SRC_IP;
+	}
+	if (!e || !(e->flags & WEIR_IPC_HOST))
+		return 0;
+	if (bpf_map_lookup_elem(&weir_ep_if, &iif))
+		return AS_HOST;
+	ct = ct_find(p);
+	return ct && ct_live(ct, p) && !is_opening(p) && ct_is_reply(ct, p) ? 0 : WEIR_DROP_SRC_IP;
 }
 
 /* This node's own packets. Those that nobody answers need no entry. */
@@ -215,8 +231,11 @@ static __noinline int pod_receives(struct __sk_buff *skb, struct packet *p, bool
 	r = packet_parse(skb, p, plain);
 	if (r)
 		return drop(p, r);
-	if (from_host(skb, p))
+	r = skb->ingress_ifindex ? forwarded_by(skb, p) : AS_HOST;
+	if (r == AS_HOST)
 		return host_sends(skb, p);
+	if (r)
+		return drop(p, r);
 	if (!p->slot)
 		return drop(p, WEIR_DROP_NOT_READY);
 	if (p->kind & (PKT_CONTROL | PKT_FORBIDDEN))

@@ -68,20 +68,37 @@ static __always_inline int net_arrives(const struct packet *p, __u64 len)
 	return XDP_PASS;
 }
 
+/* Behind up to TAGS_MAX tags of VLANs and priorities. */
+#define TAGS_MAX 2
+
+struct tag {
+	__be16 tci, proto;
+};
+
 SEC("xdp")
 int xdp_net(struct xdp_md *ctx)
 {
 	const void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	const struct ethhdr *eth = data;
+	const struct tag *tag = (const void *)(eth + 1);
 	struct packet p = { .point = WEIR_XDP };
+	__be16 proto;
 	int r = 0;
 
-	if ((const void *)(eth + 1) > end)
+	if ((const void *)tag > end)
 		return XDP_DROP;
-	if (eth->h_proto == bpf_htons(ETH_P_IP))
-		r = check_v4(&p, (const void *)(eth + 1), end);
-	else if (eth->h_proto == bpf_htons(ETH_P_IPV6))
-		r = check_v6(&p, (const void *)(eth + 1), end);
+	proto = eth->h_proto;
+	for (int i = 0; i < TAGS_MAX && is_vlan(proto); i++, tag++) {
+		if ((const void *)(tag + 1) > end)
+			return XDP_DROP;
+		proto = tag->proto;
+	}
+	if (proto == bpf_htons(ETH_P_IP))
+		r = check_v4(&p, (const void *)tag, end);
+	else if (proto == bpf_htons(ETH_P_IPV6))
+		r = check_v6(&p, (const void *)tag, end);
+	else if (is_vlan(proto))
+		r = WEIR_DROP_VLAN;
 	else
 		return XDP_PASS;
 	if (!r)

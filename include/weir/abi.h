@@ -87,7 +87,7 @@ struct weir_ep {
 	struct weir_ep_side side[WEIR_SIDES];
 };
 
-/* Hash WEIR_MAP_EP_IF: __u32 ifindex of the host end -> __u32 slot. */
+/* Hash WEIR_MAP_EP_IF: __u32 ifindex of the host end -> __u32 slot; of an uplink where from_net runs -> 0. */
 
 /* ---- ipcache: LPM trie, address -> identity ---- */
 

@@ -74,6 +74,108 @@ START_TEST(the_network_speaks_for_nobody_inside)
 }
 END_TEST
 
+/* The stack's NAT may make it one for a pod, and then who is called the node reaches all of them. */
+START_TEST(the_network_does_not_speak_for_them_to_the_stack_either)
+{
+	static const int inside[] = { OPEN2, HOST };
+
+	for_each_family(v6) for (size_t i = 0; i < ARRAY_SIZE(inside); i++)
+	{
+		struct packet p = packet_between(inside[i], HOST, v6, IPPROTO_TCP, 1, 8080);
+		struct run r = from_net(&p);
+
+		ck_dropped(r, WEIR_DROP_SRC_IP);
+	}
+}
+END_TEST
+
+/* The stack takes the tag off and goes on as if it had not been there. */
+START_TEST(a_priority_tag_hides_nobody)
+{
+	for_each_family(v6)
+	{
+		struct packet good = packet_between(WORLD, OPEN, v6, IPPROTO_TCP, 1, 2);
+		struct packet pod = packet_between(OPEN2, OPEN, v6, IPPROTO_TCP, 1, 2);
+		struct packet host = packet_between(HOST, OPEN, v6, IPPROTO_UDP, 1, 2);
+		uint8_t frame[FRAME_MAX];
+		size_t len;
+		struct run r;
+
+		good.vlan = pod.vlan = host.vlan = 0x8100;
+		r = from_net(&good);
+		ck_passed(r, 0, 0); /* to_pod judges it */
+		r = from_net(&pod);
+		ck_dropped(r, WEIR_DROP_SRC_IP);
+		host.vlan = 0x88a8;
+		r = from_net(&host);
+		ck_dropped(r, WEIR_DROP_SRC_IP);
+		len = packet_build(&pod, frame);
+		frame[15] = 5; /* the interface of VLAN 5 gets it, if there is one */
+		r = run_frame("from_net", UPLINK, UPLINK, frame, len);
+		ck_passed(r, 0, 0);
+		memmove(frame + 22, frame + 18, len - 18);
+		memcpy(frame + 14, (uint8_t[]){ 0xe0, 0, 0x81, 0, 0, 0 }, 6); /* a second one */
+		r = run_frame("from_net", UPLINK, UPLINK, frame, len + 4);
+		ck_dropped(r, WEIR_DROP_VLAN);
+		r = run_frame("from_net", UPLINK, UPLINK, frame, 17);
+		ck_dropped(r, WEIR_DROP_TRUNCATED);
+	}
+}
+END_TEST
+
+START_TEST(what_is_forwarded_comes_from_where_its_sender_is)
+{
+	for_each_family(v6)
+	{
+		struct packet pod = packet_between(OPEN2, OPEN, v6, IPPROTO_TCP, 1, 2);
+		struct packet host = packet_between(HOST, LOCKED, v6, IPPROTO_TCP, 1, 2);
+		struct packet world = packet_between(WORLD, OPEN, v6, IPPROTO_TCP, 1, 2);
+		static const uint32_t doors[] = { UPLINK, SIDE_DOOR };
+		struct run r;
+
+		for (size_t i = 0; i < ARRAY_SIZE(doors); i++) {
+			r = to_pod(OPEN, doors[i], &pod);
+			ck_dropped(r, WEIR_DROP_SRC_IP);
+		}
+		r = to_pod(OPEN, world_ifindex(SERVER), &pod);
+		ck_dropped(r, WEIR_DROP_SRC_IP);
+		r = to_pod(OPEN, world_ifindex(OPEN2), &pod);
+		ck_passed(r, 0, WEIR_EV_NEW);
+		r = to_pod(LOCKED, SIDE_DOOR, &host);
+		ck_dropped(r, WEIR_DROP_SRC_IP);
+		r = to_pod(OPEN, SIDE_DOOR, &world);
+		ck_passed(r, 0, WEIR_EV_NEW);
+	}
+}
+END_TEST
+
+/* Masquerading gives the node's address to what came in where sources are looked at; its undoing, to any answer. */
+START_TEST(nat_speaks_for_the_node)
+{
+	for_each_family(v6)
+	{
+		struct packet syn = packet_between(HOST, LOCKED, v6, IPPROTO_TCP, 1, 2);
+		struct packet call = packet_between(OPEN, HOST, v6, IPPROTO_TCP, 40000, 8080);
+		struct packet answer = packet_reply(&call, SYN | ACK);
+		struct run r = to_pod(LOCKED, UPLINK, &syn);
+
+		ck_passed(r, 0, WEIR_EV_NEW);
+		syn.sport++;
+		r = to_pod(LOCKED, world_ifindex(SERVER), &syn);
+		ck_passed(r, 0, WEIR_EV_NEW);
+		r = to_pod(OPEN, SIDE_DOOR, &answer);
+		ck_dropped(r, WEIR_DROP_SRC_IP);
+		r = from_pod(OPEN, &call);
+		ck_passed(r, 0, WEIR_EV_NEW);
+		r = to_pod(OPEN, SIDE_DOOR, &answer);
+		ck_passed(r, 0, WEIR_EV_FLAGS);
+		answer.flags = SYN;
+		r = to_pod(OPEN, SIDE_DOOR, &answer);
+		ck_dropped(r, WEIR_DROP_SRC_IP);
+	}
+}
+END_TEST
+
 /* An IPv6 header with IPv4-mapped addresses would meet IPv4's entries. */
 START_TEST(mapped_addresses_are_no_ipv6)
 {
@@ -197,6 +299,10 @@ TCase *tests_forged(void)
 		a_pod_has_its_own_addresses_only,
 		a_forged_packet_meets_no_connection_of_others,
 		the_network_speaks_for_nobody_inside,
+		the_network_does_not_speak_for_them_to_the_stack_either,
+		a_priority_tag_hides_nobody,
+		what_is_forwarded_comes_from_where_its_sender_is,
+		nat_speaks_for_the_node,
 		mapped_addresses_are_no_ipv6,
 		loopback_is_nobody,
 		arp_speaks_of_its_sender,

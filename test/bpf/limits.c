@@ -101,10 +101,23 @@ START_TEST(the_deny_list_counts_by_prefix)
 	addr_parse("203.0.114.1", &other.src);
 	len = packet_build(&other, frame);
 	ck_assert_int_eq(run_frame("xdp_net", 0, 0, frame, len).act, XDP_PASS);
+	len = packet_build(&p, frame);
 	ck_assert_int_eq(bpf_map_lookup_elem(world_map(WEIR_MAP_DENY), &k, &v), 0);
 	ck_assert_uint_eq(v.packets, 3);
 	ck_assert_uint_eq(v.bytes, 3 * len);
 	ck_assert_uint_eq(world_stat(WEIR_STAT_DROP + WEIR_DROP_DENY_LIST) - drops, 3);
+	for (size_t tags = 1; tags < 4; tags++) { /* whoever puts tags in front is the same sender */
+		memmove(frame + 18, frame + 14, len + (tags - 1) * 4 - 14);
+		memcpy(frame + 12, (uint8_t[]){ 0x81, 0, 0, 0, 8, 0 }, 6);
+		if (tags > 1)
+			memcpy(frame + 16, (uint8_t[]){ 0x81, 0 }, 2);
+		ck_assert_int_eq(run_frame("xdp_net", 0, 0, frame, len + tags * 4).act, XDP_DROP);
+	}
+	ck_assert_uint_eq(world_stat(WEIR_STAT_DROP + WEIR_DROP_DENY_LIST) - drops, 5);
+	p.src = other.src;
+	p.vlan = 0x8100;
+	len = packet_build(&p, frame);
+	ck_assert_int_eq(run_frame("xdp_net", 0, 0, frame, len).act, XDP_PASS);
 }
 END_TEST
 

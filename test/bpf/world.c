@@ -279,6 +279,7 @@ void world_reset(void)
 	set_identity("0.0.0.0/0", (struct weir_addr){}, WEIR_ID_WORLD, 0, 0);
 	set_identity("::/0", (struct weir_addr){}, WEIR_ID_WORLD, 0, 0);
 	for_each_family(v6) set_identity(NULL, addr_of(HOST, v6), WEIR_ID_HOST, 0, WEIR_IPC_HOST);
+	map_set(WEIR_MAP_EP_IF, &(uint32_t){ UPLINK }, &(uint32_t){ 0 });
 	add_pod(OPEN, 0);
 	add_pod(OPEN2, 0);
 	add_pod(SERVER, WEIR_EP_ISOLATED_INGRESS);
@@ -408,12 +409,11 @@ struct run to_pod(int pod, uint32_t iif, const struct packet *p)
 	return run_frame("to_pod", world_ifindex(pod), iif, frame, packet_build(p, frame));
 }
 
-/* The loopback device stands for an uplink. */
 struct run from_net(const struct packet *p)
 {
 	uint8_t frame[FRAME_MAX];
 
-	return run_frame("from_net", 1, 1, frame, packet_build(p, frame));
+	return run_frame("from_net", UPLINK, UPLINK, frame, packet_build(p, frame));
 }
 
 void check_passed(const struct run *r, int to, int type, int line)

@@ -26,6 +26,9 @@ enum who {
 };
 #define RULESET(pod) (20u + (pod))
 
+/* Interfaces that are no pod's. */
+enum { UPLINK = 1 /* the loopback device stands for it */, SIDE_DOOR = 77 /* no program there */ };
+
 struct run {
 	int act;
 	size_t n; /* events */
