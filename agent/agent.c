@@ -467,8 +467,12 @@ static int make_parts(struct agent *a, struct err *reterr)
 
 static int read_everything(struct agent *a, struct err *reterr)
 {
-	int r = objects_new(a->event, a->config.objects, a->store, on_objects_changed, a, &a->objects, reterr);
+	_cleanup_free_ char *keep_dir = NULL;
+	int r;
 
+	if (asprintf(&keep_dir, "%s/objects", a->config.state_dir) < 0)
+		return err_oom(reterr);
+	r = objects_new(a->event, a->config.objects, keep_dir, a->store, on_objects_changed, a, &a->objects, reterr);
 	if (r < 0)
 		return r;
 	for (struct endpoint *ep = a->endpoints.by_pod; ep; ep = ep->hh_pod.next)

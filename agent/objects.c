@@ -6,6 +6,7 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
+#include "lib/fs.h"
 #include "lib/hash.h"
 #include "lib/log.h"
 
@@ -16,14 +17,14 @@
 struct file {
 	char *path;
 	struct stat st;
-	bool seen;
+	bool seen, loaded;
 	struct k8s_problems problems; /* of that reading */
 	UT_hash_handle hh;
 };
 
 struct objects {
 	sd_event_source *io, *timer;
-	char *dir;
+	char *dir, *keep_dir;
 	struct k8s_store *store;
 	struct file *files;
 	void (*changed)(void *userdata);
@@ -84,6 +85,62 @@ static void report(const struct k8s_problems *p)
 		log_warn("%s", p->v[i].text ?: "out of memory");
 }
 
+static const char *name_of(const struct file *f)
+{
+	return strrchr(f->path, '/') + 1;
+}
+
+static int read_kept(const struct objects *o, const struct file *f, char **ret_text, size_t *ret_len)
+{
+	_cleanup_free_ char *path = NULL;
+	struct stat st;
+
+	if (asprintf(&path, "%s/%s", o->keep_dir, name_of(f)) < 0)
+		return -ENOMEM;
+	return read_file(path, ret_text, ret_len, &st);
+}
+
+static void keep(const struct objects *o, const struct file *f, const char *text, size_t len)
+{
+	_cleanup_free_ char *kept = NULL;
+	size_t kept_len;
+	struct err e;
+
+	if (!f->loaded && read_kept(o, f, &kept, &kept_len) == 0 && kept_len == len && memcmp(kept, text, len) == 0)
+		return;
+	if (fs_write(o->keep_dir, name_of(f), text, len, false, &e) < 0)
+		log_warn("%s: no copy is kept, so a mistake in it will count from the next start on: %s", f->path, e.msg);
+}
+
+/* What an earlier agent read of this file, before it broke. */
+static int load_kept(struct objects *o, struct file *f)
+{
+	_cleanup_free_ char *text = NULL;
+	struct k8s_problems known = {};
+	size_t len;
+	int r = read_kept(o, f, &text, &len);
+
+	if (r < 0)
+		return r;
+	log_info("%s: broken; its last good objects are in force", f->path);
+	r = k8s_store_load_file(o->store, f->path, text, len, &known);
+	k8s_problems_done(&known);
+	return r;
+}
+
+static void no_problems(struct file *f)
+{
+	k8s_problems_done(&f->problems);
+	f->problems = (struct k8s_problems){};
+}
+
+static int load_text(struct objects *o, struct file *f, const char *text, size_t len)
+{
+	no_problems(f);
+	/* Of a writer that was killed, or of a full disk. */
+	return len ? k8s_store_load_file(o->store, f->path, text, len, &f->problems) : -ENODATA;
+}
+
 /* Returns whether the store may have changed. A file that cannot be read leaves its former objects in force. */
 static bool load(struct objects *o, struct file *f)
 {
@@ -91,11 +148,16 @@ static bool load(struct objects *o, struct file *f)
 	size_t len = 0;
 	int r = read_file(f->path, &text, &len, &f->st);
 
-	k8s_problems_done(&f->problems);
-	f->problems = (struct k8s_problems){};
+	no_problems(f);
 	if (r >= 0)
-		r = k8s_store_load_file(o->store, f->path, text, len, &f->problems);
-	if (r < 0 && asprintf(&story, "%s: cannot read: %s", f->path, strerror(-r)) >= 0)
+		r = load_text(o, f, text, len);
+	if (r >= 0 && !f->problems.n_errors)
+		keep(o, f, text, len);
+	else if (!f->loaded && load_kept(o, f) >= 0 && r >= 0)
+		r = load_text(o, f, text, len);
+	f->loaded = true;
+	if (r < 0 && asprintf(&story, "%s: cannot read: %s", f->path,
+			      r == -ENODATA ? "it is empty (its objects go when the file does)" : strerror(-r)) >= 0)
 		k8s_problems_add(&f->problems, K8S_ERROR, 0, TAKE_PTR(story));
 	report(&f->problems);
 	return true;
@@ -103,7 +165,11 @@ static bool load(struct objects *o, struct file *f)
 
 static void forget(struct objects *o, struct file *f)
 {
+	struct err e;
+
 	k8s_store_remove_source(o->store, f->path);
+	if (fs_remove(o->keep_dir, name_of(f), &e) < 0)
+		log_warn("%s", e.msg);
 	HASH_DEL(o->files, f);
 	k8s_problems_done(&f->problems);
 	free(f->path);
@@ -174,6 +240,23 @@ static bool scan(struct objects *o)
 	return changed || gone;
 }
 
+/* Of files that went while no agent ran. */
+static void drop_copies(const struct objects *o)
+{
+	struct dirent **names = NULL;
+	int n = scandir(o->keep_dir, &names, NULL, NULL);
+
+	for (int i = 0; i < n; i++) {
+		_cleanup_free_ char *path = NULL;
+
+		if (is_manifest(names[i]->d_name) && asprintf(&path, "%s/%s", o->dir, names[i]->d_name) >= 0 &&
+		    access(path, F_OK) < 0 && errno == ENOENT)
+			fs_remove(o->keep_dir, names[i]->d_name, NULL);
+		free(names[i]);
+	}
+	free(names);
+}
+
 static int on_timer(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
 {
 	struct objects *o = userdata;
@@ -195,8 +278,8 @@ static int on_inotify(_unused_ sd_event_source *source, int fd, _unused_ uint32_
 	return 0;
 }
 
-int objects_new(sd_event *event, const char *dir, struct k8s_store *store, void (*changed)(void *userdata),
-		void *userdata, struct objects **ret_o, struct err *reterr)
+int objects_new(sd_event *event, const char *dir, const char *keep_dir, struct k8s_store *store,
+		void (*changed)(void *userdata), void *userdata, struct objects **ret_o, struct err *reterr)
 {
 	_cleanup_(objects_freep) struct objects *o = calloc(1, sizeof(*o));
 	_cleanup_close_ int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
@@ -207,7 +290,8 @@ int objects_new(sd_event *event, const char *dir, struct k8s_store *store, void 
 	o->changed = changed;
 	o->userdata = userdata;
 	o->dir = strdup(dir);
-	if (!o->dir)
+	o->keep_dir = strdup(keep_dir);
+	if (!o->dir || !o->keep_dir)
 		return err_oom(reterr);
 	if (fd < 0 || inotify_add_watch(fd, dir, IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR) < 0)
 		return err_set(reterr, -errno, "cannot watch the objects folder %s: %m", dir);
@@ -218,6 +302,7 @@ int objects_new(sd_event *event, const char *dir, struct k8s_store *store, void 
 	TAKE_FD(fd);
 	sd_event_source_set_enabled(o->timer, SD_EVENT_OFF);
 	scan(o);
+	drop_copies(o);
 	*ret_o = TAKE_PTR(o);
 	return 0;
 }
@@ -235,6 +320,7 @@ void objects_free(struct objects *o)
 	sd_event_source_disable_unref(o->io);
 	sd_event_source_disable_unref(o->timer);
 	free(o->dir);
+	free(o->keep_dir);
 	free(o);
 }
 

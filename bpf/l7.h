@@ -25,6 +25,7 @@ enum { H2_DATA = 0, H2_HEADERS = 1 };
 struct l7_part {
 	__u32 off, seq, end; /* end: sequence number behind the packet's payload */
 	__u32 len;           /* to copy, from off and seq on */
+	__u32 next;          /* where the packet's next record begins; end: this is the last */
 	__u32 ack;           /* with WEIR_L7F_ACK */
 	__u8 flags;          /* enum weir_l7_flags */
 	__u8 closing;        /* WEIR_L7F_FIN and WEIR_L7F_RST: the last record says them */
@@ -224,7 +225,7 @@ static __always_inline void l7_head(struct weir_l7_excerpt *x, const struct pack
 	x->dport = p->dport;
 	x->seq = part->seq;
 	x->len = part->len;
-	x->total = part->end - part->seq;
+	x->total = part->next - part->seq;
 	x->identity[0] = part->identity[0];
 	x->identity[1] = part->identity[1];
 	x->proto = p->proto;
@@ -274,16 +275,19 @@ lost:
  */
 __noinline int l7_copy(struct __sk_buff *skb, const struct packet *p, struct l7_part *part, __u8 closing)
 {
-	__u32 left;
+	__u32 left, next;
 
 	if (!p || !part)
 		return 0;
 	left = part->len;
+	next = part->next;
 	for (int i = 0; i < L7_RECORDS_MAX; i++) {
 		part->len = left < L7_ROOM(WEIR_L7_LARGE) ? left : L7_ROOM(WEIR_L7_LARGE);
 		left -= part->len;
 		if (!left)
 			part->flags |= closing;
+		/* Of a datagram all is in the first record, or it is not read. */
+		part->next = left && i < L7_RECORDS_MAX - 1 && p->proto == IPPROTO_TCP ? part->seq + part->len : next;
 		l7_emit(skb, p, part);
 		if (!left)
 			break;
@@ -448,9 +452,11 @@ __noinline int h2_walk(struct __sk_buff *skb, const struct packet *p, struct wei
 	part->pos = part->seq;
 	for (int i = 0; i < H2_HOLES_MAX; i++) {
 		part->whole = i == H2_HOLES_MAX - 1;
+		part->next = part->end;
 		bpf_loop(H2_STEPS_MAX, h2_step, &w, 0);
 		if (part->from == part->to)
 			break;
+		part->next = part->from;
 		l7_copy(skb, p, part, 0);
 		part->flags &= ~WEIR_L7F_FIRST;
 		l7_aim(part, part->from, part->to);
@@ -484,7 +490,7 @@ static __always_inline bool locate_tcp(struct __sk_buff *skb, const struct packe
 		return false;
 	part->off = l4 + (*(__u8 *)&head[2] >> 4) * 4;
 	part->seq = bpf_ntohl(head[0]) + (p->tcp_flags & TCP_SYN ? 1 : 0);
-	part->end = part->seq + (end > part->off ? end - part->off : 0);
+	part->end = part->next = part->seq + (end > part->off ? end - part->off : 0);
 	part->ack = bpf_ntohl(head[1]);
 	if (p->tcp_flags & TCP_ACK)
 		part->flags |= WEIR_L7F_ACK;
@@ -501,7 +507,7 @@ static __always_inline bool locate_udp(struct __sk_buff *skb, const struct packe
 	__u32 end = payload_end(skb, p);
 
 	part->off = l4 + 8;
-	part->end = end > part->off ? end - part->off : 0;
+	part->end = part->next = end > part->off ? end - part->off : 0;
 	return part->end;
 }
 

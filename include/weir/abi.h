@@ -343,8 +343,9 @@ enum weir_l7_flags {
 };
 
 /*
- * Payload of one packet, or a part of it: a large packet makes several records. What of the packet was not copied (budget, skipped)
- * shows as a hole in the sequence numbers; the record that ends a packet says with seq and total how far the sender is.
+ * Payload of one packet, or a part of it: a large packet makes several records, and those of other packets that pass
+ * on other CPUs may come between. What was not copied (budget, skipped) shows as a hole in the sequence numbers that
+ * the record before it covers with its total; the last one of a packet says with seq and total how far the sender is.
  * len 0: nothing copied, but something to know: FIN, RST.
  */
 struct weir_l7_excerpt {
@@ -353,7 +354,7 @@ struct weir_l7_excerpt {
 	__be16 sport, dport;
 	__u32 seq;   /* TCP: of the first byte copied (host order); UDP: 0 */
 	__u32 len;   /* bytes that follow this header */
-	__u32 total; /* TCP payload from seq to the end of the packet; >= len */
+	__u32 total; /* TCP payload from seq to the packet's next record, or to its end; >= len. UDP: of the datagram */
 	__u32 identity[2]; /* of sender and receiver */
 	__u8 proto;  /* IPPROTO_TCP, IPPROTO_UDP */
 	__u8 l7;     /* enum weir_l7, without flags */

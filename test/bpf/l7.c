@@ -196,6 +196,11 @@ static void h2_say(uint32_t from, uint32_t len)
 	says(&h2_back, SERVER, ACK, 1 + from, h2_sent + from, len);
 }
 
+static bool seq_follows(const struct weir_l7_excerpt *a, const struct weir_l7_excerpt *b)
+{
+	return (a->flags & WEIR_L7F_REPLY) == (b->flags & WEIR_L7F_REPLY) && a->seq < b->seq;
+}
+
 /* What was copied agrees with what was said. Returns flags of all excerpts together. */
 static uint8_t h2_look(void)
 {
@@ -211,6 +216,9 @@ static uint8_t h2_look(void)
 			h2_has[x->seq - 2 + k] = true;
 		}
 		ck_assert_uint_ge(x->total, x->len);
+		/* Between a packet's records no other packet's piece is missing, whatever comes in between. */
+		if (i && seq_follows(&got[i - 1].x, x))
+			ck_assert_uint_eq(got[i - 1].x.seq + got[i - 1].x.total, x->seq);
 	}
 	return flags;
 }

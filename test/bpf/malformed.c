@@ -298,6 +298,7 @@ START_TEST(tagged_frames)
 		struct run r;
 
 		p.vlan = ad ? 0x88a8 : 0x8100;
+		p.tci = 7;
 		r = from_pod(OPEN, &p);
 		ck_dropped(r, WEIR_DROP_VLAN);
 		r = from_net(&p);

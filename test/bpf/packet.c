@@ -138,7 +138,7 @@ size_t packet_build(const struct packet *p, uint8_t frame[FRAME_MAX])
 	put(&c, p->smac, 6);
 	if (p->vlan) {
 		put16(&c, p->vlan);
-		put16(&c, 7);
+		put16(&c, p->tci);
 	}
 	put16(&c, v6 ? 0x86dd : 0x0800);
 	l3 = c.at;

@@ -19,6 +19,7 @@ struct packet {
 	uint32_t seq, ack; /* after the first of 1 */
 	uint8_t icmp_type, icmp_code;
 	uint16_t vlan;   /* EtherType of a tag in front */
+	uint16_t tci;    /* of it */
 	uint8_t options; /* IPv4: words of no-operation options */
 	uint8_t n_ext;   /* IPv6: extension headers, in order */
 	uint8_t ext[MAX_EXT];

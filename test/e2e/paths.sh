@@ -122,6 +122,14 @@ sleep 0.3
 check_not "a broken file widens nothing" reach b/other tcp "${server[0]}" 80 200
 check "the last good version stays in force" in_pod world "$PROBE" tcp "${server[0]}" 80
 check "weir status names the broken file" grep -q 'policy.yaml' <(weir n status)
+agent_stop "$AGENT_PID" KILL
+agent_start n
+check_not "nor does it in the next agent" reach b/other tcp "${server[0]}" 80 200
+check "whose policy is the last good one too" in_pod world "$PROBE" tcp "${server[0]}" 80
+check "and weir status names the file" grep -q 'policy.yaml' <(weir n status)
+: >"$TMP/n/objects/policy.yaml"
+sleep 0.3
+check_not "an empty file widens nothing" reach b/other tcp "${server[0]}" 80 200
 rm "$TMP/n/objects/policy.yaml"
 check "a policy that goes is no longer in force" eventually reach b/other tcp "${server[0]}" 80
 
