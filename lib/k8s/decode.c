@@ -9,12 +9,14 @@ static const struct kind_info {
 	const char *api_version;
 	size_t size;
 	void (*decode)(struct k8s_decoder *d, const struct k8s_at *root, struct k8s_object *o);
+	bool (*salvage)(const json_t *doc, struct k8s_object *o); /* NULL: nothing of what is broken is kept */
 } kinds[K8S_KIND_COUNT] = {
-	[K8S_NAMESPACE] = { "v1", sizeof(struct k8s_namespace), k8s_decode_namespace },
-	[K8S_NODE] = { "v1", sizeof(struct k8s_node), k8s_decode_node },
-	[K8S_POD] = { "v1", sizeof(struct k8s_pod), k8s_decode_pod },
-	[K8S_SERVICE] = { "v1", sizeof(struct k8s_service), k8s_decode_service },
-	[K8S_NETWORK_POLICY] = { "networking.k8s.io/v1", sizeof(struct k8s_network_policy), k8s_decode_network_policy },
+	[K8S_NAMESPACE] = { "v1", sizeof(struct k8s_namespace), k8s_decode_namespace, k8s_salvage_namespace },
+	[K8S_NODE] = { "v1", sizeof(struct k8s_node), k8s_decode_node, NULL },
+	[K8S_POD] = { "v1", sizeof(struct k8s_pod), k8s_decode_pod, NULL },
+	[K8S_SERVICE] = { "v1", sizeof(struct k8s_service), k8s_decode_service, NULL },
+	[K8S_NETWORK_POLICY] = { "networking.k8s.io/v1", sizeof(struct k8s_network_policy), k8s_decode_network_policy,
+				 k8s_salvage_network_policy },
 };
 
 /* "Pod" or "PodList" (list). */
@@ -118,7 +120,7 @@ static int decode_body(struct k8s_decoder *d, const json_t *node, struct k8s_dec
 	kinds[obj->kind].decode(d, &root, o);
 	digest(node, o->digest);
 	d->arena = NULL;
-	if (!d->oom && (!d->errors || (o->kind == K8S_NETWORK_POLICY && k8s_salvage_network_policy(node, o)))) {
+	if (!d->oom && (!d->errors || (kinds[obj->kind].salvage && kinds[obj->kind].salvage(node, o)))) {
 		obj->object = o;
 		return 0;
 	}

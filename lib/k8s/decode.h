@@ -13,7 +13,7 @@ struct k8s_decoded {
 	bool skipped; /* another kind: none of Weir's business */
 	enum k8s_kind kind;
 	char ns[64], name[254];
-	struct k8s_object *object; /* NULL when broken; a broken NetworkPolicy may still give one, see object.h */
+	struct k8s_object *object; /* NULL when broken; a broken Namespace or NetworkPolicy may still give one */
 };
 
 /* A file on its way through the decoder. */
@@ -74,5 +74,7 @@ void k8s_decode_pod(struct k8s_decoder *d, const struct k8s_at *root, struct k8s
 void k8s_decode_network_policy(struct k8s_decoder *d, const struct k8s_at *root, struct k8s_object *o);
 /* After errors: keep what isolates. False when not even that much is readable. */
 bool k8s_salvage_network_policy(const json_t *doc, struct k8s_object *o);
+/* After errors: keep the name, and that the labels are not known. */
+bool k8s_salvage_namespace(const json_t *doc, struct k8s_object *o);
 
 #endif

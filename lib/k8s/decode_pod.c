@@ -7,6 +7,19 @@
 /* The API server sets this label on every namespace; a manifest usually does not have it. */
 #define METADATA_NAME "kubernetes.io/metadata.name"
 
+bool k8s_salvage_namespace(const json_t *doc _unused_, struct k8s_object *o)
+{
+	struct k8s_labels *l = &o->labels;
+	size_t i = 0;
+
+	while (i < l->n && !streq(l->v[i].key, METADATA_NAME))
+		i++;
+	if (i == l->n)
+		return false;
+	*l = (struct k8s_labels){ 1, &l->v[i], true };
+	return true;
+}
+
 void k8s_decode_namespace(struct k8s_decoder *d, const struct k8s_at *root _unused_, struct k8s_object *o)
 {
 	struct k8s_labels *l = &o->labels;
@@ -19,7 +32,7 @@ void k8s_decode_namespace(struct k8s_decoder *d, const struct k8s_at *root _unus
 	for (size_t i = 0; i < l->n; i++)
 		if (!streq(l->v[i].key, METADATA_NAME))
 			v[n++] = l->v[i];
-	*l = (struct k8s_labels){ n, v };
+	*l = (struct k8s_labels){ n, v, false };
 	k8s_labels_sort(l);
 }
 

@@ -34,7 +34,7 @@ const char *k8s_labels_get(const struct k8s_labels *l, const char *key)
 
 bool k8s_labels_equal(const struct k8s_labels *a, const struct k8s_labels *b)
 {
-	if (a->n != b->n)
+	if (a->n != b->n || a->unreadable != b->unreadable)
 		return false;
 	for (size_t i = 0; i < a->n; i++)
 		if (!streq(a->v[i].key, b->v[i].key) || !streq(a->v[i].value, b->v[i].value))
@@ -46,6 +46,8 @@ static bool requirement_holds(const struct k8s_requirement *r, const struct k8s_
 {
 	const char *value = k8s_labels_get(l, r->key);
 
+	if (!value && l->unreadable)
+		return false;
 	if (r->op == K8S_EXISTS)
 		return value;
 	if (r->op == K8S_DOES_NOT_EXIST)

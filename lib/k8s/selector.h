@@ -12,6 +12,7 @@ struct k8s_label {
 struct k8s_labels {
 	size_t n;
 	struct k8s_label *v; /* sorted by key, each key once */
+	bool unreadable;     /* there may be others: nothing is said of a key that is not among these */
 };
 
 enum k8s_operator { K8S_IN, K8S_NOT_IN, K8S_EXISTS, K8S_DOES_NOT_EXIST };

@@ -6,6 +6,7 @@
  *  - an object that is broken now keeps its last good version;
  *  - a new NetworkPolicy that is broken isolates the pods that it selects and allows nothing, as far as that much can
  *    be read (struct k8s_network_policy.broken), so that a mistake never opens what was to be closed;
+ *  - a new Namespace that is broken has its name and labels that nobody knows: no selector meets it by what it lacks;
  *  - an object that another source defines already is an error: the first definition stays. It takes over when that
  *    source goes and this one is loaded again.
  */

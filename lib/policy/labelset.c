@@ -18,7 +18,7 @@ void space_unref(struct policy_compiler *c, struct space *s)
 		space_free(c, s);
 }
 
-/* name, then key and value of each label; the terminating zeros keep them apart. */
+/* name, whether that is all, then key and value of each label; the terminating zeros keep them apart. */
 static char *space_key(const char *name, const struct k8s_labels *l, size_t *ret_len)
 {
 	char *key = NULL;
@@ -27,6 +27,7 @@ static char *space_key(const char *name, const struct k8s_labels *l, size_t *ret
 	if (!f)
 		return NULL;
 	fwrite(name, strlen(name) + 1, 1, f);
+	fputc(l->unreadable ? '?' : '=', f);
 	for (size_t i = 0; i < l->n; i++) {
 		fwrite(l->v[i].key, strlen(l->v[i].key) + 1, 1, f);
 		fwrite(l->v[i].value, strlen(l->v[i].value) + 1, 1, f);
@@ -44,6 +45,7 @@ static int space_fill(struct space *s, const char *name, const struct k8s_labels
 	s->labels.v = arena_alloc(&s->arena, l->n, sizeof(*l->v));
 	if (!s->name || !s->labels.v)
 		return -ENOMEM;
+	s->labels.unreadable = l->unreadable;
 	for (size_t i = 0; i < l->n; i++) {
 		struct k8s_label *to = &s->labels.v[s->labels.n++];
 
@@ -92,7 +94,7 @@ int space_current(struct policy_compiler *c, const char *ns, struct space **ret)
 {
 	const struct k8s_entry *e = k8s_store_find(c->store, K8S_NAMESPACE, "", ns);
 	struct k8s_label implied = { "kubernetes.io/metadata.name", ns };
-	struct k8s_labels l = { 1, &implied }; /* what a namespace has that nobody has described */
+	struct k8s_labels l = { .n = 1, .v = &implied }; /* what a namespace has that nobody has described */
 
 	return space_get(c, ns, e ? &e->object->labels : &l, ret);
 }

@@ -318,6 +318,31 @@ START_TEST(broken_now_good_before)
 }
 END_TEST
 
+/* No selector may meet a namespace for what it lacks as long as nobody can read what it has. */
+START_TEST(broken_namespaces_have_unknown_labels)
+{
+	static const char good[] = "apiVersion: v1\nkind: Namespace\nmetadata: {name: n, labels: {team: red}}\n";
+	static const char bad[] = "apiVersion: v1\nkind: Namespace\nmetadata: {name: n, labels: {team: 7}}\n";
+	const char *red[] = { "red" }, *name[] = { "n" };
+	struct k8s_requirement r[] = { { "team", K8S_DOES_NOT_EXIST, 0, NULL },
+				       { "team", K8S_NOT_IN, 1, red },
+				       { "kubernetes.io/metadata.name", K8S_IN, 1, name } };
+	const struct k8s_namespace *n;
+
+	begin();
+	ck_assert_uint_eq(load(bad), 1);
+	n = find(K8S_NAMESPACE, "n");
+	ck_assert_ptr_nonnull(n);
+	for (size_t i = 0; i < ARRAY_SIZE(r); i++)
+		ck_assert_int_eq(k8s_selector_matches(&(struct k8s_selector){ 1, &r[i] }, &n->o.labels), i == 2);
+	ck_assert_uint_eq(load(good), 0);
+	ck_assert_uint_eq(load(bad), 1);
+	n = find(K8S_NAMESPACE, "n"); /* the last good one */
+	ck_assert(!n->o.labels.unreadable && streq(k8s_labels_get(&n->o.labels, "team"), "red"));
+	end();
+}
+END_TEST
+
 START_TEST(broken_policies_isolate)
 {
 	begin();
@@ -431,5 +456,5 @@ END_TEST
 
 UNIT_MAIN(k8s, what_the_api_server_refuses, what_the_api_server_takes, policy_types_default,
 	  yaml_scalars_as_kubectl_reads_them, hostile_texts, anchors_and_merge_keys, services, lists_and_other_kinds,
-	  a_file_replaces_what_came_from_it, broken_now_good_before, broken_policies_isolate, one_definition_counts,
+	  a_file_replaces_what_came_from_it, broken_now_good_before, broken_namespaces_have_unknown_labels, broken_policies_isolate, one_definition_counts,
 	  registered_addresses_go_before, workloads_as_hubble_names_them, nodes_and_namespaces)

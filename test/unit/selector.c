@@ -4,7 +4,7 @@
 #include "test/unit.h"
 
 static struct k8s_label labels[] = { { "app", "web" }, { "empty", "" }, { "example.com/k", "v" } };
-static const struct k8s_labels object = { ARRAY_SIZE(labels), labels };
+static const struct k8s_labels object = { .n = ARRAY_SIZE(labels), .v = labels };
 
 static bool holds(const char *key, enum k8s_operator op, size_t n, const char **values)
 {
@@ -38,7 +38,7 @@ START_TEST(requirements_are_anded)
 	ck_assert(k8s_selector_matches(&(struct k8s_selector){ 1, both }, &object));
 	ck_assert(!k8s_selector_matches(&(struct k8s_selector){ 2, both }, &object));
 	ck_assert(k8s_selector_matches(&(struct k8s_selector){ 0, NULL }, &object));
-	ck_assert(k8s_selector_matches(&(struct k8s_selector){ 0, NULL }, &(struct k8s_labels){ 0, NULL }));
+	ck_assert(k8s_selector_matches(&(struct k8s_selector){}, &(struct k8s_labels){}));
 }
 END_TEST
 
@@ -64,7 +64,7 @@ END_TEST
 START_TEST(labels_sort_and_compare)
 {
 	struct k8s_label v[] = { { "b", "1" }, { "a", "2" } }, w[] = { { "a", "2" }, { "b", "x" } };
-	struct k8s_labels a = { 2, v }, b = { 2, w };
+	struct k8s_labels a = { .n = 2, .v = v }, b = { .n = 2, .v = w };
 
 	k8s_labels_sort(&a);
 	ck_assert_str_eq(a.v[0].key, "a");
