@@ -247,7 +247,7 @@ static int write_rulesets(struct maps *m, const struct policy_result *result, bo
 		return -ENOMEM;
 	m->problem[0] = 0;
 	for (size_t i = 0; i < result->n_rulesets; i++) {
-		int r = write_ruleset(m, result->rulesets[i], changed);
+		int r = result->rulesets[i]->too_large ? -E2BIG : write_ruleset(m, result->rulesets[i], changed);
 
 		m->first_ruleset = MAX(m->first_ruleset, result->rulesets[i]->number + 1);
 		if (r < 0) {

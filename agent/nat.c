@@ -46,16 +46,32 @@ static void put_exclude(FILE *f, const struct prefix_list *l, bool v4)
 	fprintf(f, "%s }\n", *sep ? " };" : "");
 }
 
+/* 0.0.0.0 stands for every IPv4 address of the node, :: and nothing for all of both families. */
+static bool is_any(const struct weir_addr *host_ip)
+{
+	return addr_is_zero(host_ip) || (addr_is_v4(host_ip) && !host_ip->w[3]);
+}
+
+static bool speaks_v4(const struct weir_addr *host_ip)
+{
+	return addr_is_zero(host_ip) || addr_is_v4(host_ip);
+}
+
+static bool speaks_v6(const struct weir_addr *host_ip)
+{
+	return addr_is_zero(host_ip) || !addr_is_v4(host_ip);
+}
+
 static void put_mapping(FILE *f, const struct port_mapping *pm, const struct weir_addr *pod)
 {
 	const char *ip = addr_is_v4(pod) ? "ip" : "ip6";
 	char a[ADDR_STRLEN], h[ADDR_STRLEN];
-	bool v4 = addr_is_v4(pod), any = addr_is_zero(&pm->host_ip);
+	bool v4 = addr_is_v4(pod);
 
-	if (!any && addr_is_v4(&pm->host_ip) != v4)
+	if (!(v4 ? speaks_v4 : speaks_v6)(&pm->host_ip))
 		return;
 	fprintf(f, "  fib daddr type local ");
-	if (!any)
+	if (!is_any(&pm->host_ip))
 		fprintf(f, "%s daddr %s ", ip, addr_to_str(&pm->host_ip, h));
 	fprintf(f, "meta nfproto ipv%d %s dport %u dnat %s to %s%s%s:%u\n", v4 ? 4 : 6, proto_name(pm->proto), pm->host_port,
 		ip, v4 ? "" : "[", addr_to_str(pod, a), v4 ? "" : "]", pm->container_port);
@@ -147,10 +163,16 @@ int nat_apply(struct nat *n, const struct config *c, const struct endpoints *eps
 	return 0;
 }
 
+static bool same_host_ip(const struct weir_addr *a, const struct weir_addr *b)
+{
+	if (!(speaks_v4(a) && speaks_v4(b)) && !(speaks_v6(a) && speaks_v6(b)))
+		return false;
+	return is_any(a) || is_any(b) || !addr_cmp(a, b);
+}
+
 static bool same_host_port(const struct port_mapping *a, const struct port_mapping *b)
 {
-	return a->proto == b->proto && a->host_port == b->host_port &&
-	       (addr_is_zero(&a->host_ip) || addr_is_zero(&b->host_ip) || !addr_cmp(&a->host_ip, &b->host_ip));
+	return a->proto == b->proto && a->host_port == b->host_port && same_host_ip(&a->host_ip, &b->host_ip);
 }
 
 int nat_check(const struct endpoints *eps, const struct attachment *a, struct err *reterr)

@@ -105,12 +105,22 @@ static int give_addresses(struct world *w)
 
 int world_compile(struct world *w, struct err *reterr)
 {
+	int r;
+
 	if (!w->store)
 		w->store = k8s_store_new();
 	w->compiler = policy_compiler_new();
 	if (!w->store || !w->compiler || give_addresses(w) < 0)
 		return err_oom(reterr);
-	return policy_compiler_run(w->compiler, w->store, NULL, NULL, NULL, &w->result, reterr);
+	r = policy_compiler_run(w->compiler, w->store, NULL, NULL, NULL, &w->result, reterr);
+	for (size_t i = 0; r >= 0 && i < w->result->n_pods; i++) {
+		const struct policy_pod *p = w->result->pods[i];
+
+		if (p->ruleset && p->ruleset->too_large)
+			return err_set(reterr, -E2BIG, "pod %s/%s would be cut off: its policies need more entries than a map has",
+				       p->ns, p->name);
+	}
+	return r;
 }
 
 static const struct policy_pod *find_pod(const struct policy_result *r, const char *ns, const char *name)

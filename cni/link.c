@@ -359,13 +359,19 @@ static uint32_t uplink(int host, const char *far)
 	return nl_send(host, &b, take_oif, &oif, NULL) < 0 ? 0 : oif;
 }
 
+#define LOOPBACK 1 /* in every network namespace */
+
 uint32_t link_uplink_mtu(int host)
 {
 	struct ifreq req = {};
-	uint32_t oif = uplink(host, "192.0.2.1") ?: uplink(host, "2001:db8::1"); /* for documentation: never local */
+	/* For documentation: only a default route leads there, or it is this node's own by mistake. */
+	static const char *const far[] = { "192.0.2.1", "198.51.100.1", "2001:db8::1" };
+	uint32_t oif = 0;
 
+	for (size_t i = 0; i < ARRAY_SIZE(far) && oif <= LOOPBACK; i++)
+		oif = uplink(host, far[i]);
 	req.ifr_ifindex = oif;
-	if (!oif || ioctl(host, SIOCGIFNAME, &req) < 0 || ioctl(host, SIOCGIFMTU, &req) < 0)
+	if (oif <= LOOPBACK || ioctl(host, SIOCGIFNAME, &req) < 0 || ioctl(host, SIOCGIFMTU, &req) < 0)
 		return 1500;
 	return MIN(req.ifr_mtu, 65535);
 }

@@ -365,50 +365,47 @@ static int compile_direction(struct job *j, bool full, struct entry_list *out)
 	return r < 0 ? r : emit_pairs(j, out);
 }
 
-static int blame(const struct ruleset *rs, struct err *reterr)
-{
-	const struct k8s_object *o = &rs->policies[0]->np->o;
-
-	return err_set(reterr, -E2BIG,
-		       "NetworkPolicy %s/%s and the %zu others that select the same pods need more than %u map entries",
-		       o->ns, o->name, rs->n_policies - 1, ENTRIES_MAX);
-}
-
-int ruleset_compile(struct policy_compiler *c, struct ruleset *rs, struct err *reterr)
+int ruleset_compile(struct policy_compiler *c, struct ruleset *rs)
 {
 	size_t total = HASH_COUNT(c->identities);
-	bool full = !rs->upto || (c->next_identity - rs->upto) > total / FULL_SHARE;
+	bool full = !rs->upto || rs->pub->rs.too_large || (c->next_identity - rs->upto) > total / FULL_SHARE;
 	struct job j = { .c = c, .rs = rs };
 	struct entry_list out[2] = {};
+	bool too_large;
 	int r = 0;
 
-	if (!full && rs->upto == c->next_identity && !c->dead.n)
+	if (rs->upto == c->next_identity && !c->dead.n)
 		return 0;
 	for (size_t dir = 0; r >= 0 && dir < 2; dir++) {
 		j.dir = dir;
 		r = compile_direction(&j, full, &out[dir]);
 		job_reset(&j);
 	}
+	too_large = r == -E2BIG;
+	if (too_large) {
+		full = true;
+		out[0].n = out[1].n = 0;
+		r = 0;
+	}
 	if (r >= 0 && (full || out[0].n || out[1].n || ruleset_has_dead(c, &rs->pub->rs)))
 		r = ruleset_publish(c, rs, full, out);
-	if (r >= 0)
+	if (r >= 0) {
 		rs->upto = c->next_identity;
+		rs->pub->rs.too_large = too_large;
+	}
 	job_done(&j);
 	free(out[0].v);
 	free(out[1].v);
-	return r == -E2BIG ? blame(rs, reterr) : r;
+	return r;
 }
 
-int rulesets_update(struct policy_compiler *c, struct err *reterr)
+int rulesets_update(struct policy_compiler *c)
 {
 	if (c->dead.n)
 		qsort(c->dead.v, c->dead.n, sizeof(*c->dead.v), policy_cmp_number);
-	for (struct ruleset *rs = c->rulesets; rs; rs = rs->hh.next) {
-		int r = ruleset_compile(c, rs, reterr);
-
-		if (r < 0)
-			return r;
-	}
+	for (struct ruleset *rs = c->rulesets; rs; rs = rs->hh.next)
+		if (ruleset_compile(c, rs) < 0)
+			return -ENOMEM;
 	c->dead.n = 0;
 	return 0;
 }

@@ -329,11 +329,11 @@ void rule_free(struct retired *r);
 /* ruleset.c */
 int rulesets_assign(struct policy_compiler *c);
 void rulesets_clear(struct policy_compiler *c);
-int rulesets_update(struct policy_compiler *c, struct err *reterr);
+int rulesets_update(struct policy_compiler *c);
 void rulesets_sweep(struct policy_compiler *c);
 void ruleset_unref(struct policy_compiler *c, struct ruleset *rs);
 /* compile.c: entries for identities with numbers from rs->upto on, and without those of c->dead. */
-int ruleset_compile(struct policy_compiler *c, struct ruleset *rs, struct err *reterr);
+int ruleset_compile(struct policy_compiler *c, struct ruleset *rs);
 /* publish.c. full: out replaces all entries; else they are added, and those of the dead left out. */
 struct entry_list {
 	size_t n, size;

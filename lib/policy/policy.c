@@ -74,8 +74,6 @@ static int to_addresses(struct policy_compiler *c)
 /* Each step brings a part of the state up to date or leaves it as it was; see internal.h. */
 static int run(struct policy_compiler *c, struct policy_result **ret, struct err *reterr)
 {
-	int r;
-
 	if (identities_reserved(c) < 0 || policies_sync(c) < 0 || pods_sync(c) < 0 || to_addresses(c) < 0 ||
 	    rulesets_assign(c) < 0)
 		return err_oom(reterr);
@@ -83,12 +81,7 @@ static int run(struct policy_compiler *c, struct policy_result **ret, struct err
 	if (c->classes_stale && to_addresses(c) < 0)
 		return err_oom(reterr);
 	identities_sweep(c);
-	r = rulesets_update(c, reterr);
-	if (r == -E2BIG)
-		return r;
-	if (r < 0 || result_build(c, ret) < 0)
-		return err_oom(reterr);
-	return 0;
+	return rulesets_update(c) < 0 || result_build(c, ret) < 0 ? err_oom(reterr) : 0;
 }
 
 int policy_compiler_run(struct policy_compiler *c, const struct k8s_store *store, const char *node,

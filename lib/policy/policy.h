@@ -47,6 +47,7 @@ struct policy_ruleset {
 	uint32_t flags;  /* WEIR_EP_READY | WEIR_EP_ISOLATED_... | WEIR_EP_AUDIT_... */
 	uint32_t
 	    deny_rule[2]; /* by enum weir_dir: rule number (number | WEIR_RULE_DEFAULT_DENY), 0 when not isolated */
+	bool too_large; /* would need more entries than any map has: it has none, and so its pods are cut off */
 	size_t n_entries;
 	const struct policy_entry *entries; /* sorted, without duplicates of (dir, identity, proto, prefixlen, port) */
 };
@@ -101,8 +102,7 @@ int policy_compiler_set_host_addrs(struct policy_compiler *c, const struct weir_
 
 /*
  * Compile. node: name of this node: its addresses get WEIR_ID_HOST and WEIR_IPC_HOST; NULL in offline use. is_local
- * says for which pods a rule set is wanted (NULL: for all). -ENOMEM, or -E2BIG with the object that is to blame: the
- * former result stays valid then, and in force.
+ * says for which pods a rule set is wanted (NULL: for all). -ENOMEM: the former result stays valid, and in force.
  */
 typedef bool (*policy_is_local_t)(void *userdata, const char *ns, const char *name);
 int policy_compiler_run(struct policy_compiler *c, const struct k8s_store *store, const char *node,

@@ -16,7 +16,7 @@ state() {
 	for m in weir_ep_if weir_ipcache weir_policy; do
 		echo "$m $(bpftool map dump pinned "$(bpf_dir n)/maps/$m" -j | jq length)"
 	done
-	echo "leases $(find "$TMP/n/state" -type f -path '*ipam*' ! -name 'lock*' ! -name 'last*' ! -name '.*' | wc -l)"
+	echo "leases $(find "$TMP/n/state" -type l -path '*ipam*' | wc -l)"
 	echo "records $(find "$TMP/n/state/attachments" -type f 2>/dev/null | wc -l)"
 	echo "descriptors $(find "/proc/$AGENT_PID/fd" | wc -l)"
 	echo "endpoints $(weir n endpoint list -o json | jq length)"

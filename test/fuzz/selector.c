@@ -78,7 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bytes b = { data, size };
 	struct k8s_label labels[N];
-	struct k8s_labels l = { 0, labels };
+	struct k8s_labels l = { .v = labels };
 	struct k8s_requirement r[N];
 	struct k8s_selector s = { 0, r };
 	const char *values[N][N];

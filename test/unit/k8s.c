@@ -321,23 +321,23 @@ END_TEST
 /* No selector may meet a namespace for what it lacks as long as nobody can read what it has. */
 START_TEST(broken_namespaces_have_unknown_labels)
 {
-	static const char good[] = "apiVersion: v1\nkind: Namespace\nmetadata: {name: n, labels: {team: red}}\n";
-	static const char bad[] = "apiVersion: v1\nkind: Namespace\nmetadata: {name: n, labels: {team: 7}}\n";
-	const char *red[] = { "red" }, *name[] = { "n" };
+	static const char good[] = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {team: red}}\n";
+	static const char bad[] = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {team: 7}}\n";
+	const char *red[] = { "red" }, *name[] = { "shop" };
 	struct k8s_requirement r[] = { { "team", K8S_DOES_NOT_EXIST, 0, NULL },
 				       { "team", K8S_NOT_IN, 1, red },
 				       { "kubernetes.io/metadata.name", K8S_IN, 1, name } };
 	const struct k8s_namespace *n;
 
 	begin();
-	ck_assert_uint_eq(load(bad), 1);
-	n = find(K8S_NAMESPACE, "n");
+	ck_assert_uint_gt(load(bad), 0);
+	n = find(K8S_NAMESPACE, "shop");
 	ck_assert_ptr_nonnull(n);
 	for (size_t i = 0; i < ARRAY_SIZE(r); i++)
 		ck_assert_int_eq(k8s_selector_matches(&(struct k8s_selector){ 1, &r[i] }, &n->o.labels), i == 2);
 	ck_assert_uint_eq(load(good), 0);
-	ck_assert_uint_eq(load(bad), 1);
-	n = find(K8S_NAMESPACE, "n"); /* the last good one */
+	ck_assert_uint_gt(load(bad), 0);
+	n = find(K8S_NAMESPACE, "shop"); /* the last good one */
 	ck_assert(!n->o.labels.unreadable && streq(k8s_labels_get(&n->o.labels, "team"), "red"));
 	end();
 }

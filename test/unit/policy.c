@@ -412,6 +412,51 @@ START_TEST(a_registration_asks_again_who_is_local)
 }
 END_TEST
 
+/* 1,100 peers by 1,000 ports are more than a map has. That pod is cut off, and nobody else is. */
+START_TEST(too_many_entries_cut_off_one_pod)
+{
+	_cleanup_(k8s_store_freep) struct k8s_store *s = k8s_store_new();
+	_cleanup_(policy_compiler_freep) struct policy_compiler *c = policy_compiler_new();
+	static const char pod[] = "apiVersion: v1\nkind: Pod\nmetadata: {name: %s, namespace: a, labels: {app: %s, x: %s}}\n"
+				  "spec: {containers: []}\nstatus: {podIP: 10.0.%u.%u}\n---\n";
+	static const char policy[] = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: %s, namespace: a}\n"
+				     "spec:\n  podSelector: {matchLabels: {app: %s}}\n  ingress:\n  - from: [{podSelector: "
+				     "{matchExpressions: [{key: x, operator: NotIn, values: [none]}]}}]\n    ports:\n";
+	const struct policy_result *r;
+	size_t len;
+
+	for (unsigned round = 0; round < 2; round++) {
+		char *text = NULL;
+		FILE *f = open_memstream(&text, &len);
+
+		for (unsigned i = 0; i < 1100; i++) {
+			char name[8];
+
+			snprintf(name, sizeof(name), "p%u", i);
+			fprintf(f, pod, name, i == 0 ? "much" : i == 1 ? "little" : "none", name, i >> 8, i & 255);
+		}
+		fprintf(f, policy, "little", "little");
+		fprintf(f, "    - port: 80\n---\n");
+		fprintf(f, policy, "much", "much");
+		for (unsigned i = 0; i < (round ? 1 : 1000); i++)
+			fprintf(f, "    - port: %u\n", 2 * i + 1);
+		fclose(f);
+		load(s, "f", text);
+		r = run(c, s, NULL);
+		for (size_t i = 0; i < r->n_pods; i++) {
+			const struct policy_ruleset *rs = r->pods[i]->ruleset;
+			bool much = streq(r->pods[i]->name, "p0");
+
+			ck_assert_int_eq(rs->too_large, much && round == 0);
+			if (much || streq(r->pods[i]->name, "p1")) {
+				ck_assert(rs->flags & WEIR_EP_ISOLATED_INGRESS);
+				ck_assert_int_eq(rs->n_entries > 0, !rs->too_large);
+			}
+		}
+	}
+}
+END_TEST
+
 START_TEST(nothing_changes_without_a_change)
 {
 	_cleanup_(k8s_store_freep) struct k8s_store *s = k8s_store_new();
@@ -488,5 +533,6 @@ START_TEST(addresses_of_this_node)
 }
 END_TEST
 
-UNIT_MAIN(policy, a_registration_asks_again_who_is_local, edits_give_what_a_new_compiler_gives, nothing_changes_without_a_change,
+UNIT_MAIN(policy, a_registration_asks_again_who_is_local, edits_give_what_a_new_compiler_gives, too_many_entries_cut_off_one_pod,
+	  nothing_changes_without_a_change,
 	  reserved_numbers_are_not_given_out, addresses_of_this_node)
