@@ -236,6 +236,7 @@ static __always_inline void l7_head(struct weir_l7_excerpt *x, const struct pack
 }
 
 #define L7_ROOM(size) ((size) - sizeof(struct weir_l7_excerpt))
+#define L7_PACKET_MAX (L7_RECORDS_MAX * L7_ROOM(WEIR_L7_LARGE))
 
 /* A record of that size; its len bytes, which the verifier wants to see bounded, from the packet. */
 #define L7_PUT(size)                                                                             \
@@ -269,8 +270,8 @@ lost:
 }
 
 /*
- * One record, of nothing if it must be, and as many as it takes. Beyond what the loop can do the rest is a hole like
- * others. Global functions, this and others here: the verifier looks at each once, not again for each way that leads
+ * One record, of nothing if it must be, and as many as it takes. Beyond L7_PACKET_MAX the rest is a hole like others.
+ * Global functions, this and others here: the verifier looks at each once, not again for each way that leads
  * there.
  */
 __noinline int l7_copy(struct __sk_buff *skb, const struct packet *p, struct l7_part *part, __u8 closing)
@@ -279,15 +280,14 @@ __noinline int l7_copy(struct __sk_buff *skb, const struct packet *p, struct l7_
 
 	if (!p || !part)
 		return 0;
-	left = part->len;
+	left = part->len < L7_PACKET_MAX ? part->len : L7_PACKET_MAX;
 	next = part->next;
 	for (int i = 0; i < L7_RECORDS_MAX; i++) {
 		part->len = left < L7_ROOM(WEIR_L7_LARGE) ? left : L7_ROOM(WEIR_L7_LARGE);
 		left -= part->len;
+		part->next = left ? part->seq + part->len : next;
 		if (!left)
 			part->flags |= closing;
-		/* Of a datagram all is in the first record, or it is not read. */
-		part->next = left && i < L7_RECORDS_MAX - 1 && p->proto == IPPROTO_TCP ? part->seq + part->len : next;
 		l7_emit(skb, p, part);
 		if (!left)
 			break;
@@ -607,7 +607,8 @@ __noinline int l7_capture(struct __sk_buff *skb, const struct packet *p, struct 
 	} else {
 		if (!locate_udp(skb, p, part))
 			return 0;
-		part->len = part->end;
+		/* All is in one record, or it is not read. */
+		part->len = part->end < L7_ROOM(WEIR_L7_LARGE) ? part->end : L7_ROOM(WEIR_L7_LARGE);
 		part->l7 = ct->l7 & WEIR_L7_MASK;
 	}
 	if (part->len || part->closing)
