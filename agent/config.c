@@ -315,6 +315,8 @@ int config_parse(struct config *c, int argc, char **argv, enum config_action *re
 	if (!streq(c->log_format, "text") && !streq(c->log_format, "json"))
 		return err_set(reterr, -EINVAL, "log format \"%s\": text or json is expected", c->log_format);
 	log_setup(level, streq(c->log_format, "json"));
+	if (c->deny.n && !c->xdp)
+		return err_set(reterr, -EINVAL, "denyPrefixes needs \"xdp\": true: it is the XDP program that drops them");
 	if (!c->objects && !c->cleanup)
 		return err_set(reterr, -EINVAL, "no source of objects: give --objects DIR");
 	return 0;

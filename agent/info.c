@@ -66,6 +66,19 @@ static int add_uplinks(const struct agent *a, Weir__V1__StatusResponse *msg)
 	return 0;
 }
 
+static int tell_deny(void *userdata, const struct prefix *p, const struct weir_deny *d)
+{
+	Weir__V1__StatusResponse *msg = userdata;
+	Weir__V1__DenyPrefix *to = pb_append(&msg->n_deny, &msg->deny, &weir__v1__deny_prefix__descriptor);
+	char text[PREFIX_STRLEN];
+
+	if (!to || pb_set_str(&to->prefix, prefix_to_str(p, text)) < 0)
+		return -ENOMEM;
+	to->packets = d->packets;
+	to->bytes = d->bytes;
+	return 0;
+}
+
 struct telling {
 	Weir__V1__StatusResponse *msg;
 	int r;
@@ -177,6 +190,7 @@ static int on_status(void *userdata, Weir__V1__StatusResponse *msg, struct err *
 	set_counts(a, msg);
 	if (pb_set_str(&msg->node_name, a->config.node_name) < 0 || pb_set_str(&msg->version, WEIR_VERSION) < 0 ||
 	    add_maps(a, msg) < 0 || add_l7(a, msg, stats) < 0 || add_drops(msg, stats) < 0 || add_uplinks(a, msg) < 0 ||
+	    maps_each_deny(a->maps, tell_deny, msg) < 0 ||
 	    add_problems(a, msg) < 0)
 		return err_oom(reterr);
 	return 0;

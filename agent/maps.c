@@ -590,6 +590,21 @@ struct maps_counts maps_counts(const struct maps *m)
 	return (struct maps_counts){ m->ipcache.n, m->policy.n, m->n_rulesets, m->n_endpoints };
 }
 
+int maps_each_deny(const struct maps *m, maps_deny_t fn, void *userdata)
+{
+	struct weir_lpm_key key;
+	struct weir_deny d;
+	int r = 0;
+
+	for (void *prev = NULL; r >= 0 && bpf_map_get_next_key(m->fd.deny, prev, &key) == 0; prev = &key) {
+		const struct prefix p = { .addr = key.addr, .len = key.prefixlen };
+
+		if (bpf_map_lookup_elem(m->fd.deny, &key, &d) == 0)
+			r = fn(userdata, &p, &d);
+	}
+	return r;
+}
+
 int maps_set_deny(struct maps *m, const struct prefix *v, size_t n, struct err *reterr)
 {
 	struct weir_lpm_key key;

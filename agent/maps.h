@@ -37,6 +37,9 @@ void maps_sweep(struct maps *m);
 /* What does not fit, or NULL. */
 const char *maps_problem(const struct maps *m);
 
+/* What the deny list has dropped. Ends with fn's first result below 0. */
+typedef int (*maps_deny_t)(void *userdata, const struct prefix *p, const struct weir_deny *d);
+int maps_each_deny(const struct maps *m, maps_deny_t fn, void *userdata);
 /* The node's deny list, wholly replaced. */
 int maps_set_deny(struct maps *m, const struct prefix *v, size_t n, struct err *reterr);
 

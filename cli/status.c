@@ -133,6 +133,17 @@ static void print_maps(const Weir__V1__StatusResponse *s)
 	}
 }
 
+static void print_deny(const Weir__V1__StatusResponse *s)
+{
+	for (size_t i = 0; i < s->n_deny; i++) {
+		const Weir__V1__DenyPrefix *d = s->deny[i];
+		char prefix[128], bytes[24];
+
+		printf("%-12s %s: %llu packets, %s dropped\n", i ? "" : "Deny list:", printable(d->prefix, prefix, sizeof(prefix)),
+		       (unsigned long long)d->packets, human(d->bytes, bytes, sizeof(bytes)));
+	}
+}
+
 static void print_drops(const Weir__V1__StatusResponse *s)
 {
 	for (size_t i = 0; i < s->n_drops; i++) {
@@ -162,6 +173,7 @@ static int print_status(const ProtobufCMessage *msg)
 	       (unsigned long long)s->policy_apply_us);
 	print_uplinks(s);
 	print_maps(s);
+	print_deny(s);
 	print_drops(s);
 	print_lines("Errors:", s->errors, s->n_errors);
 	print_lines("Warnings:", s->warnings, s->n_warnings);

@@ -418,11 +418,14 @@ bool http_app_body(struct http_exchange *x, int dir, const uint8_t *data, size_t
 	}
 	if (!b)
 		return false;
-	if (body_feed(b, data, len))
-		return true;
-	if (body_reason(b))
-		x->reason = body_reason(b);
-	return false;
+	if (!body_feed(b, data, len)) {
+		if (body_reason(b))
+			x->reason = body_reason(b);
+		return false;
+	}
+	if (dir == 1 && x->answer_is_stream && !x->event_ns && body_events(b))
+		x->event_ns = ns;
+	return true;
 }
 
 void http_app_body_gap(struct http_exchange *x, int dir, uint64_t len, uint64_t ns)
@@ -513,7 +516,7 @@ static void emit_own(struct http_exchange *x, uint16_t flags, const char *reason
 	if (x->answer_is_stream && x->is_get)
 		r->flags |= L7_LONG_LIVED;
 	if (x->answer_ns) {
-		r->first_ns = MAX(x->answer_ns, x->start_ns + 1) - x->start_ns;
+		r->first_ns = MAX(x->event_ns ?: x->answer_ns, x->start_ns + 1) - x->start_ns;
 		r->last_ns = MAX(x->last_ns, x->start_ns + 1) - x->start_ns;
 	}
 	app_emit(x, r, r->outcome);

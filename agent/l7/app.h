@@ -23,7 +23,7 @@ struct http_exchange {
 	struct http_exchange *prev, *next;
 	enum app_kind kind;
 	struct l7_record *record; /* of the exchange as such; NULL: handed over */
-	uint64_t start_ns, answer_ns, last_ns;
+	uint64_t start_ns, answer_ns, event_ns, last_ns; /* event: the first of a stream */
 	uint64_t bytes[2];    /* of bodies on the wire */
 	struct body *body[2]; /* NULL: of no interest */
 	const char *reason;   /* why a body could not be read */

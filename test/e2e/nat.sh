@@ -38,6 +38,7 @@ check_not "and nothing of that pod is left" test -e "/run/netns/$ID-a-second" -a
 in_pod world ip route replace 192.0.2.1/32 dev eth0 src 192.0.2.66
 check_not "the deny list stops its prefix" in_pod world "$PROBE" tcp 192.0.2.1 8080 500
 in_pod world ip route del 192.0.2.1/32 dev eth0
+check "weir status tells how much" grep -qE '^Deny list: +192.0.2.66/32: [1-9][0-9]* packets, [0-9.]+ .*dropped' <(weir n status)
 check "and nobody else" in_pod world "$PROBE" tcp 192.0.2.1 8080 1000
 
 check "DEL" pod_del n a/server

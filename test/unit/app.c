@@ -548,5 +548,33 @@ START_TEST(a_hole_in_a_grpc_body)
 }
 END_TEST
 
-UNIT_MAIN(app, plain_http, mcp_over_streamable_http, mcp_answers_on_another_connection, mcp_without_sessions,
+START_TEST(the_first_token_is_an_event_not_a_head)
+{
+	struct http_header type = { "content-type", "text/event-stream", 12, 17 };
+	struct http_head ok = { .status = 200, .major = 1, .minor = 1, .headers = &type, .n_headers = 1 };
+	struct http_exchange *x;
+	struct world w;
+	uint64_t asked;
+
+	begin(&w, 0);
+	x = ask(&w, "POST", "/v1/chat/completions", JSON, "{\"model\":\"m\",\"stream\":true}");
+	asked = w.now;
+	http_app_answer(x, &ok, w.now += 10);
+	body(&w, x, 1, ": wait\n\n");
+	w.now += 500;
+	body(&w, x, 1, "data: {\"model\":\"m\",\"choices\":[]}\n\n");
+	w.now += 500;
+	body(&w, x, 1, "data: [DONE]\n\n");
+	http_app_done(x, 1, true, ++w.now);
+	http_app_close(x, 0, NULL, ++w.now);
+	ck_assert_uint_eq(w.n, 1);
+	ck_assert_uint_ge(w.got[0]->first_ns, 510);
+	ck_assert_uint_lt(w.got[0]->first_ns, w.got[0]->last_ns - 400);
+	ck_assert_uint_ge(w.got[0]->last_ns, w.now - asked - 5);
+	forget(&w);
+	end(&w);
+}
+END_TEST
+
+UNIT_MAIN(app, the_first_token_is_an_event_not_a_head, plain_http, mcp_over_streamable_http, mcp_answers_on_another_connection, mcp_without_sessions,
 	  a2a_of_all_versions, model_calls, batches_gaps_and_depth, grpc_calls, a2a_over_grpc, a_hole_in_a_grpc_body)
