@@ -8,7 +8,7 @@
 #include "agent/l7/grpc.h"
 #include "agent/l7/http.h"
 
-#define APP_CALLS_MAX 64 /* JSON-RPC messages of one exchange that wait for their answer */
+#define APP_CALLS_MAX 64 /* JSON-RPC messages of one exchange that wait for their answer; of one request body at all */
 #define APP_SESSION_MAX 80
 
 struct http_app {
@@ -36,7 +36,7 @@ struct http_exchange {
 	/* JSON-RPC */
 	bool had_rpc; /* there was a message: the exchange itself is no record */
 	struct call *calls;
-	unsigned n_calls;
+	unsigned n_calls, n_sent;
 	struct grpc_stream grpc[2];
 };
 

@@ -73,15 +73,17 @@ static const struct json_sink sink = { paths, ARRAY_SIZE(paths), on_value, on_me
 
 static void find_session(struct body *b)
 {
-	static const char name[] = "sessionId=";
-	const char *p;
+	static const char *const names[] = { "sessionId=", "session_id=" }; /* of the SDKs of TypeScript, Python */
+	const char *p = NULL;
 	size_t len;
 
 	b->head[MIN(b->head_len, sizeof(b->head) - 1)] = '\0';
-	p = strstr(b->head, name);
+	for (size_t i = 0; i < ARRAY_SIZE(names) && !p; i++) {
+		p = strstr(b->head, names[i]);
+		p = p ? p + strlen(names[i]) : NULL;
+	}
 	if (!p)
 		return;
-	p += strlen(name);
 	len = strcspn(p, "& \t\r\n");
 	snprintf(b->session, sizeof(b->session), "%.*s", (int)len, p);
 }
@@ -106,7 +108,7 @@ static void on_event(void *userdata)
 	struct body *b = userdata;
 
 	json_scan_end(&b->scan);
-	if (b->head_len && b->head[0] == '/')
+	if (b->head_len && (b->head[0] == '/' || b->head[0] == 'h')) /* a path or a URL */
 		find_session(b);
 	if (b->head_len)
 		b->events++;

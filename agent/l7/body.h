@@ -11,6 +11,7 @@
 /* Field, path. Several paths may lead to one field; the last value in the message counts. */
 #define BODY_PATHS(X)                                                                   \
 	/* JSON-RPC */                                                                  \
+	X(JSONRPC, ".jsonrpc")                                                          \
 	X(METHOD, ".method")                                                            \
 	X(ID, ".id")                                                                    \
 	X(RESULT, ".result")                                                            \
@@ -110,6 +111,7 @@
 	X(TOKENS_THOUGHT, ".usageMetadata.thoughtsTokenCount")
 
 #define BODY_FIELDS(X)                                                                                                 \
+	X(JSONRPC)                                                                                                     \
 	X(METHOD)                                                                                                      \
 	X(ID)                                                                                                          \
 	X(RESULT)                                                                                                      \

@@ -50,6 +50,18 @@ static const char *session_of(const struct http_exchange *x)
 	return x->body[1] ? body_session(x->body[1]) : "";
 }
 
+/* 1 and "1" are two ids. A long one counts by its beginning, length and hash. */
+static void id_text(char text[ID_MAX], const struct body_message *m)
+{
+	const char *id = m->v[BODY_ID] ?: "";
+	size_t len = strlen(id);
+	int n = snprintf(text, ID_MAX, "%s%s", m->type[BODY_ID] == JSON_TYPE_STRING ? "\"" : "", id);
+
+	if (n >= ID_MAX)
+		snprintf(text, ID_MAX, "\"%.24s %zu %016llx", id, len, (unsigned long long)hash_text(id));
+}
+
+/* id: as id_text() makes it; "": has none that is known. */
 static struct key make_key(const struct http_exchange *x, bool from_server, const char *id)
 {
 	const struct l7_ends *e = &x->app->host->ends;
@@ -199,6 +211,7 @@ static void on_request(struct http_exchange *x, int dir, const struct body_messa
 	enum l7_kind kind = kind_of(x, m);
 	struct l7_record *r = app_record(x, kind);
 	const char *id = m->v[BODY_ID];
+	char key[ID_MAX];
 	struct call *c;
 
 	if (!r)
@@ -223,7 +236,8 @@ static void on_request(struct http_exchange *x, int dir, const struct body_messa
 		app_emit(x, r, L7_ONEWAY);
 		return;
 	}
-	c = wait_for_answer(x, r, dir, id ?: "");
+	id_text(key, m);
+	c = wait_for_answer(x, r, dir, id ? key : "");
 	if (c)
 		c->stream = kind == L7_A2A && (streq(l7_record_get(r, L7_KEY_A2A_METHOD), "SendStreamingMessage") ||
 					       streq(l7_record_get(r, L7_KEY_A2A_METHOD), "SubscribeToTask"));
@@ -233,16 +247,21 @@ static void on_request(struct http_exchange *x, int dir, const struct body_messa
 
 static struct call *call_of(struct http_exchange *x, int dir, const struct body_message *m)
 {
-	const char *id = m->v[BODY_ID] ?: "";
+	bool has_id = m->v[BODY_ID] && *m->v[BODY_ID];
+	char id[ID_MAX];
+	struct call *c;
 	struct key k;
 
-	for (struct call *c = dir ? x->calls : NULL; c; c = c->next)
-		if (!c->key.from_server && (!strncmp(c->key.id, id, ID_MAX - 1) || (!*id && x->n_calls == 1)))
+	id_text(id, m);
+	for (c = dir ? x->calls : NULL; c; c = c->next)
+		if (!c->key.from_server && (has_id ? streq(c->key.id, id) : x->n_calls == 1))
 			return c;
-	if (!*id)
+	if (!has_id)
 		return NULL;
 	k = make_key(x, !dir, id);
-	return find(&k);
+	c = find(&k);
+	/* An exchange that has an answer of its own under way is not answered elsewhere. */
+	return c && c->x && c->x != x && c->x->status && c->x->status != 202 && !c->key.from_server ? NULL : c;
 }
 
 static enum l7_outcome outcome_of(struct l7_record *r, const struct body_message *m)
@@ -294,9 +313,21 @@ static void on_answer(struct http_exchange *x, int dir, const struct body_messag
 	app_emit(x, take_call(c), outcome_of(r, m));
 }
 
+/* What else has a "method" or a "result" is other JSON. Of a message that is cut the version may be in what is missing. */
+static bool is_jsonrpc(const struct body_message *m)
+{
+	return m->v[BODY_JSONRPC] ? streq(m->v[BODY_JSONRPC], "2.0") : !m->whole;
+}
+
 void rpc_message(struct http_exchange *x, int dir, const struct body_message *m, uint64_t ns)
 {
+	if (!is_jsonrpc(m))
+		return;
 	if (m->v[BODY_METHOD]) {
+		if (!dir && ++x->n_sent > APP_CALLS_MAX) {
+			x->partial = true;
+			return;
+		}
 		x->had_rpc = true;
 		on_request(x, dir, m, ns);
 	} else if (m->v[BODY_RESULT] || m->v[BODY_ERROR]) {

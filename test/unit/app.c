@@ -154,7 +154,7 @@ START_TEST(plain_http)
 	for_each_split(&w)
 	{
 		exchange(&w, "/a?b=c", "user-agent: curl", NULL, 200, "content-type: text/html", "<html>");
-		exchange(&w, "/a", JSON, "{\"x\":1}", 404, JSON, "{\"error\":\"no\"}");
+		exchange(&w, "/a", JSON, "{\"x\":1}", 404, JSON, "{\"jsonrpc\":\"2.0\",\"error\":\"no\"}");
 		answer(&w, ask(&w, "GET", "/big", "accept: *", NULL), 200, "content-type: video/mp4", "abc", false);
 		exchange(&w, "http://bob:s3cret@host/a", "user-agent: curl", NULL, 200, "content-type: text/html", "");
 		ck_assert_uint_eq(w.n, 4);
@@ -179,28 +179,28 @@ START_TEST(mcp_over_streamable_http)
 	for_each_split(&w)
 	{
 		exchange(&w, "/mcp", JSON,
-			 "{\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-11-25\",\"clientInfo\":{"
+			 "{\"jsonrpc\":\"2.0\",\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-11-25\",\"clientInfo\":{"
 			 "\"name\":\"c\",\"version\":\"1\"}}"
 			 ",\"jsonrpc\":\"2.0\",\"id\":0}",
 			 200, SSE "\nmcp-session-id: 9ce87c8e",
 			 "event: message\ndata: "
-			 "{\"result\":{\"protocolVersion\":\"2025-06-18\",\"serverInfo\":{\"name\":\"s\",\"version\":"
+			 "{\"jsonrpc\":\"2.0\",\"result\":{\"protocolVersion\":\"2025-06-18\",\"serverInfo\":{\"name\":\"s\",\"version\":"
 			 "\"2\"}},"
 			 "\"jsonrpc\":\"2.0\",\"id\":0}\n\n");
-		exchange(&w, "/mcp", head, "{\"method\":\"notifications/initialized\",\"jsonrpc\":\"2.0\"}", 202,
+		exchange(&w, "/mcp", head, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\",\"jsonrpc\":\"2.0\"}", 202,
 			 "x: y", NULL);
 		exchange(
 		    &w, "/mcp", head,
-		    "{\"method\":\"tools\\/"
+		    "{\"jsonrpc\":\"2.0\",\"method\":\"tools\\/"
 		    "call\",\"params\":{\"arguments\":{\"name\":\"wrong\",\"method\":\"x\"},\"name\":\"execute_sql\"},"
 		    "\"jsonrpc\":\"2.0\",\"id\":2}",
 		    200, SSE,
-		    ": ping\r\n\r\nevent: message\r\ndata: {\"result\":{\"content\":[],\r\ndata: "
+		    ": ping\r\n\r\nevent: message\r\ndata: {\"jsonrpc\":\"2.0\",\"result\":{\"content\":[],\r\ndata: "
 		    "\"isError\":true},\"id\":2}\r\n\r\n");
 		exchange(&w, "/mcp", head,
-			 "{\"method\":\"tools/"
+			 "{\"jsonrpc\":\"2.0\",\"method\":\"tools/"
 			 "call\",\"params\":{\"name\":\"nosuch\"},\"jsonrpc\":\"2.0\",\"id\":\"a\\u0041\"}",
-			 200, JSON, "{\"error\":{\"code\":-32602,\"message\":\"m\"},\"id\":\"aA\"}");
+			 200, JSON, "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32602,\"message\":\"m\"},\"id\":\"aA\"}");
 		ck_assert_uint_eq(w.n, 4);
 		check(&w, 0, L7_MCP, L7_OK,
 		      "mcp.method.name=initialize mcp.protocol.version=2025-06-18 mcp.client.name=c mcp.server.name=s "
@@ -230,14 +230,14 @@ START_TEST(mcp_answers_on_another_connection)
 		stream = ask(&w, "GET", "/sse", "accept: text/event-stream", NULL);
 		http_app_answer(stream, &ok, ++w.now);
 		body(&w, stream, 1, "event: endpoint\ndata: /messages?sessionId=abc\n\n");
-		exchange(&w, "/messages?sessionId=abc", JSON, "{\"method\":\"tools/list\",\"id\":1}", 202, "x: y",
+		exchange(&w, "/messages?sessionId=abc", JSON, "{\"jsonrpc\":\"2.0\",\"method\":\"tools/list\",\"id\":1}", 202, "x: y",
 			 "Accepted");
 		ck_assert_uint_eq(w.n, 0);
-		body(&w, stream, 1, "event: message\ndata: {\"result\":{\"tools\":[]},\"id\":1}\n\n");
+		body(&w, stream, 1, "event: message\ndata: {\"jsonrpc\":\"2.0\",\"result\":{\"tools\":[]},\"id\":1}\n\n");
 		check(&w, 0, L7_MCP, L7_OK, "mcp.method.name=tools/list jsonrpc.request.id=1");
 		/* the server asks, the client answers in a request of its own */
-		body(&w, stream, 1, "data: {\"method\":\"elicitation/create\",\"params\":{},\"id\":0}\n\n");
-		exchange(&w, "/messages?sessionId=abc", JSON, "{\"result\":{\"action\":\"accept\"},\"id\":0}", 202,
+		body(&w, stream, 1, "data: {\"jsonrpc\":\"2.0\",\"method\":\"elicitation/create\",\"params\":{},\"id\":0}\n\n");
+		exchange(&w, "/messages?sessionId=abc", JSON, "{\"jsonrpc\":\"2.0\",\"result\":{\"action\":\"accept\"},\"id\":0}", 202,
 			 "x: y", "Accepted");
 		check(&w, 1, L7_MCP, L7_OK, "mcp.method.name=elicitation/create jsonrpc.request.id=0");
 		ck_assert_uint_eq(w.got[1]->flags, L7_FROM_SERVER);
@@ -259,12 +259,12 @@ START_TEST(mcp_without_sessions)
 	for_each_split(&w)
 	{
 		exchange(&w, "/mcp", JSON "\nmcp-protocol-version: 2026-07-28\nmcp-method: tools/call\nmcp-name: add",
-			 "{\"method\":\"tools/call\",\"params\":{\"name\":\"add\",\"_meta\":{\"io.modelcontextprotocol/"
+			 "{\"jsonrpc\":\"2.0\",\"method\":\"tools/call\",\"params\":{\"name\":\"add\",\"_meta\":{\"io.modelcontextprotocol/"
 			 "protocolVersion\":\"2026-07-28\","
 			 "\"io.modelcontextprotocol/"
 			 "clientInfo\":{\"name\":\"c\",\"version\":\"1\"},\"traceparent\":\"00-1-2-3\"}},\"id\":6}",
 			 200, JSON,
-			 "{\"result\":{\"content\":[],\"_meta\":{\"io.modelcontextprotocol/"
+			 "{\"jsonrpc\":\"2.0\",\"result\":{\"content\":[],\"_meta\":{\"io.modelcontextprotocol/"
 			 "serverInfo\":{\"name\":\"s\",\"version\":\"2\"}}},\"id\":6}");
 		check(&w, 0, L7_MCP, L7_OK,
 		      "mcp.protocol.version=2026-07-28 mcp.client.name=c mcp.server.name=s traceparent=00-1-2-3 "
@@ -296,24 +296,24 @@ START_TEST(a2a_of_all_versions)
 			 "\"messageId\":\"m\",\"parts\":[]}},\"id\":2}",
 			 200, SSE,
 			 "data: "
-			 "{\"id\":2,\"result\":{\"task\":{\"id\":\"t\",\"contextId\":\"x\",\"status\":{\"state\":"
+			 "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{\"task\":{\"jsonrpc\":\"2.0\",\"id\":\"t\",\"contextId\":\"x\",\"status\":{\"state\":"
 			 "\"TASK_STATE_SUBMITTED\"}}}}\n\n"
 			 "data: "
-			 "{\"id\":2,\"result\":{\"statusUpdate\":{\"taskId\":\"t\",\"status\":{\"state\":\"TASK_STATE_"
+			 "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{\"statusUpdate\":{\"taskId\":\"t\",\"status\":{\"state\":\"TASK_STATE_"
 			 "COMPLETED\"}}}}\n\n");
 		exchange(&w, "/", JSON,
-			 "{\"id\":1,\"method\":\"message/"
+			 "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"message/"
 			 "send\",\"params\":{\"message\":{\"kind\":\"message\",\"messageId\":\"n\"}}}",
 			 200, JSON,
-			 "{\"id\":1,\"result\":{\"kind\":\"task\",\"id\":\"u\",\"contextId\":\"y\",\"status\":{"
+			 "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"kind\":\"task\",\"id\":\"u\",\"contextId\":\"y\",\"status\":{"
 			 "\"state\":\"failed\"}}}");
-		exchange(&w, "/", JSON, "{\"id\":2,\"method\":\"tasks/get\",\"params\":{\"id\":\"v\"}}", 200, JSON,
-			 "{\"id\":2,\"error\":{\"code\":-32001}}");
+		exchange(&w, "/", JSON, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tasks/get\",\"params\":{\"jsonrpc\":\"2.0\",\"id\":\"v\"}}", 200, JSON,
+			 "{\"jsonrpc\":\"2.0\",\"id\":2,\"error\":{\"code\":-32001}}");
 		exchange(&w, "/rest/message:send", JSON "\na2a-version: 1.0", "{\"message\":{\"messageId\":\"o\"}}",
 			 200, "content-type: application/a2a+json",
-			 "{\"task\":{\"id\":\"w\",\"status\":{\"state\":\"TASK_STATE_WORKING\"}}}");
+			 "{\"task\":{\"jsonrpc\":\"2.0\",\"id\":\"w\",\"status\":{\"state\":\"TASK_STATE_WORKING\"}}}");
 		answer(&w, ask(&w, "GET", "/rest/tasks/w", "a2a-version: 1.0", NULL), 200, JSON,
-		       "{\"id\":\"w\",\"status\":{\"state\":\"TASK_STATE_COMPLETED\"}}", true);
+		       "{\"jsonrpc\":\"2.0\",\"id\":\"w\",\"status\":{\"state\":\"TASK_STATE_COMPLETED\"}}", true);
 		check(&w, 0, L7_A2A, L7_OK,
 		      "a2a.method.name=SendStreamingMessage a2a.protocol.version=1.0 a2a.task.id=t a2a.message.id=m "
 		      "gen_ai.conversation.id=x a2a.task.state=TASK_STATE_COMPLETED weir.stream.events=2 "
@@ -344,7 +344,7 @@ START_TEST(model_calls)
 			 "{\"messages\":[{\"role\":\"user\",\"model\":\"no\"}],\"model\":\"gpt-5\",\"stream\":true}",
 			 200, SSE,
 			 "data: "
-			 "{\"id\":\"r\",\"model\":\"gpt-5-1\",\"choices\":[{\"delta\":{\"content\":\"x\"}}],\"usage\":"
+			 "{\"jsonrpc\":\"2.0\",\"id\":\"r\",\"model\":\"gpt-5-1\",\"choices\":[{\"delta\":{\"content\":\"x\"}}],\"usage\":"
 			 "null}\n\n"
 			 "data: {\"choices\":[{\"finish_reason\":\"stop\"}]}\n\n"
 			 "data: "
@@ -363,7 +363,7 @@ START_TEST(model_calls)
 			 "{\"model\":\"llama\",\"done\":false}\n{\"model\":\"llama\",\"done_reason\":\"stop\",\"prompt_"
 			 "eval_count\":8,\"eval_count\":9}\n");
 		exchange(&w, "/v1/chat/completions", JSON, "{\"model\":\"gpt-5\"}", 429, JSON,
-			 "{\"error\":{\"code\":\"rate\"}}");
+			 "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":\"rate\"}}");
 		check(&w, 0, L7_LLM, L7_OK,
 		      "gen_ai.provider.name=openai gen_ai.operation.name=chat gen_ai.request.model=gpt-5 "
 		      "gen_ai.response.model=gpt-5-1 "
@@ -398,18 +398,18 @@ START_TEST(batches_gaps_and_depth)
 	for_each_split(&w)
 	{
 		exchange(&w, "/mcp", JSON,
-			 "[{\"method\":\"tools/"
-			 "list\",\"id\":1},{\"method\":\"ping\",\"id\":2},{\"method\":\"notifications/cancelled\"}]",
-			 200, JSON, "[{\"id\":2,\"result\":{}},{\"id\":1,\"result\":{\"isError\":false}}]");
+			 "[{\"jsonrpc\":\"2.0\",\"method\":\"tools/"
+			 "list\",\"id\":1},{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"id\":2},{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\"}]",
+			 200, JSON, "[{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{}},{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"isError\":false}}]");
 		ck_assert_uint_eq(w.n, 3);
 		check(&w, 0, L7_MCP, L7_ONEWAY, "mcp.method.name=notifications/cancelled");
 		check(&w, 1, L7_MCP, L7_OK, "mcp.method.name=ping");
 		check(&w, 2, L7_MCP, L7_OK, "mcp.method.name=tools/list");
 		forget(&w);
 		/* what comes after a hole is not guessed */
-		x = ask(&w, "POST", "/mcp", JSON, "{\"method\":\"tools/call\",\"params\":{\"name\":\"a\"},\"id\":3}");
+		x = ask(&w, "POST", "/mcp", JSON, "{\"jsonrpc\":\"2.0\",\"method\":\"tools/call\",\"params\":{\"name\":\"a\"},\"id\":3}");
 		http_app_answer(x, &ok, ++w.now);
-		body(&w, x, 1, "{\"result\":{\"content\":[");
+		body(&w, x, 1, "{\"jsonrpc\":\"2.0\",\"result\":{\"content\":[");
 		http_app_body_gap(x, 1, 100000, ++w.now);
 		body(&w, x, 1, "],\"isError\":true},\"id\":3}");
 		http_app_done(x, 1, true, ++w.now);
@@ -418,11 +418,11 @@ START_TEST(batches_gaps_and_depth)
 		check(&w, 0, L7_MCP, L7_UNKNOWN, "gen_ai.tool.name=a");
 		ck_assert_uint_eq(w.got[0]->flags, L7_PARTIAL);
 		forget(&w);
-		n = (size_t)snprintf(deep, sizeof(deep), "{\"method\":\"tools/call\",\"params\":{\"arguments\":");
+		n = (size_t)snprintf(deep, sizeof(deep), "{\"jsonrpc\":\"2.0\",\"method\":\"tools/call\",\"params\":{\"arguments\":");
 		memset(deep + n, '[', 20000);
 		memset(deep + n + 20000, ']', 20000);
 		strcpy(deep + n + 40000, ",\"name\":\"deep\"},\"id\":4}");
-		exchange(&w, "/mcp", JSON, deep, 200, JSON, "{\"result\":{},\"id\":4}");
+		exchange(&w, "/mcp", JSON, deep, 200, JSON, "{\"jsonrpc\":\"2.0\",\"result\":{},\"id\":4}");
 		check(&w, 0, L7_MCP, L7_OK, "gen_ai.tool.name=deep jsonrpc.request.id=4");
 		forget(&w);
 		end(&w);
@@ -548,6 +548,59 @@ START_TEST(a_hole_in_a_grpc_body)
 }
 END_TEST
 
+START_TEST(only_jsonrpc_is_jsonrpc)
+{
+	struct world w;
+
+	for_each_split(&w)
+	{
+		exchange(&w, "/payments", JSON, "{\"method\":\"card\",\"id\":1}", 500, JSON, "{\"result\":\"no\",\"id\":1}");
+		check(&w, 0, L7_HTTP, L7_ERROR, "url.path=/payments http.response.status_code=500");
+		ck_assert_uint_eq(w.n, 1);
+		forget(&w);
+		end(&w);
+	}
+}
+END_TEST
+
+START_TEST(a_number_is_no_string)
+{
+	struct world w;
+
+	for_each_split(&w)
+	{
+		exchange(&w, "/mcp", JSON,
+			 "[{\"jsonrpc\":\"2.0\",\"method\":\"tools/call\",\"params\":{\"name\":\"n\"},\"id\":1},"
+			 "{\"jsonrpc\":\"2.0\",\"method\":\"tools/call\",\"params\":{\"name\":\"s\"},\"id\":\"1\"}]",
+			 200, JSON,
+			 "[{\"jsonrpc\":\"2.0\",\"result\":{\"isError\":true},\"id\":\"1\"},"
+			 "{\"jsonrpc\":\"2.0\",\"result\":{},\"id\":1}]");
+		check(&w, 0, L7_MCP, L7_TOOL_ERROR, "gen_ai.tool.name=s");
+		check(&w, 1, L7_MCP, L7_OK, "gen_ai.tool.name=n");
+		forget(&w);
+		end(&w);
+	}
+}
+END_TEST
+
+START_TEST(one_body_makes_a_bounded_number_of_records)
+{
+	static char many[64 * 1000] = "[";
+	struct world w;
+	size_t len = 1;
+
+	for (int i = 0; i < 1000; i++)
+		len += snprintf(many + len, sizeof(many) - len, "%s{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"id\":%d}", i ? "," : "", i);
+	snprintf(many + len, sizeof(many) - len, "]");
+	begin(&w, 0);
+	exchange(&w, "/mcp", JSON, many, 202, JSON, NULL);
+	http_app_free(w.app);
+	ck_assert_uint_gt(w.n, 0);
+	ck_assert_uint_le(w.n, 65);
+	forget(&w);
+}
+END_TEST
+
 START_TEST(the_first_token_is_an_event_not_a_head)
 {
 	struct http_header type = { "content-type", "text/event-stream", 12, 17 };
@@ -576,5 +629,5 @@ START_TEST(the_first_token_is_an_event_not_a_head)
 }
 END_TEST
 
-UNIT_MAIN(app, the_first_token_is_an_event_not_a_head, plain_http, mcp_over_streamable_http, mcp_answers_on_another_connection, mcp_without_sessions,
+UNIT_MAIN(app, only_jsonrpc_is_jsonrpc, a_number_is_no_string, one_body_makes_a_bounded_number_of_records, the_first_token_is_an_event_not_a_head, plain_http, mcp_over_streamable_http, mcp_answers_on_another_connection, mcp_without_sessions,
 	  a2a_of_all_versions, model_calls, batches_gaps_and_depth, grpc_calls, a2a_over_grpc, a_hole_in_a_grpc_body)
