@@ -85,7 +85,7 @@ static bool is_local(void *userdata, const char *ns, const char *name)
 static void read_l7_wishes(struct agent *a)
 {
 	static const uint32_t flags[] = {
-		[K8S_L7_FULL] = 0, [K8S_L7_HEADERS] = WEIR_EP_L7_HEADERS, [K8S_L7_OFF] = WEIR_EP_L7_OFF
+		[K8S_L7_FULL] = WEIR_EP_L7_FULL, [K8S_L7_HEADERS] = WEIR_EP_L7_HEADERS, [K8S_L7_OFF] = WEIR_EP_L7_OFF
 	};
 
 	for (struct endpoint *ep = a->endpoints.by_pod; ep; ep = ep->hh_pod.next) {
@@ -415,6 +415,7 @@ static int start_datapath(struct agent *a, struct err *reterr)
 		.ipcache = c->ipcache_max,
 		.ring_bytes = c->events_bytes,
 		.l7_off = !c->l7.enabled,
+		.l7_default = c->l7.by_default,
 		.l7_budget = c->l7.budget,
 		.l7_ring_bytes = c->l7.ring_bytes,
 		.l7_connections = c->l7.connections,

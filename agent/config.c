@@ -130,15 +130,27 @@ static bool is_power_of_two(json_int_t v)
 	return v >= 4096 && v <= 1 << 30 && !(v & (v - 1));
 }
 
+static uint32_t l7_flag(const char *name)
+{
+	return streq(name, "full")      ? WEIR_EP_L7_FULL
+	       : streq(name, "headers") ? WEIR_EP_L7_HEADERS
+	       : streq(name, "off")     ? WEIR_EP_L7_OFF
+					: 0;
+}
+
 static int set_l7(struct config_l7 *l, json_t *object, struct err *reterr)
 {
+	const char *by_default = "full";
 	json_error_t je;
 
-	if (json_unpack_ex(object, &je, JSON_STRICT, "{s?b, s?b, s?b, s?b, s?I, s?I, s?I, s?I}", "enabled", &l->enabled,
-			   "headersOnly", &l->headers_only, "recordQuery", &l->record_query, "recordSession", &l->record_session,
+	if (json_unpack_ex(object, &je, JSON_STRICT, "{s?b, s?s, s?b, s?b, s?b, s?I, s?I, s?I, s?I}", "enabled", &l->enabled,
+			   "default", &by_default, "headersOnly", &l->headers_only, "recordQuery", &l->record_query, "recordSession", &l->record_session,
 			   "budget", &l->budget, "ringBytes", &l->ring_bytes, "memory",
 			   &l->memory_max, "connections", &l->connections) < 0)
 		return err_set(reterr, -EINVAL, "%s", je.text);
+	l->by_default = l7_flag(by_default);
+	if (!l->by_default)
+		return err_set(reterr, -EINVAL, "default: \"full\", \"headers\" or \"off\" is expected");
 	if (l->budget < 1024 || l->budget > 1 << 24)
 		return err_set(reterr, -EINVAL, "budget: 1024 to 16777216 bytes");
 	if (!is_power_of_two(l->ring_bytes))
@@ -276,7 +288,8 @@ static int set_defaults(struct config *c, struct err *reterr)
 
 	uname(&un);
 	c->flows_max = 65535;
-	c->l7 = (struct config_l7){ .enabled = 1,
+	c->l7 = (struct config_l7){ .by_default = WEIR_EP_L7_FULL,
+				    .enabled = 1,
 				    .budget = 256 << 10,
 				    .ring_bytes = 8 << 20,
 				    .memory_max = 64 << 20,

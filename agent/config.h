@@ -16,6 +16,7 @@ struct prefix_list {
 
 /* "l7": what of payload is read, and how much of it is kept. */
 struct config_l7 {
+	uint32_t by_default; /* of pods that do not say: WEIR_EP_L7_… */
 	int enabled, headers_only, record_query, record_session; /* truth values */
 	json_int_t budget;	/* bytes that a side's turn to speak is copied for */
 	json_int_t ring_bytes;	/* a power of two */

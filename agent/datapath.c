@@ -86,6 +86,7 @@ static uint32_t ticks_per_sec(void)
 		(skel)->rodata->cfg_ticks_per_sec = ticks_per_sec();        \
 		(skel)->rodata->cfg_wakeup_bytes = ring_bytes(options) / 8; \
 		(skel)->rodata->cfg_l7 = !(options)->l7_off;                \
+		(skel)->rodata->cfg_l7_default = (options)->l7_default ?: WEIR_EP_L7_FULL; \
 		(skel)->rodata->cfg_l7_budget = (options)->l7_budget ?: 256 << 10; \
 		(skel)->rodata->cfg_l7_wakeup_bytes = l7_ring_bytes(options) / 4; \
 	} while (0)

@@ -28,6 +28,7 @@ struct datapath_options {
 	uint32_t l7_budget;  /* bytes of payload copied for one turn of a side; 256 KiB */
 	uint32_t l7_connections; /* whose budget and wishes are remembered; 16384 */
 	bool l7_off;	     /* payload is not read */
+	uint32_t l7_default; /* of pods that do not say: WEIR_EP_L7_FULL, … */
 	bool fake_clock;     /* the time is weir_node.fake_now */
 };
 

@@ -20,6 +20,7 @@ const volatile __u32 cfg_wakeup_bytes = 1 << 20;
 
 /* Payload of HTTP, DNS, TLS is copied for the agent: at all; bytes of a side's turn to speak; the reader is woken then. */
 const volatile bool cfg_l7 = true;
+const volatile __u32 cfg_l7_default = WEIR_EP_L7_FULL; /* for pods that do not say: WEIR_EP_L7_… */
 const volatile __u32 cfg_l7_budget = 256 << 10;
 const volatile __u32 cfg_l7_wakeup_bytes = 1 << 20;
 

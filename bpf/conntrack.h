@@ -237,7 +237,7 @@ static __noinline __maybe_unused int ct_create(struct packet *p, const struct co
 	if (p->tcp_flags & TCP_SYN)
 		ct.rtt_us = now_us() | 1; /* never 0 */
 	ct_judged(&ct, c, side);
-	ct.l7 = l7_of_pod(l7_of_pod(l7_initial(p->proto, p->dport), ct.slot[0], p->gen), ct.slot[1], p->gen);
+	ct.l7 = l7_of_pods(l7_initial(p->proto, p->dport), ct.slot, p->gen);
 	if (old) {
 		*old = ct;
 		return 0;

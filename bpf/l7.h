@@ -122,15 +122,21 @@ static __always_inline __u8 l7_initial(__u8 proto, __be16 dport)
 	return proto == IPPROTO_TCP ? WEIR_L7_UNDECIDED : WEIR_L7_IGNORED;
 }
 
-/* The pods' own wishes; either end's no is a no. */
-static __always_inline __u8 l7_of_pod(__u8 l7, __u32 slot, __u32 gen)
+static __always_inline __u32 l7_wishes(__u32 slot, __u32 gen)
 {
 	const struct weir_ep *ep = slot ? ep_get(slot) : NULL;
-	__u32 flags = ep ? ep->side[gen & 1].flags : 0;
 
-	if (l7 == WEIR_L7_IGNORED || flags & WEIR_EP_L7_OFF)
+	return ep ? ep->side[gen & 1].flags & (WEIR_EP_L7_OFF | WEIR_EP_L7_HEADERS | WEIR_EP_L7_FULL) : 0;
+}
+
+/* The pods' own wishes: either end's no is a no. Where neither says anything the agent's default counts. */
+static __always_inline __u8 l7_of_pods(__u8 l7, const __u16 slot[2], __u32 gen)
+{
+	__u32 wishes = (l7_wishes(slot[0], gen) | l7_wishes(slot[1], gen)) ?: cfg_l7_default;
+
+	if (l7 == WEIR_L7_IGNORED || wishes & WEIR_EP_L7_OFF)
 		return WEIR_L7_IGNORED;
-	return flags & WEIR_EP_L7_HEADERS ? l7 | WEIR_L7_HEADERS : l7;
+	return wishes & WEIR_EP_L7_HEADERS ? l7 | WEIR_L7_HEADERS : l7;
 }
 
 /* ---- how much of it */

@@ -68,6 +68,7 @@ enum weir_ep_side_flags {
 	WEIR_EP_AUDIT_EGRESS = 1 << 4,
 	WEIR_EP_L7_OFF = 1 << 5,     /* annotation weir.io/l7: "off": new connections of this pod are not captured */
 	WEIR_EP_L7_HEADERS = 1 << 6, /* "headers": captured, excerpts say WEIR_L7F_HEADERS */
+	WEIR_EP_L7_FULL = 1 << 7,    /* "full": captured, whatever the agent's default is */
 };
 
 struct weir_ep_side {

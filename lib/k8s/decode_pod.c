@@ -215,9 +215,11 @@ static enum k8s_l7 read_l7(struct k8s_decoder *d, const struct k8s_at *meta)
 	const char *s;
 
 	if (!k8s_member(d, meta, "annotations", JSON_OBJECT, &map))
-		return K8S_L7_FULL;
+		return K8S_L7_DEFAULT;
 	s = k8s_string(d, &map, "weir.io/l7", &at);
-	if (!s || streq(s, "full"))
+	if (!s)
+		return K8S_L7_DEFAULT;
+	if (streq(s, "full"))
 		return K8S_L7_FULL;
 	if (streq(s, "headers"))
 		return K8S_L7_HEADERS;

@@ -47,7 +47,7 @@ struct k8s_pod {
 	bool finished;            /* phase Succeeded or Failed: has given its address back */
 	bool terminating;         /* has a deletionTimestamp, but may still run */
 	struct weir_addr addr[2]; /* of status: [0] IPv4, [1] IPv6; all zero = none */
-	enum k8s_l7 { K8S_L7_FULL, K8S_L7_HEADERS, K8S_L7_OFF } l7; /* annotation weir.io/l7 */
+	enum k8s_l7 { K8S_L7_DEFAULT, K8S_L7_FULL, K8S_L7_HEADERS, K8S_L7_OFF } l7; /* annotation weir.io/l7 */
 	size_t n_ports;
 	struct k8s_port *ports;                    /* of containers and sidecars */
 	const char *workload_kind, *workload_name; /* the owner as Hubble names it, NULL */

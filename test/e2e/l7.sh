@@ -7,13 +7,14 @@ AGENT=$BUILD/san/weir-agent
 
 node_up n '["10.29.0.0/24","fd00:29::/64"]'
 { namespace_manifest a; pod_manifest a/client '{"app":"client"}'; pod_manifest a/server '{"app":"server"}'
-  pod_manifest a/shy '{}' | jq -c '.metadata.annotations = {"weir.io/l7": "off"}'; } >"$TMP/n/objects/o.json"
+  pod_manifest a/shy '{}' | jq -c '.metadata.annotations = {"weir.io/l7": "off"}'
+  pod_manifest a/eager '{}' | jq -c '.metadata.annotations = {"weir.io/l7": "full"}'; } >"$TMP/n/objects/o.json"
 mkdir "$TMP/www"
 echo hello >"$TMP/www/small"
 head -c 3000000 /dev/urandom >"$TMP/www/large"
 agent_start n || { not_ok "the agent starts"; done_testing; }
 mapfile -t server < <(pod_add n a/server)
-pod_add n a/client >/dev/null && pod_add n a/shy >/dev/null || { not_ok "pods are added"; done_testing; }
+pod_add n a/client >/dev/null && pod_add n a/shy >/dev/null && pod_add n a/eager >/dev/null || { not_ok "pods are added"; done_testing; }
 background a/server python3 -m http.server --protocol HTTP/1.1 --bind :: --directory "$TMP/www" 80
 for ((i = 0; i < 50; i++)); do
 	in_pod a/shy curl -s -o /dev/null "http://${server[0]}/small" && break
@@ -106,6 +107,15 @@ echo >"$TMP/go"
 wait $client
 check "nothing of it is told again" become 0 "/before"
 check_not "nothing was lost" grep -q 'were lost' "$TMP/n/agent.log"
+
+agent_stop "$AGENT_PID"
+echo '{"l7":{"default":"off"}}' >"$TMP/n/agent.json"
+agent_start n || { not_ok "the agent starts with layer 7 off by default"; done_testing; }
+in_pod a/client curl -s -o /dev/null "http://${server[0]}/quiet"
+in_pod a/eager curl -s -o /dev/null "http://${server[0]}/eager"
+in_pod a/shy curl -s -o /dev/null "http://${server[0]}/shy"
+check "off by default, a pod that wants it is read" become 1 "/eager 404\$"
+check "and no other" test "$(records | wc -l)" = 1
 
 agent_stop "$AGENT_PID"
 echo '{"l7":{"enabled":false}}' >"$TMP/n/agent.json"

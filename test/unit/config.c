@@ -64,6 +64,7 @@ START_TEST(every_mistake_is_named)
 		{ "{\"uplinks\":[\"a\",1]}", "uplinks: [1]: a string is expected" },
 		{ "{\"denyPrefixes\":[\"10.0.0.0\"]}", "denyPrefixes: [0]: a prefix" },
 		{ "{\"denyPrefixes\":[\"10.0.0.0/8\"]}", "denyPrefixes needs \"xdp\": true" },
+		{ "{\"l7\":{\"default\":\"on\"}}", "default: \"full\"" },
 		{ "{\"xdp\":\"yes\"}", "xdp: true or false" },
 		{ "{\"logLevel\":\"loud\"}", "log level \"loud\"" },
 		{ "[]", "an object is expected" },
