@@ -66,9 +66,12 @@ static int choose_macs(const struct conf *c, struct attachment *a, struct err *r
 static int get_addresses(struct conf *c, struct attachment *a, const char *key, json_t **ret_result, struct err *reterr)
 {
 	const struct ipam_pool pool = { &c->ipam, c->state_dir, c->name };
+	int code;
 
-	return c->ipam.type ? delegate_add(c, a->addr, ret_result, reterr)
-			    : ipam_alloc(&pool, key, c->wanted, a->addr, reterr);
+	if (!c->ipam.type)
+		return ipam_alloc(&pool, key, c->wanted, a->addr, reterr);
+	code = delegate_add(c, a->addr, ret_result, reterr);
+	return code ?: conf_check_wanted(c, a->addr, reterr);
 }
 
 static int already(const struct conf *c, struct err *reterr)

@@ -77,9 +77,12 @@ int chain_add(struct conf *c, int netns, struct err *reterr)
 	code = result_addresses(c->prev_result, addr, reterr);
 	if (code)
 		return err_prefix(reterr, CNI_BAD_CONFIG, "prevResult");
-	code = find_ends(c, host, netns, &pod_end, &host_end, reterr);
+	code = conf_check_wanted(c, addr, reterr);
+	code = code ?: find_ends(c, host, netns, &pod_end, &host_end, reterr);
 	if (code)
 		return code;
+	if (c->has_mac && memcmp(c->mac, pod_end.mac, 6) != 0)
+		return err_set(reterr, CNI_BAD_CONFIG, "mac: another plugin made %s, and gave it another address", c->ifname);
 	a = adopt(c, &pod_end, &host_end);
 	if (!a)
 		return err_set(reterr, CNI_FAILED, "out of memory");

@@ -255,6 +255,18 @@ static int want_address(struct conf *c, const char *s, struct err *reterr)
 	return 0;
 }
 
+int conf_check_wanted(const struct conf *c, const struct weir_addr addr[2], struct err *reterr)
+{
+	char text[ADDR_STRLEN];
+
+	for (int i = 0; i < 2; i++)
+		if (!addr_is_zero(&c->wanted[i]) && addr_cmp(&c->wanted[i], &addr[i]) != 0)
+			return err_set(reterr, CNI_BAD_CONFIG,
+				       "ips: %s is asked for, but another plugin gives the addresses here, and gave another",
+				       addr_to_str(&c->wanted[i], text));
+	return 0;
+}
+
 static int read_ips(struct conf *c, const json_t *runtime, const json_t *args, struct err *reterr)
 {
 	json_t *list = json_object_get(args, "ips") ?: json_object_get(runtime, "ips"), *v;

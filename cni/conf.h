@@ -40,6 +40,8 @@ struct conf {
 int conf_read_env(struct conf *c, unsigned needs, struct err *reterr);
 /* stdin: version, name and what every command uses. */
 int conf_read_stdin(struct conf *c, struct err *reterr);
+/* addr: what another plugin gave the pod. An error when that is not what `ips` asks for. */
+int conf_check_wanted(const struct conf *c, const struct weir_addr addr[2], struct err *reterr);
 /* What only ADD asks for: mac, ips, portMappings, bandwidth. */
 int conf_read_capabilities(struct conf *c, struct err *reterr);
 void conf_done(struct conf *c);

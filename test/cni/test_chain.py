@@ -101,6 +101,17 @@ def rollback_behind_the_plugin(host, net):
     assert calls(net) == ["ADD", "DEL"] and net.left() == NOTHING
 
 
+@test
+def wishes_behind_the_plugin(host, net):
+    """an address that is asked for is the plugin's to give; when it gives another, ADD fails and leaves nothing"""
+    pod = host.new_pod()
+    kw = fake(net, GIVES)
+    net.add(pod, conf={"runtimeConfig": {"ips": ["10.4.0.8"]}}, **kw).fails(7, "10.4.0.8")
+    assert calls(net) == ["ADD", "DEL"] and net.left() == NOTHING
+    net.add(pod, conf={"runtimeConfig": {"ips": ["10.4.0.9/24", "fd04::9"]}}, **kw).ok()
+    net.delete(**kw).ok()
+
+
 def reference(plugin, net, cmd, conf, prev=None, **kw):
     conf = {"cniVersion": "1.0.0", "name": "net", "type": plugin, **conf}
     if prev:
@@ -149,8 +160,11 @@ def behind_ptp(host, net):
     pod = host.new_pod()
     first = reference("ptp", net, "ADD", PTP, netns=pod).ok().json
     dev = next(i["name"] for i in first["interfaces"] if not i.get("sandbox"))
+    for wish in {"ips": ["10.2.0.77"]}, {"mac": "02:11:22:33:44:55"}:
+        net.add(pod, conf={"prevResult": first, "ipam": {}, "runtimeConfig": wish}).fails(7, "another")
+    assert not any(filters(dev).values()) and not net.records()
     with Agent(net) as agent:
-        a = net.add(pod, conf={"prevResult": first, "ipam": {}}).ok()
+        a = net.add(pod, conf={"prevResult": first, "ipam": {}, "runtimeConfig": {"ips": ["10.2.0.2"]}}).ok()
         assert a.json == first
         sent = agent.seen[0]["attachment"]
     assert (sent["hostIf"], sent["ipv4"], sent["mac"]) == (dev, "10.2.0.2", ip("link", netns=pod)[-1]["address"])
