@@ -495,6 +495,8 @@ static enum l7_outcome outcome(struct http_exchange *x)
 	}
 	if (x->kind == APP_A2A_REST && l7_record_get(x->record, L7_KEY_A2A_STATE))
 		return a2a_outcome(x->record);
+	if (x->kind == APP_LLM && l7_record_get(x->record, L7_KEY_ERROR_TYPE))
+		return L7_ERROR;
 	if (x->kind == APP_LLM && l7_record_get(x->record, L7_KEY_GEN_AI_FINISH))
 		return L7_OK; /* some clients do not wait for the last chunk */
 	return x->complete[1] || x->status == 101 ? L7_OK : L7_CANCELLED;

@@ -80,6 +80,9 @@
 	X(RESPONSE_ID, ".response.id")                                                  \
 	X(RESPONSE_ID, ".message.id")                                                   \
 	X(RESPONSE_ID, ".responseId")                                                   \
+	X(ERROR_TYPE, ".error.type")                                                    \
+	X(ERROR_TYPE, ".error.status")                                                  \
+	X(ERROR_TYPE, ".response.error.code")                                           \
 	X(FINISH, ".choices[].finish_reason")                                           \
 	X(FINISH, ".stop_reason")                                                       \
 	X(FINISH, ".delta.stop_reason")                                                 \
@@ -115,7 +118,7 @@
 	X(METHOD)                                                                                                      \
 	X(ID)                                                                                                          \
 	X(RESULT)                                                                                                      \
-	X(ERROR) X(ERROR_CODE) X(NAME) X(URI) X(VERSION) X(CLIENT) X(CLIENT_VERSION) X(SERVER) X(SERVER_VERSION)       \
+	X(ERROR) X(ERROR_CODE) X(ERROR_TYPE) X(NAME) X(URI) X(VERSION) X(CLIENT) X(CLIENT_VERSION) X(SERVER) X(SERVER_VERSION)       \
 	    X(TRACEPARENT) X(IS_ERROR) X(TASK_PARAM) X(MCP_TASK) X(MESSAGE) X(MESSAGE_TASK) X(MESSAGE_CONTEXT) X(TASK) \
 		X(TASK_ID) X(CONTEXT) X(STATE) X(CARD_NAME) X(CARD_VERSION) X(MODEL) X(STREAM) X(RESPONSE_ID)          \
 		    X(FINISH) X(TOKENS_IN) X(TOKENS_OUT) X(TOKENS_READ) X(TOKENS_WRITE) X(TOKENS_THOUGHT)

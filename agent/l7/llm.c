@@ -89,6 +89,16 @@ static void set_input(struct l7_record *r, const struct body_message *m)
 	l7_record_int(r, L7_KEY_GEN_AI_INPUT, n);
 }
 
+/* After status 200, too, when the answer is a stream. "error": null is none. */
+static const char *error_type(const struct body_message *m)
+{
+	bool some = m->v[BODY_ERROR] && (m->type[BODY_ERROR] == JSON_TYPE_CONTAINER || m->type[BODY_ERROR] == JSON_TYPE_STRING);
+
+	if (m->v[BODY_ERROR_TYPE] && m->type[BODY_ERROR_TYPE] == JSON_TYPE_STRING)
+		return m->v[BODY_ERROR_TYPE];
+	return !some ? NULL : m->v[BODY_ERROR_CODE] ?: "_OTHER";
+}
+
 void llm_message(struct http_exchange *x, int dir, const struct body_message *m)
 {
 	struct l7_record *r = x->record;
@@ -105,6 +115,7 @@ void llm_message(struct http_exchange *x, int dir, const struct body_message *m)
 		    ?: m->type[BODY_ID] == JSON_TYPE_STRING ? m->v[BODY_ID]
 							    : NULL);
 	app_set(r, L7_KEY_GEN_AI_FINISH, m->v[BODY_FINISH]);
+	app_set(r, L7_KEY_ERROR_TYPE, error_type(m));
 	set_input(r, m);
 	app_set_number(r, L7_KEY_GEN_AI_OUTPUT, m->v[BODY_TOKENS_OUT]);
 	app_set_number(r, L7_KEY_GEN_AI_CACHE_READ, m->v[BODY_TOKENS_READ]);

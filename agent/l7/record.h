@@ -48,7 +48,8 @@ const char *l7_kind_name(enum l7_kind kind);
 	X(CONTENT_TYPE, "http.response.header.content-type", S, "Content-Type of the answer")                    \
 	X(UPGRADE, "http.request.header.upgrade", S, "Upgrade, when answered by 101: websocket")                 \
 	X(TRACEPARENT, "traceparent", S, "header, or MCP params._meta; W3C trace context")                       \
-	X(ERROR_TYPE, "error.type", S, "HTTP status, JSON-RPC code, tool_error, task state, gRPC status name")   \
+	X(ERROR_TYPE, "error.type", S,                                                                           \
+	  "HTTP status, JSON-RPC code, tool_error, task state, gRPC status name, type of a model's error")      \
 	X(RPC_SYSTEM, "rpc.system.name", S, "grpc, jsonrpc")                                                     \
 	X(RPC_METHOD, "rpc.method", S, "package.Service/Method; JSON-RPC method when not MCP or A2A")            \
 	X(RPC_STATUS, "rpc.status_code", S, "OK, NOT_FOUND …; JSON-RPC code as text")                            \

@@ -8,7 +8,7 @@
 #include "lib/hash.h"
 
 #define WAITING_MAX 4096
-#define WAIT_NS (60 * 1000000000ull)
+#define WAIT_NS (300 * 1000000000ull) /* tools work for minutes; clients wait as long as there is progress */
 #define ID_MAX 72
 
 struct key {

@@ -548,6 +548,36 @@ START_TEST(a_hole_in_a_grpc_body)
 }
 END_TEST
 
+START_TEST(a_stream_may_fail_after_its_head)
+{
+	static const struct {
+		const char *path, *stream, *type;
+	} cases[] = {
+		{ "/v1/messages", "data: {\"type\":\"message_start\",\"message\":{\"model\":\"m\"}}\n\n"
+				  "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n", "overloaded_error" },
+		{ "/v1/chat/completions", "data: {\"error\":{\"message\":\"x\",\"code\":500}}\n\ndata: [DONE]\n\n", "500" },
+		{ "/v1/responses", "data: {\"type\":\"response.failed\",\"response\":{\"error\":{\"code\":\"server_error\"}}}\n\n", "server_error" },
+		{ "/v1/responses", "data: {\"type\":\"response.completed\",\"error\":null,\"response\":{\"error\":null}}\n\n", NULL },
+	};
+	struct world w;
+
+	for_each_split(&w)
+	{
+		for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+			const char *type;
+
+			exchange(&w, cases[i].path, JSON, "{\"model\":\"m\",\"stream\":true}", 200, SSE, cases[i].stream);
+			ck_assert_uint_eq(w.n, 1);
+			type = l7_record_get(w.got[0], L7_KEY_ERROR_TYPE);
+			ck_assert_int_eq(w.got[0]->outcome, cases[i].type ? L7_ERROR : L7_OK);
+			ck_assert_msg(!cases[i].type ? !type : type && streq(type, cases[i].type), "%zu: %s", i, type ?: "none");
+			forget(&w);
+		}
+		end(&w);
+	}
+}
+END_TEST
+
 START_TEST(only_jsonrpc_is_jsonrpc)
 {
 	struct world w;
@@ -629,5 +659,5 @@ START_TEST(the_first_token_is_an_event_not_a_head)
 }
 END_TEST
 
-UNIT_MAIN(app, only_jsonrpc_is_jsonrpc, a_number_is_no_string, one_body_makes_a_bounded_number_of_records, the_first_token_is_an_event_not_a_head, plain_http, mcp_over_streamable_http, mcp_answers_on_another_connection, mcp_without_sessions,
+UNIT_MAIN(app, a_stream_may_fail_after_its_head, only_jsonrpc_is_jsonrpc, a_number_is_no_string, one_body_makes_a_bounded_number_of_records, the_first_token_is_an_event_not_a_head, plain_http, mcp_over_streamable_http, mcp_answers_on_another_connection, mcp_without_sessions,
 	  a2a_of_all_versions, model_calls, batches_gaps_and_depth, grpc_calls, a2a_over_grpc, a_hole_in_a_grpc_body)
