@@ -52,14 +52,9 @@ static bool is_any(const struct weir_addr *host_ip)
 	return addr_is_zero(host_ip) || (addr_is_v4(host_ip) && !host_ip->w[3]);
 }
 
-static bool speaks_v4(const struct weir_addr *host_ip)
+static bool is_of_family(const struct weir_addr *host_ip, bool v4)
 {
-	return addr_is_zero(host_ip) || addr_is_v4(host_ip);
-}
-
-static bool speaks_v6(const struct weir_addr *host_ip)
-{
-	return addr_is_zero(host_ip) || !addr_is_v4(host_ip);
+	return addr_is_zero(host_ip) || addr_is_v4(host_ip) == v4;
 }
 
 static void put_mapping(FILE *f, const struct port_mapping *pm, const struct weir_addr *pod)
@@ -68,7 +63,7 @@ static void put_mapping(FILE *f, const struct port_mapping *pm, const struct wei
 	char a[ADDR_STRLEN], h[ADDR_STRLEN];
 	bool v4 = addr_is_v4(pod);
 
-	if (!(v4 ? speaks_v4 : speaks_v6)(&pm->host_ip))
+	if (!is_of_family(&pm->host_ip, v4))
 		return;
 	fprintf(f, "  fib daddr type local ");
 	if (!is_any(&pm->host_ip))
@@ -165,9 +160,10 @@ int nat_apply(struct nat *n, const struct config *c, const struct endpoints *eps
 
 static bool same_host_ip(const struct weir_addr *a, const struct weir_addr *b)
 {
-	if (!(speaks_v4(a) && speaks_v4(b)) && !(speaks_v6(a) && speaks_v6(b)))
-		return false;
-	return is_any(a) || is_any(b) || !addr_cmp(a, b);
+	for (int v4 = 0; v4 < 2; v4++)
+		if (is_of_family(a, v4) && is_of_family(b, v4))
+			return is_any(a) || is_any(b) || !addr_cmp(a, b);
+	return false;
 }
 
 static bool same_host_port(const struct port_mapping *a, const struct port_mapping *b)

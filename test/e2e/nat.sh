@@ -13,7 +13,8 @@ in_pod world ip addr add 192.0.2.66/24 dev eth0
 echo '{"xdp":true,"denyPrefixes":["192.0.2.66/32"]}' >"$TMP/n/agent.json"
 agent_start n || { not_ok "the agent starts"; done_testing; }
 mapfile -t server < <(pod_add n a/server '{"runtimeConfig":{"portMappings":[
-	{"hostPort":8080,"containerPort":80,"protocol":"tcp"},{"hostPort":8053,"containerPort":53,"protocol":"udp"}]}}')
+	{"hostPort":8080,"containerPort":80,"protocol":"tcp"},{"hostPort":8053,"containerPort":53,"protocol":"udp"},
+	{"hostPort":8082,"containerPort":80,"protocol":"tcp","hostIP":"0.0.0.0"}]}}')
 mapfile -t client < <(pod_add n a/client)
 background world "$PROBE" serve 80
 background a/server "$PROBE" serve 80 53
@@ -23,6 +24,8 @@ for world in 192.0.2.2 2001:db8:2::2; do
 	check "a pod reaches the world at $world, which could not answer its own address" \
 		eventually in_pod a/client "$PROBE" tcp $world 80 600
 done
+check "hostIP 0.0.0.0 is any IPv4 address of the node" in_pod world "$PROBE" tcp 192.0.2.1 8082 1000
+check_not "and no IPv6 address" in_pod world "$PROBE" tcp 2001:db8:2::1 8082 300
 for node in 192.0.2.1 2001:db8:2::1; do
 	check "the world reaches the pod through $node, TCP 8080" in_pod world "$PROBE" tcp $node 8080 1000
 	check "and UDP 8053" in_pod world "$PROBE" udp $node 8053 1000
