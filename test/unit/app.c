@@ -603,10 +603,10 @@ START_TEST(a_number_is_no_string)
 			 "[{\"jsonrpc\":\"2.0\",\"method\":\"tools/call\",\"params\":{\"name\":\"n\"},\"id\":1},"
 			 "{\"jsonrpc\":\"2.0\",\"method\":\"tools/call\",\"params\":{\"name\":\"s\"},\"id\":\"1\"}]",
 			 200, JSON,
-			 "[{\"jsonrpc\":\"2.0\",\"result\":{\"isError\":true},\"id\":\"1\"},"
-			 "{\"jsonrpc\":\"2.0\",\"result\":{},\"id\":1}]");
-		check(&w, 0, L7_MCP, L7_TOOL_ERROR, "gen_ai.tool.name=s");
-		check(&w, 1, L7_MCP, L7_OK, "gen_ai.tool.name=n");
+			 "[{\"jsonrpc\":\"2.0\",\"result\":{},\"id\":1},"
+			 "{\"jsonrpc\":\"2.0\",\"result\":{\"isError\":true},\"id\":\"1\"}]");
+		check(&w, 0, L7_MCP, L7_OK, "gen_ai.tool.name=n");
+		check(&w, 1, L7_MCP, L7_TOOL_ERROR, "gen_ai.tool.name=s");
 		forget(&w);
 		end(&w);
 	}
