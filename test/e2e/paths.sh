@@ -139,7 +139,9 @@ sleep 0.3
 check "with a reason" grep -q 'Invalid source ip' <(weir n observe --all -t drop)
 in_pod a/client ip addr del 10.20.0.77/32 dev eth0
 
-check "flows name pods on both sides" grep -qE 'a/client:[0-9]+ .*-> a/server:80 .*FORWARDED|ALLOWED' <(weir n observe --all)
+reach a/client tcp "${server[0]}" 80
+sleep 0.3
+check "flows name pods on both sides" grep -qE 'a/client:[0-9]+ .*-> a/server:80 .*(FORWARDED|ALLOWED)' <(weir n observe --all)
 # A Service's address is nobody's here, but flows say whose it is.
 jq -nc '{apiVersion: "v1", kind: "Service", metadata: {namespace: "b", name: "shop"}, spec: {clusterIP: "203.0.113.10"}}' >"$TMP/n/objects/.shop" &&
 	mv "$TMP/n/objects/.shop" "$TMP/n/objects/shop.json"
