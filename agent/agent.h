@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The agent: everything that lives as long as the process, and the one deferred pass that carries changes from the objects to
- * the maps. Nothing calls upstream: what changes something marks it dirty (agent_mark_dirty), and the pass runs once
- * for a burst of changes.
+ * The agent: everything that lives as long as the process, and the one deferred pass that carries changes from the
+ * objects to the maps. Nothing calls upstream: what changes something marks it dirty (agent_mark_dirty), and the pass
+ * runs once for a burst of changes.
  */
 #ifndef WEIR_AGENT_H
 #define WEIR_AGENT_H
@@ -47,22 +47,22 @@ struct agent {
 	struct l7_worker *l7; /* NULL: payload is not read */
 	struct api_server *api;
 	struct agent_events events;
-	struct flow_node flow_node; /* what is the same for every flow */
-	struct otlp *otlp; /* NULL: no collector */
+	struct flow_node flow_node;  /* what is the same for every flow */
+	struct otlp *otlp;           /* NULL: no collector */
 	struct flow_logs *flow_logs; /* NULL: none */
-	struct metrics *metrics; /* NULL: nobody asks */
-	struct figures *figures; /* likewise */
+	struct metrics *metrics;     /* NULL: nobody asks */
+	struct figures *figures;     /* likewise */
 	sd_event_source *pass, *sweep, *drain, *drain_l7, *second;
-	uint64_t started_ns;	  /* CLOCK_MONOTONIC */
-	uint64_t compile_us, apply_us; /* of the latest pass */
-	uint64_t nodes_told;	       /* the store's count of their changes that the API has heard of */
+	uint64_t started_ns;                    /* CLOCK_MONOTONIC */
+	uint64_t compile_us, apply_us;          /* of the latest pass */
+	uint64_t nodes_told;                    /* the store's count of their changes that the API has heard of */
 	bool uplink_attached[NODE_UPLINKS_MAX]; /* as node.uplinks */
-	struct weir_gc conns;	  /* of the latest look at the connections */
-	unsigned seconds;	  /* ticks of the one-second timer */
-	uint32_t told_generation; /* of the latest POLICY_UPDATED event */
-	uint64_t l7_lost_reported; /* likewise, of payload */
-	uint64_t lost_reported;	  /* lost events that the flow store has been told of */
-	char problem[1024];  /* why the latest pass could not be brought into force; empty: it was */
+	struct weir_gc conns;                   /* of the latest look at the connections */
+	unsigned seconds;                       /* ticks of the one-second timer */
+	uint32_t told_generation;               /* of the latest POLICY_UPDATED event */
+	uint64_t l7_lost_reported;              /* likewise, of payload */
+	uint64_t lost_reported;                 /* lost events that the flow store has been told of */
+	char problem[1024];                     /* why the latest pass could not be brought into force; empty: it was */
 };
 
 int agent_start(struct agent *a, struct err *reterr);

@@ -22,7 +22,8 @@ static const struct setting {
 	{ "bpfDir", "bpf-dir", "DIR", "pinned maps, programs, links (default /sys/fs/bpf/weir)", STRING, AT(bpf_dir) },
 	{ "nodeName", "node-name", "NAME", "name of this node (default the host's name)", STRING, AT(node_name) },
 	{ "listen", "listen", "ADDR:PORT", "serve the flow API there too", STRING, AT(listen) },
-	{ "tlsCert", "tls-cert", "FILE", "certificate chain for --listen; without it only on loopback", STRING, AT(tls_cert) },
+	{ "tlsCert", "tls-cert", "FILE", "certificate chain for --listen; without it only on loopback", STRING,
+	  AT(tls_cert) },
 	{ "tlsKey", "tls-key", "FILE", "its private key", STRING, AT(tls_key) },
 	{ "tlsClientCa", "tls-client-ca", "FILE", "clients need a certificate signed by one of these", STRING,
 	  AT(tls_client_ca) },
@@ -92,7 +93,7 @@ static int set_strings(char ***p, json_t *array, struct err *reterr)
 
 	if (!v)
 		return err_oom(reterr);
-	json_array_foreach(array, i, e) {
+	json_array_foreach (array, i, e) {
 		if (!json_is_string(e)) {
 			strings_free(v);
 			return err_set(reterr, -EINVAL, "[%zu]: a string is expected", i);
@@ -116,7 +117,7 @@ static int set_prefixes(struct prefix_list *l, json_t *array, struct err *reterr
 
 	if (!v)
 		return err_oom(reterr);
-	json_array_foreach(array, i, e)
+	json_array_foreach (array, i, e)
 		if (!json_is_string(e) || prefix_parse(json_string_value(e), &v[i]) < 0)
 			return err_set(reterr, -EINVAL, "[%zu]: a prefix such as \"10.0.0.0/8\" is expected", i);
 	free(l->v);
@@ -143,10 +144,10 @@ static int set_l7(struct config_l7 *l, json_t *object, struct err *reterr)
 	const char *by_default = "full";
 	json_error_t je;
 
-	if (json_unpack_ex(object, &je, JSON_STRICT, "{s?b, s?s, s?b, s?b, s?b, s?I, s?I, s?I, s?I}", "enabled", &l->enabled,
-			   "default", &by_default, "headersOnly", &l->headers_only, "recordQuery", &l->record_query, "recordSession", &l->record_session,
-			   "budget", &l->budget, "ringBytes", &l->ring_bytes, "memory",
-			   &l->memory_max, "connections", &l->connections) < 0)
+	if (json_unpack_ex(object, &je, JSON_STRICT, "{s?b, s?s, s?b, s?b, s?b, s?I, s?I, s?I, s?I}", "enabled",
+			   &l->enabled, "default", &by_default, "headersOnly", &l->headers_only, "recordQuery",
+			   &l->record_query, "recordSession", &l->record_session, "budget", &l->budget, "ringBytes",
+			   &l->ring_bytes, "memory", &l->memory_max, "connections", &l->connections) < 0)
 		return err_set(reterr, -EINVAL, "%s", je.text);
 	l->by_default = l7_flag(by_default);
 	if (!l->by_default)
@@ -184,7 +185,8 @@ static int set_json(struct config *c, const struct setting *s, json_t *v, struct
 	case OBJECT: /* what is in these two is the business of who reads them */
 	case LIST:
 		if (s->kind == OBJECT ? !json_is_object(v) : !json_is_array(v))
-			return err_set(reterr, -EINVAL, s->kind == OBJECT ? "an object is expected" : "a list is expected");
+			return err_set(reterr, -EINVAL,
+				       s->kind == OBJECT ? "an object is expected" : "a list is expected");
 		json_decref(*(json_t **)field);
 		*(json_t **)field = json_incref(v);
 		return 0;
@@ -213,7 +215,7 @@ static int read_file(struct config *c, struct err *reterr)
 	if (!json_is_object(root))
 		r = err_set(reterr, -EINVAL, "%s: an object is expected", path);
 	else
-		json_object_foreach(root, key, v) {
+		json_object_foreach (root, key, v) {
 			const struct setting *s = NULL;
 
 			for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
@@ -243,8 +245,9 @@ static int read_options(struct config *c, int argc, char **argv, bool only_file,
 
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
 		if (settings[i].option)
-			longopts[n++] = (struct option){ settings[i].option, settings[i].arg ? required_argument : no_argument,
-							 NULL, 256 + (int)i };
+			longopts[n++] = (struct option){ settings[i].option,
+							 settings[i].arg ? required_argument : no_argument, NULL,
+							 256 + (int)i };
 	longopts[n++] = (struct option){ "help", no_argument, NULL, 'h' };
 	longopts[n++] = (struct option){ "version", no_argument, NULL, 'v' };
 	optind = 1;
@@ -262,7 +265,8 @@ static int read_options(struct config *c, int argc, char **argv, bool only_file,
 			return 0;
 		}
 		if (o < 256)
-			return err_set(reterr, -EINVAL, "unknown option or missing value: %s (see --help)", argv[optind - 1]);
+			return err_set(reterr, -EINVAL, "unknown option or missing value: %s (see --help)",
+				       argv[optind - 1]);
 		s = &settings[o - 256];
 		if (only_file != (s->offset == offsetof(struct config, config_file)))
 			continue;
@@ -299,9 +303,11 @@ static int set_defaults(struct config *c, struct err *reterr)
 	json_decref(exclude);
 	if (r < 0)
 		return r;
-	if (set_string(&c->run_dir, "/run/weir", reterr) < 0 || set_string(&c->state_dir, "/var/lib/weir", reterr) < 0 ||
-	    set_string(&c->bpf_dir, "/sys/fs/bpf/weir", reterr) < 0 || set_string(&c->node_name, un.nodename, reterr) < 0 ||
-	    set_string(&c->log_level, "info", reterr) < 0 || set_string(&c->log_format, "text", reterr) < 0)
+	if (set_string(&c->run_dir, "/run/weir", reterr) < 0 ||
+	    set_string(&c->state_dir, "/var/lib/weir", reterr) < 0 ||
+	    set_string(&c->bpf_dir, "/sys/fs/bpf/weir", reterr) < 0 ||
+	    set_string(&c->node_name, un.nodename, reterr) < 0 || set_string(&c->log_level, "info", reterr) < 0 ||
+	    set_string(&c->log_format, "text", reterr) < 0)
 		return -ENOMEM;
 	return 0;
 }
@@ -324,12 +330,14 @@ int config_parse(struct config *c, int argc, char **argv, enum config_action *re
 	if (r < 0)
 		return r;
 	if (log_level_from_str(c->log_level, &level) < 0)
-		return err_set(reterr, -EINVAL, "log level \"%s\": one of error, warn, info, debug is expected", c->log_level);
+		return err_set(reterr, -EINVAL, "log level \"%s\": one of error, warn, info, debug is expected",
+			       c->log_level);
 	if (!streq(c->log_format, "text") && !streq(c->log_format, "json"))
 		return err_set(reterr, -EINVAL, "log format \"%s\": text or json is expected", c->log_format);
 	log_setup(level, streq(c->log_format, "json"));
 	if (c->deny.n && !c->xdp)
-		return err_set(reterr, -EINVAL, "denyPrefixes needs \"xdp\": true: it is the XDP program that drops them");
+		return err_set(reterr, -EINVAL,
+			       "denyPrefixes needs \"xdp\": true: it is the XDP program that drops them");
 	if (!c->objects && !c->cleanup)
 		return err_set(reterr, -EINVAL, "no source of objects: give --objects DIR");
 	return 0;

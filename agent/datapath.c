@@ -80,15 +80,15 @@ static uint32_t ticks_per_sec(void)
 	return (1000000000 + res.tv_nsec / 2) / res.tv_nsec;
 }
 
-#define CONFIGURE(skel, options)                                            \
-	do {                                                                \
-		(skel)->rodata->cfg_fake_clock = (options)->fake_clock;     \
-		(skel)->rodata->cfg_ticks_per_sec = ticks_per_sec();        \
-		(skel)->rodata->cfg_wakeup_bytes = ring_bytes(options) / 8; \
-		(skel)->rodata->cfg_l7 = !(options)->l7_off;                \
+#define CONFIGURE(skel, options)                                                           \
+	do {                                                                               \
+		(skel)->rodata->cfg_fake_clock = (options)->fake_clock;                    \
+		(skel)->rodata->cfg_ticks_per_sec = ticks_per_sec();                       \
+		(skel)->rodata->cfg_wakeup_bytes = ring_bytes(options) / 8;                \
+		(skel)->rodata->cfg_l7 = !(options)->l7_off;                               \
 		(skel)->rodata->cfg_l7_default = (options)->l7_default ?: WEIR_EP_L7_FULL; \
-		(skel)->rodata->cfg_l7_budget = (options)->l7_budget ?: 256 << 10; \
-		(skel)->rodata->cfg_l7_wakeup_bytes = l7_ring_bytes(options) / 4; \
+		(skel)->rodata->cfg_l7_budget = (options)->l7_budget ?: 256 << 10;         \
+		(skel)->rodata->cfg_l7_wakeup_bytes = l7_ring_bytes(options) / 4;          \
 	} while (0)
 
 static uint32_t ring_bytes(const struct datapath_options *o)

@@ -17,19 +17,19 @@
 /* Entries of the maps; zero stands for the default. */
 struct datapath_options {
 	const char *bpf_dir;
-	uint32_t ct_tcp;     /* 65536 */
-	uint32_t ct_any;     /* 32768 */
-	uint32_t policy;     /* 65536 */
-	uint32_t ipcache;    /* 65536 */
-	uint32_t frag;       /* 4096 */
-	uint32_t deny;       /* 4096 */
-	uint32_t ring_bytes; /* 2 MiB; a power of two */
-	uint32_t l7_ring_bytes; /* 8 MiB: two busy CPUs fill it in 50 ms; a power of two */
-	uint32_t l7_budget;  /* bytes of payload copied for one turn of a side; 256 KiB */
+	uint32_t ct_tcp;         /* 65536 */
+	uint32_t ct_any;         /* 32768 */
+	uint32_t policy;         /* 65536 */
+	uint32_t ipcache;        /* 65536 */
+	uint32_t frag;           /* 4096 */
+	uint32_t deny;           /* 4096 */
+	uint32_t ring_bytes;     /* 2 MiB; a power of two */
+	uint32_t l7_ring_bytes;  /* 8 MiB: two busy CPUs fill it in 50 ms; a power of two */
+	uint32_t l7_budget;      /* bytes of payload copied for one turn of a side; 256 KiB */
 	uint32_t l7_connections; /* whose budget and wishes are remembered; 16384 */
-	bool l7_off;	     /* payload is not read */
-	uint32_t l7_default; /* of pods that do not say: WEIR_EP_L7_FULL, … */
-	bool fake_clock;     /* the time is weir_node.fake_now */
+	bool l7_off;             /* payload is not read */
+	uint32_t l7_default;     /* of pods that do not say: WEIR_EP_L7_FULL, … */
+	bool fake_clock;         /* the time is weir_node.fake_now */
 };
 
 struct datapath;

@@ -16,7 +16,7 @@ void endpoints_done(struct endpoints *eps)
 	struct endpoint *ep, *tmp;
 
 	HASH_CLEAR(hh_pod, eps->by_pod);
-	HASH_ITER(hh, eps->by_key, ep, tmp) {
+	HASH_ITER (hh, eps->by_key, ep, tmp) {
 		HASH_DEL(eps->by_key, ep);
 		endpoint_free(ep);
 	}
@@ -189,8 +189,8 @@ int endpoints_load(struct endpoints *eps, const char *state_dir, int map_ep, str
 			slot = adopted_slot(eps, map_ep, list[i]->ifindex);
 			if (known && slot < 0)
 				continue;
-			r = slot < 0 ? endpoints_add(eps, &list[i], NULL, reterr) :
-				       insert(eps, &list[i], slot, NULL, reterr);
+			r = slot < 0 ? endpoints_add(eps, &list[i], NULL, reterr)
+				     : insert(eps, &list[i], slot, NULL, reterr);
 		}
 	for (size_t i = 0; i < n; i++)
 		attachment_free(list[i]);

@@ -6,7 +6,6 @@
 #ifndef WEIR_AGENT_ENDPOINT_H
 #define WEIR_AGENT_ENDPOINT_H
 
-
 #include "lib/attachment.h"
 #include "lib/hash.h"
 
@@ -15,8 +14,8 @@ struct endpoint {
 	struct attachment *attachment;
 	uint32_t slot;
 	uint32_t l7; /* WEIR_EP_L7_…: what the Pod object says about reading its payload */
-	bool ready; /* its policy is in force; false: no Pod object yet, or its rule set could not be written */
-	char *pod;  /* "namespace/name", NULL outside Kubernetes */
+	bool ready;  /* its policy is in force; false: no Pod object yet, or its rule set could not be written */
+	char *pod;   /* "namespace/name", NULL outside Kubernetes */
 	UT_hash_handle hh, hh_pod;
 };
 

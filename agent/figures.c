@@ -30,8 +30,9 @@ static const double pass_seconds[] = { 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05,
 	X(L7_EVICTED, "weir_l7_evicted", COUNTER, NULL, "Connections given up for want of memory.", NULL)            \
 	X(LOG_WRITTEN, "weir_flow_log_written", COUNTER, NULL, "Flows written to flow logs.", "path")                \
 	X(LOG_LOST, "weir_flow_log_lost", COUNTER, NULL, "Flows that flow logs lack.", "path")                       \
-	X(OTLP_SENT, "weir_otlp_sent", COUNTER, NULL, "Spans, log records, data points that a collector took.", "signal")      \
-	X(OTLP_DROPPED, "weir_otlp_dropped", COUNTER, NULL, "Spans, log records, data points given up.", "signal")             \
+	X(OTLP_SENT, "weir_otlp_sent", COUNTER, NULL, "Spans, log records, data points that a collector took.",      \
+	  "signal")                                                                                                  \
+	X(OTLP_DROPPED, "weir_otlp_dropped", COUNTER, NULL, "Spans, log records, data points given up.", "signal")   \
 	X(OTLP_RETRIES, "weir_otlp_retries", COUNTER, NULL, "Batches sent again.", "signal")
 
 enum figure {
@@ -153,7 +154,9 @@ static void set_l7(const struct agent *a)
 
 static void set_exporters(const struct agent *a)
 {
-	static const char *const signals[OTLP_SIGNALS] = { [OTLP_TRACES] = "traces", [OTLP_LOGS] = "logs", [OTLP_METRICS] = "metrics" };
+	static const char *const signals[OTLP_SIGNALS] = {
+		[OTLP_TRACES] = "traces", [OTLP_LOGS] = "logs", [OTLP_METRICS] = "metrics"
+	};
 	struct flow_log_stats log;
 	struct otlp_stats otlp;
 

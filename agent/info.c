@@ -190,8 +190,7 @@ static int on_status(void *userdata, Weir__V1__StatusResponse *msg, struct err *
 	set_counts(a, msg);
 	if (pb_set_str(&msg->node_name, a->config.node_name) < 0 || pb_set_str(&msg->version, WEIR_VERSION) < 0 ||
 	    add_maps(a, msg) < 0 || add_l7(a, msg, stats) < 0 || add_drops(msg, stats) < 0 || add_uplinks(a, msg) < 0 ||
-	    maps_each_deny(a->maps, tell_deny, msg) < 0 ||
-	    add_problems(a, msg) < 0)
+	    maps_each_deny(a->maps, tell_deny, msg) < 0 || add_problems(a, msg) < 0)
 		return err_oom(reterr);
 	return 0;
 }

@@ -18,8 +18,8 @@ struct ranges {
 struct maps {
 	struct maps_fds fd;
 	struct weir_node node;
-	size_t marked; /* entries of the ipcache that this pass wants */
-	uint32_t max_slot; /* highest slot in use */
+	size_t marked;          /* entries of the ipcache that this pass wants */
+	uint32_t max_slot;      /* highest slot in use */
 	uint32_t pass, applied; /* the latest pass; the latest that came into force, 0 = none of this agent */
 	struct shadow ipcache, policy;
 	struct weir_ep ep[WEIR_EP_MAX];
@@ -211,9 +211,10 @@ static int ruleset_by_number(const void *key, const void *elem)
 
 static bool is_in_use(const struct policy_result *result, const struct weir_policy_key *k)
 {
-	return bsearch(&k->ruleset, result->rulesets, result->n_rulesets, sizeof(*result->rulesets), ruleset_by_number) &&
-	       (k->identity == WEIR_ID_ANY ||
-		bsearch(&k->identity, result->identities, result->n_identities, sizeof(*result->identities), by_number));
+	return bsearch(&k->ruleset, result->rulesets, result->n_rulesets, sizeof(*result->rulesets),
+		       ruleset_by_number) &&
+	       (k->identity == WEIR_ID_ANY || bsearch(&k->identity, result->identities, result->n_identities,
+						      sizeof(*result->identities), by_number));
 }
 
 /*
@@ -254,7 +255,8 @@ static int write_rulesets(struct maps *m, const struct policy_result *result, bo
 			unmark_ruleset(m, result->rulesets[i]); /* nobody will use it: its pods get the empty one */
 			m->cut[m->n_cut++] = result->rulesets[i]->number;
 			snprintf(m->problem, sizeof(m->problem),
-				 "%zu rule set(s) do not fit into the policy map (%s): their pods are cut off; raise policyMax",
+				 "%zu rule set(s) do not fit into the policy map (%s): their pods are cut off; raise "
+				 "policyMax",
 				 m->n_cut, strerror(-r));
 		}
 	}
@@ -309,7 +311,8 @@ static int write_address(struct maps *m, const struct prefix *p, uint32_t identi
 	return shadow_set(&m->ipcache, &key, &val, m->pass);
 }
 
-static int write_endpoint_addresses(struct maps *m, const struct ranges *ranges, const struct endpoints *eps, bool *changed)
+static int write_endpoint_addresses(struct maps *m, const struct ranges *ranges, const struct endpoints *eps,
+				    bool *changed)
 {
 	int r = 0;
 
@@ -442,7 +445,8 @@ static struct weir_ep_side wanted_side(const struct maps *m, const struct policy
 
 		if (addr_is_zero(&a->addr[f]))
 			continue;
-		side.identity[f] = pod && !addr_cmp(&pod->addr[f], &a->addr[f]) ? pod->identity[f] : covering(ranges, &p);
+		side.identity[f] = pod && !addr_cmp(&pod->addr[f], &a->addr[f]) ? pod->identity[f]
+										: covering(ranges, &p);
 	}
 	if (!a->pod_name) {
 		side.flags = WEIR_EP_READY; /* outside Kubernetes: no policy can select it */

@@ -68,8 +68,8 @@ static void put_mapping(FILE *f, const struct port_mapping *pm, const struct wei
 	fprintf(f, "  fib daddr type local ");
 	if (!is_any(&pm->host_ip))
 		fprintf(f, "%s daddr %s ", ip, addr_to_str(&pm->host_ip, h));
-	fprintf(f, "meta nfproto ipv%d %s dport %u dnat %s to %s%s%s:%u\n", v4 ? 4 : 6, proto_name(pm->proto), pm->host_port,
-		ip, v4 ? "" : "[", addr_to_str(pod, a), v4 ? "" : "]", pm->container_port);
+	fprintf(f, "meta nfproto ipv%d %s dport %u dnat %s to %s%s%s:%u\n", v4 ? 4 : 6, proto_name(pm->proto),
+		pm->host_port, ip, v4 ? "" : "[", addr_to_str(pod, a), v4 ? "" : "]", pm->container_port);
 }
 
 static void put_mappings(FILE *f, const struct endpoints *eps)

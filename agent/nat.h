@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Address translation, done by nftables in one table of ours: masquerading of what pods send out of the cluster, and the port
- * mappings of pods. Rules outlive the agent; each apply replaces the table in one transaction when anything changed.
+ * Address translation, done by nftables in one table of ours: masquerading of what pods send out of the cluster, and
+ * the port mappings of pods. Rules outlive the agent; each apply replaces the table in one transaction when anything
+ * changed.
  */
 #ifndef WEIR_AGENT_NAT_H
 #define WEIR_AGENT_NAT_H

@@ -74,7 +74,8 @@ static int on_route(const struct nlmsghdr *h, void *userdata)
 	const struct rtmsg *m = NLMSG_DATA(h);
 	const struct nlattr *multi;
 
-	if (h->nlmsg_type != RTM_NEWROUTE || m->rtm_dst_len || m->rtm_table != RT_TABLE_MAIN || m->rtm_type != RTN_UNICAST)
+	if (h->nlmsg_type != RTM_NEWROUTE || m->rtm_dst_len || m->rtm_table != RT_TABLE_MAIN ||
+	    m->rtm_type != RTN_UNICAST)
 		return 0;
 	add_uplink(userdata, nl_u32(nl_attr(h, sizeof(*m), RTA_OIF)));
 	multi = nl_attr(h, sizeof(*m), RTA_MULTIPATH);

@@ -10,7 +10,7 @@
 #include "lib/hash.h"
 #include "lib/log.h"
 
-#define SETTLE_US 10000		    /* editors write a file in several steps: one look after the last */
+#define SETTLE_US 10000            /* editors write a file in several steps: one look after the last */
 #define FILE_MAX_BYTES (256 << 20) /* no manifest is larger; a mistake would be */
 
 /* A file as it was when it was last read. */
@@ -109,7 +109,8 @@ static void keep(const struct objects *o, const struct file *f, const char *text
 	if (!f->loaded && read_kept(o, f, &kept, &kept_len) == 0 && kept_len == len && memcmp(kept, text, len) == 0)
 		return;
 	if (fs_write(o->keep_dir, name_of(f), text, len, false, &e) < 0)
-		log_warn("%s: no copy is kept, so a mistake in it will count from the next start on: %s", f->path, e.msg);
+		log_warn("%s: no copy is kept, so a mistake in it will count from the next start on: %s", f->path,
+			 e.msg);
 }
 
 /* What an earlier agent read of this file, before it broke. */
@@ -229,7 +230,7 @@ static bool scan(struct objects *o)
 		free(names[i]);
 	}
 	free(names);
-	HASH_ITER(hh, o->files, f, tmp)
+	HASH_ITER (hh, o->files, f, tmp)
 		if (!f->seen) {
 			forget(o, f);
 			gone = true;
@@ -293,10 +294,12 @@ int objects_new(sd_event *event, const char *dir, const char *keep_dir, struct k
 	o->keep_dir = strdup(keep_dir);
 	if (!o->dir || !o->keep_dir)
 		return err_oom(reterr);
-	if (fd < 0 || inotify_add_watch(fd, dir, IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR) < 0)
+	if (fd < 0 ||
+	    inotify_add_watch(fd, dir, IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR) < 0)
 		return err_set(reterr, -errno, "cannot watch the objects folder %s: %m", dir);
 	if (sd_event_add_io(event, &o->io, fd, EPOLLIN, on_inotify, o) < 0 ||
-	    sd_event_add_time_relative(event, &o->timer, CLOCK_MONOTONIC, 0, 1000 /* us; 0 is 250 ms */, on_timer, o) < 0)
+	    sd_event_add_time_relative(event, &o->timer, CLOCK_MONOTONIC, 0, 1000 /* us; 0 is 250 ms */, on_timer, o) <
+		0)
 		return err_oom(reterr);
 	sd_event_source_set_io_fd_own(o->io, true);
 	TAKE_FD(fd);
@@ -311,7 +314,7 @@ void objects_free(struct objects *o)
 {
 	struct file *f, *tmp;
 
-	HASH_ITER(hh, o->files, f, tmp) {
+	HASH_ITER (hh, o->files, f, tmp) {
 		HASH_DEL(o->files, f);
 		k8s_problems_done(&f->problems);
 		free(f->path);
@@ -324,7 +327,8 @@ void objects_free(struct objects *o)
 	free(o);
 }
 
-void objects_each_problem(const struct objects *o, void (*tell)(void *userdata, const struct k8s_problem *p), void *userdata)
+void objects_each_problem(const struct objects *o, void (*tell)(void *userdata, const struct k8s_problem *p),
+			  void *userdata)
 {
 	for (struct file *f = o->files; f; f = f->hh.next)
 		for (size_t i = 0; i < f->problems.n; i++)

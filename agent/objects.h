@@ -19,6 +19,7 @@ void objects_free(struct objects *o);
 DEFINE_CLEANUP(struct objects *, objects_free);
 
 /* What is wrong with the files as they are now. */
-void objects_each_problem(const struct objects *o, void (*tell)(void *userdata, const struct k8s_problem *p), void *userdata);
+void objects_each_problem(const struct objects *o, void (*tell)(void *userdata, const struct k8s_problem *p),
+			  void *userdata);
 
 #endif

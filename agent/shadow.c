@@ -64,7 +64,8 @@ static size_t hash(const struct shadow *s, const void *key)
 	return h ^ h >> 32;
 }
 
-/* Its place in the index, or the free one where it would be. Graves keep theirs, so that nothing behind them is lost. */
+/* Its place in the index, or the free one where it would be. Graves keep theirs, so that nothing behind them is lost.
+ */
 static uint32_t *place(const struct shadow *s, const void *key)
 {
 	size_t i = hash(s, key), mask = s->capacity * 2 - 1;

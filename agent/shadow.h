@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a BPF map holds, remembered: the map writer's other half of every difference. Keys and values of fixed size, in the
- * order in which they came, and a hash table to find them. Who asks for them in that order again, as one pass after the
- * other does, finds each behind the one before: memory is read from front to back, and nothing is hashed. An entry is marked by
- * the pass that wants it; what the latest pass did not mark can be swept.
+ * What a BPF map holds, remembered: the map writer's other half of every difference. Keys and values of fixed size, in
+ * the order in which they came, and a hash table to find them. Who asks for them in that order again, as one pass after
+ * the other does, finds each behind the one before: memory is read from front to back, and nothing is hashed. An entry
+ * is marked by the pass that wants it; what the latest pass did not mark can be swept.
  */
 #ifndef WEIR_AGENT_SHADOW_H
 #define WEIR_AGENT_SHADOW_H

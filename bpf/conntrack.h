@@ -211,9 +211,9 @@ static __noinline __maybe_unused int ct_rejudge(const struct packet *p, struct w
 }
 
 /*
- * old: what the key has, over by now or opened the other way. It is overwritten in place, because taking an element from
- * the LRU lists and giving one back costs more than the rest of opening a connection. A late packet of the old connection
- * that another CPU has in hand may see half of each: both were allowed between these addresses and ports.
+ * old: what the key has, over by now or opened the other way. It is overwritten in place, because taking an element
+ * from the LRU lists and giving one back costs more than the rest of opening a connection. A late packet of the old
+ * connection that another CPU has in hand may see half of each: both were allowed between these addresses and ports.
  */
 static __noinline __maybe_unused int ct_create(struct packet *p, const struct conn *c, struct weir_ct *old, __u32 len)
 {

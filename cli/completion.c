@@ -13,7 +13,8 @@ static void bash_words(const char *path, const struct cli_usage *usage, const st
 	puts("--help\" ;;");
 }
 
-static void bash_paths(const char *path, _unused_ const struct cli_usage *usage, _unused_ const struct cli_command *table)
+static void bash_paths(const char *path, _unused_ const struct cli_usage *usage,
+		       _unused_ const struct cli_command *table)
 {
 	if (*path)
 		printf("|\"%s\"", path);
@@ -89,12 +90,11 @@ static void fish(void)
 
 int cmd_completion(int argc, char **argv)
 {
-	static const struct cli_usage usage = {
-		"completion bash|zsh|fish",
-		"Print a completion script. bash: `weir completion bash > /etc/bash_completion.d/weir`; zsh: into a file _weir "
-		"on the fpath; fish: into ~/.config/fish/completions/weir.fish.",
-		NULL
-	};
+	static const struct cli_usage usage = { "completion bash|zsh|fish",
+						"Print a completion script. bash: `weir completion bash > "
+						"/etc/bash_completion.d/weir`; zsh: into a file _weir "
+						"on the fpath; fish: into ~/.config/fish/completions/weir.fish.",
+						NULL };
 	static const struct {
 		const char *shell;
 		void (*print)(void);

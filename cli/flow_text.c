@@ -151,7 +151,7 @@ static const char *enum_name(const ProtobufCEnumDescriptor *d, int value, char *
 static void put_l7_type(const Flow__Flow *f, const struct l7_view *v, char *buf, size_t size)
 {
 	const Flow__Layer7 *l7 = f->l7;
-	const char *proto = v->fields				     ? l7_view_str(v, "weir.kind")
+	const char *proto = v->fields                                       ? l7_view_str(v, "weir.kind")
 			    : l7->record_case == FLOW__LAYER7__RECORD_HTTP  ? "http"
 			    : l7->record_case == FLOW__LAYER7__RECORD_DNS   ? "dns"
 			    : l7->record_case == FLOW__LAYER7__RECORD_KAFKA ? "kafka"
@@ -304,7 +304,7 @@ static void put_summary(const Flow__Flow *f, char *buf, size_t size)
 
 static const char *outcome_color(const char *outcome)
 {
-	return streq(outcome, "ok") || streq(outcome, "oneway") ? GREEN
+	return streq(outcome, "ok") || streq(outcome, "oneway")          ? GREEN
 	       : streq(outcome, "error") || streq(outcome, "tool_error") ? RED
 									 : YELLOW;
 }
@@ -314,8 +314,8 @@ static void put_exchange(const struct flow_style *p, const Flow__Flow *f, const 
 {
 	double ms = l7_view_flag(v, "weir.long_lived") ? -1 : l7_view_number(v, "weir.latency_ms", -1);
 	bool turned = l7_view_flag(v, "weir.from_server");
-	char raw[FLOW_CELL], kind[32], subject[FLOW_CELL], result[FLOW_CELL], painted[FLOW_CELL + 16],
-	    notes[FLOW_CELL], duration[L7_DURATION_MAX];
+	char raw[FLOW_CELL], kind[32], subject[FLOW_CELL], result[FLOW_CELL], painted[FLOW_CELL + 16], notes[FLOW_CELL],
+	    duration[L7_DURATION_MAX];
 
 	flow_host(p, f, !turned, raw, sizeof(raw));
 	paint(p, CYAN, raw, l->caller, sizeof(l->caller));
@@ -327,8 +327,8 @@ static void put_exchange(const struct flow_style *p, const Flow__Flow *f, const 
 	printable(l7_view_str(v, "weir.notes"), notes, sizeof(notes));
 	paint(p, outcome_color(l7_view_str(v, "weir.outcome")), result, painted, sizeof(painted));
 	snprintf(l->exchange, sizeof(l->exchange), "%s%s%s%s%s%s%s%s%s", kind, *subject ? " " : "", subject,
-		 *result ? "  " : "", *result ? painted : "", ms < 0 ? "" : "  ", ms < 0 ? "" : l7_duration(ms, duration),
-		 *notes ? "  " : "", notes);
+		 *result ? "  " : "", *result ? painted : "", ms < 0 ? "" : "  ",
+		 ms < 0 ? "" : l7_duration(ms, duration), *notes ? "  " : "", notes);
 }
 
 void flow_text(const struct flow_style *p, const Flow__Flow *f, struct flow_text *l)

@@ -34,7 +34,8 @@ static void put_option(const struct cli_option *o)
 	putchar('\n');
 }
 
-static void put_command(_unused_ const char *path, const struct cli_usage *usage, _unused_ const struct cli_command *table)
+static void put_command(_unused_ const char *path, const struct cli_usage *usage,
+			_unused_ const struct cli_command *table)
 {
 	if (!usage)
 		return;
@@ -61,16 +62,19 @@ int cmd_man(int argc, char **argv)
 	     ".SH NAME\nweir \\- flows and network policies of a Kubernetes node\n"
 	     ".SH SYNOPSIS\n.B weir\n\\fICOMMAND\\fR [\\fIOPTION\\fR]...\n"
 	     ".SH DESCRIPTION\n"
-	     "weir asks the agent of a node, or any server that speaks Hubble's API, for flows and state, and checks, tries and\n"
+	     "weir asks the agent of a node, or any server that speaks Hubble's API, for flows and state, and checks, "
+	     "tries and\n"
 	     "explains NetworkPolicies without a cluster. Policy commands need neither root nor an agent.\n"
 	     ".SH COMMANDS");
 	cli_walk(cli_commands(), put_command);
 	puts(".SH ENVIRONMENT\n.TP\n.B WEIR_SERVER, WEIR_TLS, WEIR_TLS_CA_CERT_FILES, ...\n"
-	     "the options that `weir config view` lists, in upper case, when they are not on the command line. What is not there "
+	     "the options that `weir config view` lists, in upper case, when they are not on the command line. What is "
+	     "not there "
 	     "is taken\nfrom HUBBLE_SERVER and so on, then from the configuration file.\n"
 	     ".TP\n.B WEIR_CONFIG\nthe configuration file, when \\-\\-config does not tell\n"
 	     ".TP\n.B NO_COLOR\nno colour, even on a terminal\n"
-	     ".SH FILES\n.TP\n.I $XDG_CONFIG_HOME/weir/config.yaml\nor ~/.config/weir/config.yaml: options, one \"name: value\" a "
+	     ".SH FILES\n.TP\n.I $XDG_CONFIG_HOME/weir/config.yaml\nor ~/.config/weir/config.yaml: options, one "
+	     "\"name: value\" a "
 	     "line; see weir config\n"
 	     ".SH EXIT STATUS\n0: all is well. 1: it failed, or the answer is no. 2: wrong usage.\n"
 	     ".SH SEE ALSO\n.BR weir\\-agent (8),\n.BR weir\\-cni (8)");

@@ -12,8 +12,8 @@ static void print_lost(const struct printer *p, const Flow__LostEvent *lost, con
 }
 
 /*
- * A reply is shown with its connection's ends in their places, and the arrow turned. Of an exchange of layer 7 caller and
- * callee are shown, and what it came to.
+ * A reply is shown with its connection's ends in their places, and the arrow turned. Of an exchange of layer 7 caller
+ * and callee are shown, and what it came to.
  */
 static void print_compact(const struct printer *p, const struct flow_text *l)
 {

@@ -117,7 +117,8 @@ int world_compile(struct world *w, struct err *reterr)
 		const struct policy_pod *p = w->result->pods[i];
 
 		if (p->ruleset && p->ruleset->too_large)
-			return err_set(reterr, -E2BIG, "pod %s/%s would be cut off: its policies need more entries than a map has",
+			return err_set(reterr, -E2BIG,
+				       "pod %s/%s would be cut off: its policies need more entries than a map has",
 				       p->ns, p->name);
 	}
 	return r;

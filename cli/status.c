@@ -90,7 +90,8 @@ static void print_l7(const Weir__V1__Layer7 *l7)
 
 	if (!l7)
 		return;
-	printf("%-12s %llu excerpts, %s", "Layer 7:", (unsigned long long)l7->excerpts, human(l7->bytes, bytes, sizeof(bytes)));
+	printf("%-12s %llu excerpts, %s", "Layer 7:", (unsigned long long)l7->excerpts,
+	       human(l7->bytes, bytes, sizeof(bytes)));
 	if (l7->excerpts_lost)
 		printf(", %llu LOST", (unsigned long long)l7->excerpts_lost);
 	printf("; %llu connections, %s", (unsigned long long)l7->connections,
@@ -106,7 +107,8 @@ static void print_l7(const Weir__V1__Layer7 *l7)
 	if (l7->n_records)
 		printf(" records%s", l7->records_lost ? "" : "\n");
 	if (l7->records_lost)
-		printf("%s%llu records LOST\n", l7->n_records ? ", " : "             ", (unsigned long long)l7->records_lost);
+		printf("%s%llu records LOST\n", l7->n_records ? ", " : "             ",
+		       (unsigned long long)l7->records_lost);
 }
 
 static void print_uplinks(const Weir__V1__StatusResponse *s)
@@ -139,7 +141,8 @@ static void print_deny(const Weir__V1__StatusResponse *s)
 		const Weir__V1__DenyPrefix *d = s->deny[i];
 		char prefix[128], bytes[24];
 
-		printf("%-12s %s: %llu packets, %s dropped\n", i ? "" : "Deny list:", printable(d->prefix, prefix, sizeof(prefix)),
+		printf("%-12s %s: %llu packets, %s dropped\n",
+		       i ? "" : "Deny list:", printable(d->prefix, prefix, sizeof(prefix)),
 		       (unsigned long long)d->packets, human(d->bytes, bytes, sizeof(bytes)));
 	}
 }

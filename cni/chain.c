@@ -82,7 +82,8 @@ int chain_add(struct conf *c, int netns, struct err *reterr)
 	if (code)
 		return code;
 	if (c->has_mac && memcmp(c->mac, pod_end.mac, 6) != 0)
-		return err_set(reterr, CNI_BAD_CONFIG, "mac: another plugin made %s, and gave it another address", c->ifname);
+		return err_set(reterr, CNI_BAD_CONFIG, "mac: another plugin made %s, and gave it another address",
+			       c->ifname);
 	a = adopt(c, &pod_end, &host_end);
 	if (!a)
 		return err_set(reterr, CNI_FAILED, "out of memory");

@@ -261,9 +261,10 @@ int conf_check_wanted(const struct conf *c, const struct weir_addr addr[2], stru
 
 	for (int i = 0; i < 2; i++)
 		if (!addr_is_zero(&c->wanted[i]) && addr_cmp(&c->wanted[i], &addr[i]) != 0)
-			return err_set(reterr, CNI_BAD_CONFIG,
-				       "ips: %s is asked for, but another plugin gives the addresses here, and gave another",
-				       addr_to_str(&c->wanted[i], text));
+			return err_set(
+			    reterr, CNI_BAD_CONFIG,
+			    "ips: %s is asked for, but another plugin gives the addresses here, and gave another",
+			    addr_to_str(&c->wanted[i], text));
 	return 0;
 }
 

@@ -130,7 +130,8 @@ static const char *skip_brackets(const char *s)
 	if (*s == ']')
 		s++;
 	for (; *s && *s != ']'; s++) {
-		const char *end = *s == '[' && s[1] && strchr(":.=", s[1]) ? strstr(s + 2, (char[]){ s[1], ']', 0 }) : NULL;
+		const char *end = *s == '[' && s[1] && strchr(":.=", s[1]) ? strstr(s + 2, (char[]){ s[1], ']', 0 })
+									   : NULL;
 
 		if (end)
 			s = end + 1;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * uthash that survives a failed allocation: after HASH_ADD…, hash_added(elem) says whether it is in the table. Its own hash
- * function goes byte by byte; keys here are addresses, ports and numbers: words, which a multiplication mixes well enough. Where
- * strangers choose the keys, the key holds a random seed.
+ * uthash that survives a failed allocation: after HASH_ADD…, hash_added(elem) says whether it is in the table. Its own
+ * hash function goes byte by byte; keys here are addresses, ports and numbers: words, which a multiplication mixes well
+ * enough. Where strangers choose the keys, the key holds a random seed.
  */
 #ifndef WEIR_LIB_HASH_H
 #define WEIR_LIB_HASH_H

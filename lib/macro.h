@@ -21,21 +21,21 @@
 #define streq(a, b) (strcmp((a), (b)) == 0)
 
 /* Hand an owned value over: the variable no longer owns it. */
-#define TAKE(var, nothing)                     \
-	({                                     \
+#define TAKE(var, nothing)                      \
+	({                                      \
 		__typeof__(var) _taken = (var); \
-		(var) = (nothing);             \
-		_taken;                        \
+		(var) = (nothing);              \
+		_taken;                         \
 	})
 #define TAKE_PTR(p) TAKE(p, NULL)
 #define TAKE_FD(fd) TAKE(fd, -1)
 
 /* DEFINE_CLEANUP(struct foo *, foo_free) gives `_cleanup_(foo_freep) struct foo *f = NULL;` */
-#define DEFINE_CLEANUP(type, func)                  \
+#define DEFINE_CLEANUP(type, func)                   \
 	static inline _unused_ void func##p(type *p) \
-	{                                           \
-		if (*p)                             \
-			func(*p);                   \
+	{                                            \
+		if (*p)                              \
+			func(*p);                    \
 	}
 
 static inline void weir_freep(void *p)

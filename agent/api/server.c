@@ -215,7 +215,8 @@ static void say_goodbye(struct api_conn *c)
 	for (struct api_call *call = c->calls; call; call = call->next)
 		api_call_error(call, GRPC_UNAVAILABLE, "the agent is stopping");
 	/* Not nghttp2_session_terminate_session(): nothing would follow its GOAWAY, the statuses neither. */
-	nghttp2_submit_goaway(c->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(c->session), NGHTTP2_NO_ERROR, NULL, 0);
+	nghttp2_submit_goaway(c->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(c->session),
+			      NGHTTP2_NO_ERROR, NULL, 0);
 	api_conn_flush(c);
 }
 

@@ -24,8 +24,8 @@ struct metrics_host {
 /*
  * config: the value of "metrics", or NULL,
  *	{"listen":"127.0.0.1:9965", "labels":["source_namespace", …], "maxSeries":1000}
- * listen wins over config's; serves /metrics, /healthz, /readyz; with neither, nothing is served. -EINVAL: reterr names what is wrong. Borrows the
- *store.
+ * listen wins over config's; serves /metrics, /healthz, /readyz; with neither, nothing is served. -EINVAL: reterr names
+ *what is wrong. Borrows the store.
  */
 int metrics_new(sd_event *event, const json_t *config, const char *listen, struct flow_store *store,
 		const struct metrics_host *host, struct metrics **ret_m, struct err *reterr);

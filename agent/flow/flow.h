@@ -20,7 +20,7 @@ struct flow_peer {
 	char *pod_name;
 	char **labels; /* "k8s:app=planner", "reserved:world"; sorted, n_labels */
 	size_t n_labels;
-	char *workload_name, *workload_kind; /* owner, NULL when unknown */
+	char *workload_name, *workload_kind;    /* owner, NULL when unknown */
 	char *service_namespace, *service_name; /* whose address this is; NULL: no Service's, or a pod's */
 };
 

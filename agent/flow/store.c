@@ -158,7 +158,8 @@ struct flow_cursor flow_cursor_at(const struct flow_store *s, uint64_t seq, uint
 {
 	struct flow_cursor c = { .next = MAX(seq, flow_store_first(s)), .note = first_note(s) };
 
-	/* What was lost before the first flow's place is no loss to this reader; who waits for new flows has no flow yet. */
+	/* What was lost before the first flow's place is no loss to this reader; who waits for new flows has no flow
+	 * yet. */
 	for (; c.note < s->next_note; c.note++) {
 		const struct note *n = &s->notes[c.note % NOTES_MAX];
 

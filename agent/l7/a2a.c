@@ -178,7 +178,7 @@ static void set_whole(struct l7_record *r, enum l7_key key, const struct pb_fiel
 
 static void read_status(struct l7_record *r, const struct pb_field *status)
 {
-	static const char *const states[] = { NULL,	  "SUBMITTED", "WORKING",	 "COMPLETED", "FAILED",
+	static const char *const states[] = { NULL,       "SUBMITTED",      "WORKING",  "COMPLETED",    "FAILED",
 					      "CANCELED", "INPUT_REQUIRED", "REJECTED", "AUTH_REQUIRED" };
 	struct pb_field f;
 

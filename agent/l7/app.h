@@ -8,7 +8,8 @@
 #include "agent/l7/grpc.h"
 #include "agent/l7/http.h"
 
-#define APP_CALLS_MAX 64 /* JSON-RPC messages of one exchange that wait for their answer; of one request body at all */
+#define APP_CALLS_MAX 64 /* JSON-RPC messages of one exchange that wait for their answer; of one request body at all \
+			  */
 #define APP_SESSION_MAX 80
 
 struct http_app {
@@ -22,11 +23,11 @@ struct http_exchange {
 	struct http_app *app;
 	struct http_exchange *prev, *next;
 	enum app_kind kind;
-	struct l7_record *record; /* of the exchange as such; NULL: handed over */
+	struct l7_record *record;                        /* of the exchange as such; NULL: handed over */
 	uint64_t start_ns, answer_ns, event_ns, last_ns; /* event: the first of a stream */
-	uint64_t bytes[2];    /* of bodies on the wire */
-	struct body *body[2]; /* NULL: of no interest */
-	const char *reason;   /* why a body could not be read */
+	uint64_t bytes[2];                               /* of bodies on the wire */
+	struct body *body[2];                            /* NULL: of no interest */
+	const char *reason;                              /* why a body could not be read */
 	int status;
 	bool done[2], complete[2], partial;
 	bool is_get, answer_is_stream;
@@ -42,7 +43,7 @@ struct http_exchange {
 
 /* A record with what the exchange's heads say. NULL: out of memory. */
 struct l7_record *app_record(struct http_exchange *x, enum l7_kind kind);
-void app_set(struct l7_record *r, enum l7_key key, const char *s); /* s NULL: nothing happens */
+void app_set(struct l7_record *r, enum l7_key key, const char *s);       /* s NULL: nothing happens */
 void app_set_uri(struct l7_record *r, enum l7_key key, const char *uri); /* without user, password, query */
 void app_emit(struct http_exchange *x, struct l7_record *r, enum l7_outcome outcome);
 /* JSON's number as text → integer attribute. */
@@ -60,7 +61,7 @@ bool a2a_rest_route(struct http_exchange *x, const struct http_head *h); /* true
 const char *a2a_method(const char *method);                              /* the name of A2A 1.0; NULL: none of A2A's */
 void a2a_request(struct l7_record *r, const struct body_message *m);
 void a2a_follow(struct l7_record *r, const struct body_message *m);
-enum l7_outcome a2a_outcome(struct l7_record *r); /* by the task's state */
+enum l7_outcome a2a_outcome(struct l7_record *r);     /* by the task's state */
 bool a2a_grpc(struct l7_record *r, const char *path); /* true: it is a call of A2A's gRPC binding */
 void a2a_grpc_message(struct l7_record *r, int dir, const uint8_t *msg, size_t len);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who answers at an address, by the A2A agent card that was fetched from there: later calls of that agent get its name. An agent
- * names itself; nobody names another, because a card counts for the address and port only that served it.
+ * Who answers at an address, by the A2A agent card that was fetched from there: later calls of that agent get its name.
+ * An agent names itself; nobody names another, because a card counts for the address and port only that served it.
  */
 #ifndef WEIR_L7_CARDS_H
 #define WEIR_L7_CARDS_H
@@ -15,7 +15,8 @@ struct cards *cards_new(void); /* NULL: out of memory */
 void cards_free(struct cards *c);
 DEFINE_CLEANUP(struct cards *, cards_free);
 
-/* A record that is complete but not packed yet: a card is remembered, a call over A2A gets the callee's name and version. */
+/* A record that is complete but not packed yet: a card is remembered, a call over A2A gets the callee's name and
+ * version. */
 void cards_apply(struct cards *c, struct l7_record *r);
 
 #endif

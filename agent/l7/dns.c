@@ -146,8 +146,8 @@ static bool read_name(struct cursor *c, struct name *ret)
 	return true;
 }
 
-/* In the form of zone files: a point or backslash of a label is escaped; what is not printable, and the comma that joins
- * names, is \DDD. */
+/* In the form of zone files: a point or backslash of a label is escaped; what is not printable, and the comma that
+ * joins names, is \DDD. */
 static size_t name_to_text(const struct name *name, char *buf)
 {
 	size_t n = 0;

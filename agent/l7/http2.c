@@ -350,7 +350,8 @@ static bool is_common_name(const uint8_t *name, size_t len)
 	return false;
 }
 
-/* As nghttp2_check_header_value(), which looks at letters one by one; but a value with anything but ASCII in it is left to it. */
+/* As nghttp2_check_header_value(), which looks at letters one by one; but a value with anything but ASCII in it is left
+ * to it. */
 static bool is_value(const uint8_t *value, size_t len)
 {
 	uint8_t odd = 0;
@@ -369,7 +370,8 @@ static int add_header(struct side *s, const nghttp2_nv *nv)
 	else if (!is_value(nv->value, nv->valuelen))
 		s->malformed = "invalid header value";
 	/* What is invalid may hold a NUL, and is not kept. */
-	return http_builder_add(&s->head, nv->name, named ? nv->namelen : 0, nv->value, s->malformed ? 0 : nv->valuelen);
+	return http_builder_add(&s->head, nv->name, named ? nv->namelen : 0, nv->value,
+				s->malformed ? 0 : nv->valuelen);
 }
 
 /* NULL, or why the block cannot be read; *ret_oom says that it is for lack of memory. */

@@ -10,7 +10,7 @@
 #include "lib/vec.h"
 
 struct http_builder {
-	VEC(char) text; /* with room for two more bytes always: the ends of a name and of a value */
+	VEC(char) text;                  /* with room for two more bytes always: the ends of a name and of a value */
 	VEC(struct http_header) headers; /* lengths only, until http_builder_seal() */
 	bool in_value;
 	bool sealed; /* it can be read, and not be added to */
@@ -37,8 +37,8 @@ static inline const char *http_builder_pseudo(const struct http_builder *b, cons
 	return NULL;
 }
 void http_builder_clear(struct http_builder *b); /* empty again, for the next head */
-void http_builder_trim(struct http_builder *b);	 /* without memory, if it is empty */
-void http_builder_done(struct http_builder *b);	 /* empty, and without memory */
+void http_builder_trim(struct http_builder *b);  /* without memory, if it is empty */
+void http_builder_done(struct http_builder *b);  /* empty, and without memory */
 size_t http_builder_memory(const struct http_builder *b);
 
 #endif

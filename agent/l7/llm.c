@@ -92,7 +92,8 @@ static void set_input(struct l7_record *r, const struct body_message *m)
 /* After status 200, too, when the answer is a stream. "error": null is none. */
 static const char *error_type(const struct body_message *m)
 {
-	bool some = m->v[BODY_ERROR] && (m->type[BODY_ERROR] == JSON_TYPE_CONTAINER || m->type[BODY_ERROR] == JSON_TYPE_STRING);
+	bool some = m->v[BODY_ERROR] &&
+		    (m->type[BODY_ERROR] == JSON_TYPE_CONTAINER || m->type[BODY_ERROR] == JSON_TYPE_STRING);
 
 	if (m->v[BODY_ERROR_TYPE] && m->type[BODY_ERROR_TYPE] == JSON_TYPE_STRING)
 		return m->v[BODY_ERROR_TYPE];

@@ -77,7 +77,8 @@ static void give_back(struct building *b)
 		return;
 	}
 	b->next = atomic_load_explicit(&given_back, memory_order_relaxed);
-	while (!atomic_compare_exchange_weak_explicit(&given_back, &b->next, b, memory_order_release, memory_order_relaxed))
+	while (!atomic_compare_exchange_weak_explicit(&given_back, &b->next, b, memory_order_release,
+						      memory_order_relaxed))
 		;
 }
 
@@ -247,7 +248,8 @@ static size_t plain_len(const uint8_t *s, size_t len)
 
 	for (; i + sizeof(w) <= len; i += sizeof(w)) {
 		memcpy(&w, s + i, sizeof(w));
-		/* A top bit each where a byte is below 0x20, is 0x7f, or has its own top bit set; carries err to caution. */
+		/* A top bit each where a byte is below 0x20, is 0x7f, or has its own top bit set; carries err to
+		 * caution. */
 		if (((w - ones * 0x20) | (w + ones) | w) & tops)
 			break;
 	}

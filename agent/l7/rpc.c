@@ -313,7 +313,8 @@ static void on_answer(struct http_exchange *x, int dir, const struct body_messag
 	app_emit(x, take_call(c), outcome_of(r, m));
 }
 
-/* What else has a "method" or a "result" is other JSON. Of a message that is cut the version may be in what is missing. */
+/* What else has a "method" or a "result" is other JSON. Of a message that is cut the version may be in what is missing.
+ */
 static bool is_jsonrpc(const struct body_message *m)
 {
 	return m->v[BODY_JSONRPC] ? streq(m->v[BODY_JSONRPC], "2.0") : !m->whole;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The L7 thread: reads the ring of excerpts, keeps the connections (track.c), puts their bytes in order (stream.c), lets the
- * parsers at them, and hands records to the main loop through a bounded queue. A full queue drops records, counted.
+ * The L7 thread: reads the ring of excerpts, keeps the connections (track.c), puts their bytes in order (stream.c),
+ * lets the parsers at them, and hands records to the main loop through a bounded queue. A full queue drops records,
+ * counted.
  */
 #ifndef WEIR_L7_WORKER_H
 #define WEIR_L7_WORKER_H
@@ -13,8 +14,8 @@ struct l7_worker;
 
 struct l7_worker_params {
 	int ring_fd, turn_fd, want_fd; /* WEIR_MAP_L7_RING, WEIR_MAP_L7_TURN, WEIR_MAP_L7_WANT */
-	struct l7_settings settings; /* must outlive the worker */
-	size_t memory_max;    /* of all connections together, bytes */
+	struct l7_settings settings;   /* must outlive the worker */
+	size_t memory_max;             /* of all connections together, bytes */
 	size_t connections_max;
 };
 
@@ -27,12 +28,12 @@ int l7_worker_fd(const struct l7_worker *w); /* readable when there are records 
 size_t l7_worker_take(struct l7_worker *w, struct l7_record **records, size_t max);
 
 struct l7_worker_stats {
-	uint64_t excerpts, bytes;	/* read from the ring */
+	uint64_t excerpts, bytes; /* read from the ring */
 	uint64_t records[L7_KIND_COUNT];
-	uint64_t records_lost;		/* the queue was full, or out of memory */
-	uint64_t gaps, gap_bytes;	/* holes that were neither asked for nor budget */
-	uint64_t connections, evicted;	/* now; thrown out for memory */
-	uint64_t memory;		/* now */
+	uint64_t records_lost;         /* the queue was full, or out of memory */
+	uint64_t gaps, gap_bytes;      /* holes that were neither asked for nor budget */
+	uint64_t connections, evicted; /* now; thrown out for memory */
+	uint64_t memory;               /* now */
 };
 void l7_worker_stats(struct l7_worker *w, struct l7_worker_stats *ret); /* from any thread */
 

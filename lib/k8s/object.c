@@ -18,10 +18,7 @@ void k8s_object_unref(struct k8s_object *o)
 }
 
 static const char *const kind_names[K8S_KIND_COUNT] = {
-	[K8S_NAMESPACE] = "Namespace",
-	[K8S_NODE] = "Node",
-	[K8S_POD] = "Pod",
-	[K8S_SERVICE] = "Service",
+	[K8S_NAMESPACE] = "Namespace",          [K8S_NODE] = "Node", [K8S_POD] = "Pod", [K8S_SERVICE] = "Service",
 	[K8S_NETWORK_POLICY] = "NetworkPolicy",
 };
 

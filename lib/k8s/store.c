@@ -189,7 +189,8 @@ struct load {
 
 static bool is_broken(const struct k8s_object *o)
 {
-	return o->labels.unreadable || (o->kind == K8S_NETWORK_POLICY && ((const struct k8s_network_policy *)o)->broken);
+	return o->labels.unreadable ||
+	       (o->kind == K8S_NETWORK_POLICY && ((const struct k8s_network_policy *)o)->broken);
 }
 
 static bool is_same(const struct k8s_object *a, const struct k8s_object *b)

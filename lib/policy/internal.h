@@ -141,8 +141,8 @@ struct pod {
 	struct weir_addr addr[2];
 	bool registered; /* addr was registered by the CNI */
 	struct identity *identity[2];
-	uint64_t class_gen; /* of the compiler, when identity was found */
-	bool local, asked; /* what is_local says; whether it was asked */
+	uint64_t class_gen;     /* of the compiler, when identity was found */
+	bool local, asked;      /* what is_local says; whether it was asked */
 	struct policy_pod *pub; /* in the result under construction */
 };
 
@@ -230,7 +230,7 @@ struct policy_compiler {
 	uint64_t seen[K8S_KIND_COUNT];  /* + 1: the store's change counters that have been worked in */
 	const struct k8s_store *store;  /* of the run at hand */
 	const char *node;
-	struct identity *unused; /* had their last reference taken: the sweep looks whether they got another */
+	struct identity *unused;        /* had their last reference taken: the sweep looks whether they got another */
 	VEC(struct labelset *) wanted;  /* label sets of local pods, in the run at hand */
 	VEC(struct labelset *) holders; /* label sets that have a rule set, each with a reference */
 	policy_is_local_t is_local;

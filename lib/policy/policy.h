@@ -47,7 +47,7 @@ struct policy_ruleset {
 	uint32_t flags;  /* WEIR_EP_READY | WEIR_EP_ISOLATED_... | WEIR_EP_AUDIT_... */
 	uint32_t
 	    deny_rule[2]; /* by enum weir_dir: rule number (number | WEIR_RULE_DEFAULT_DENY), 0 when not isolated */
-	bool too_large; /* would need more entries than any map has: it has none, and so its pods are cut off */
+	bool too_large;   /* would need more entries than any map has: it has none, and so its pods are cut off */
 	size_t n_entries;
 	const struct policy_entry *entries; /* sorted, without duplicates of (dir, identity, proto, prefixlen, port) */
 };

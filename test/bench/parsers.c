@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * parsers: what reading a connection costs beside the libraries below it, on the same bytes, in turn in every round. HTTP/1:
- * agent/l7/http1.c against llhttp with callbacks that do nothing. HTTP/2: agent/l7/http2.c against nghttp2's HPACK inflater
- * that is given the header blocks alone. What stands above the parsers (records, MCP …) is replaced by functions that do nothing
- * but count. Prints one JSON object: MB/s of each and the median of the rounds' ratios.
+ * parsers: what reading a connection costs beside the libraries below it, on the same bytes, in turn in every round.
+ * HTTP/1: agent/l7/http1.c against llhttp with callbacks that do nothing. HTTP/2: agent/l7/http2.c against nghttp2's
+ * HPACK inflater that is given the header blocks alone. What stands above the parsers (records, MCP …) is replaced by
+ * functions that do nothing but count. Prints one JSON object: MB/s of each and the median of the rounds' ratios.
  */
 #include <llhttp.h>
 #include <nghttp2/nghttp2.h>
@@ -42,8 +42,8 @@ void http_app_answer(_unused_ struct http_exchange *x, _unused_ const struct htt
 {
 }
 
-bool http_app_body(_unused_ struct http_exchange *x, _unused_ int dir, _unused_ const uint8_t *data, _unused_ size_t len,
-		   _unused_ uint64_t ns)
+bool http_app_body(_unused_ struct http_exchange *x, _unused_ int dir, _unused_ const uint8_t *data,
+		   _unused_ size_t len, _unused_ uint64_t ns)
 {
 	return true;
 }
@@ -108,16 +108,18 @@ static void forget_messages(void)
 
 static int call_body(char *to, size_t size, unsigned i)
 {
-	return snprintf(to, size,
-			"{\"method\":\"tools/call\",\"params\":{\"name\":\"execute_sql\",\"arguments\":{\"query\":\"select * from "
-			"orders where id = %u\"}},\"jsonrpc\":\"2.0\",\"id\":%u}",
-			i, i);
+	return snprintf(
+	    to, size,
+	    "{\"method\":\"tools/call\",\"params\":{\"name\":\"execute_sql\",\"arguments\":{\"query\":\"select * from "
+	    "orders where id = %u\"}},\"jsonrpc\":\"2.0\",\"id\":%u}",
+	    i, i);
 }
 
 static int result_body(char *to, size_t size, unsigned i)
 {
 	return snprintf(to, size,
-			"event: message\ndata: {\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"one row: %u\"}]},\"jsonrpc\":"
+			"event: message\ndata: {\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"one row: "
+			"%u\"}]},\"jsonrpc\":"
 			"\"2.0\",\"id\":%u}\n\n",
 			i, i);
 }
@@ -127,7 +129,8 @@ static const char *trace(unsigned i)
 {
 	static char text[64];
 
-	snprintf(text, sizeof(text), "00-%08x5b0c4f6ea5a60e2d6b9f1c11-%016lx-01", i / 20 * 2654435761u, (i + 1) * 0x9e3779b97f4a7c15ul);
+	snprintf(text, sizeof(text), "00-%08x5b0c4f6ea5a60e2d6b9f1c11-%016lx-01", i / 20 * 2654435761u,
+		 (i + 1) * 0x9e3779b97f4a7c15ul);
 	return text;
 }
 
@@ -137,26 +140,32 @@ static void converse_http1(void)
 		char body[512], text[2048];
 		int len = call_body(body, sizeof(body), i);
 
-		len = snprintf(text, sizeof(text),
-			       "POST /mcp HTTP/1.1\r\nhost: tools.default.svc.cluster.local:8080\r\nconnection: keep-alive\r\n"
-			       "mcp-session-id: 9ce87c8e-5b0c-4f6e-a5a6-0e2d6b9f1c11\r\nmcp-protocol-version: 2025-11-25\r\n"
-			       "content-type: application/json\r\nAccept: application/json, text/event-stream\r\n"
-			       "accept-language: *\r\nsec-fetch-mode: cors\r\nuser-agent: node\r\naccept-encoding: gzip, deflate\r\n"
-			       "traceparent: %s\r\ncontent-length: %d\r\n\r\n%s",
-			       trace(i), len, body);
+		len = snprintf(
+		    text, sizeof(text),
+		    "POST /mcp HTTP/1.1\r\nhost: tools.default.svc.cluster.local:8080\r\nconnection: keep-alive\r\n"
+		    "mcp-session-id: 9ce87c8e-5b0c-4f6e-a5a6-0e2d6b9f1c11\r\nmcp-protocol-version: 2025-11-25\r\n"
+		    "content-type: application/json\r\nAccept: application/json, text/event-stream\r\n"
+		    "accept-language: *\r\nsec-fetch-mode: cors\r\nuser-agent: node\r\naccept-encoding: gzip, "
+		    "deflate\r\n"
+		    "traceparent: %s\r\ncontent-length: %d\r\n\r\n%s",
+		    trace(i), len, body);
 		add(0, text, len, 0, 0);
 		len = result_body(body, sizeof(body), i);
-		len = snprintf(text, sizeof(text),
-			       "HTTP/1.1 200 OK\r\ncache-control: no-cache, no-transform\r\ncontent-type: text/event-stream\r\n"
-			       "mcp-session-id: 9ce87c8e-5b0c-4f6e-a5a6-0e2d6b9f1c11\r\nx-accel-buffering: no\r\n"
-			       "Date: Thu, 26 Nov 2026 08:00:00 GMT\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5\r\n"
-			       "Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n",
-			       (unsigned)len, body);
+		len = snprintf(
+		    text, sizeof(text),
+		    "HTTP/1.1 200 OK\r\ncache-control: no-cache, no-transform\r\ncontent-type: text/event-stream\r\n"
+		    "mcp-session-id: 9ce87c8e-5b0c-4f6e-a5a6-0e2d6b9f1c11\r\nx-accel-buffering: no\r\n"
+		    "Date: Thu, 26 Nov 2026 08:00:00 GMT\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5\r\n"
+		    "Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n",
+		    (unsigned)len, body);
 		add(1, text, len, 0, 0);
 	}
 }
 
-#define NV(n, v) { (uint8_t *)(n), (uint8_t *)(v), strlen(n), strlen(v), 0 }
+#define NV(n, v)                                                        \
+	{                                                               \
+		(uint8_t *)(n), (uint8_t *)(v), strlen(n), strlen(v), 0 \
+	}
 
 static size_t frame(uint8_t *to, size_t len, uint8_t type, uint8_t flags, uint32_t id)
 {
@@ -199,11 +208,15 @@ static void converse_http2(void)
 
 		snprintf(session, sizeof(session), "9ce87c8e-5b0c-4f6e-a5a6-%012x", i / 20);
 		snprintf(length, sizeof(length), "%d", call_body(body, sizeof(body), i));
-		nghttp2_nv request[] = { NV(":method", "POST"), NV(":scheme", "http"), NV(":path", "/mcp"),
+		nghttp2_nv request[] = { NV(":method", "POST"),
+					 NV(":scheme", "http"),
+					 NV(":path", "/mcp"),
 					 NV(":authority", "tools.default.svc.cluster.local:8080"),
-					 NV("mcp-session-id", session), NV("mcp-protocol-version", "2025-11-25"),
+					 NV("mcp-session-id", session),
+					 NV("mcp-protocol-version", "2025-11-25"),
 					 NV("content-type", "application/json"),
-					 NV("accept", "application/json, text/event-stream"), NV("user-agent", "node"),
+					 NV("accept", "application/json, text/event-stream"),
+					 NV("user-agent", "node"),
 					 NV("traceparent", trace(i)),
 					 NV("content-length", length) };
 		nghttp2_nv answer[] = { NV(":status", "200"), NV("content-type", "text/event-stream"),
@@ -235,7 +248,7 @@ static void ours(const struct l7_proto *proto)
 	static const struct l7_settings settings;
 	struct l7_host host = { .settings = &settings, .skip = nothing, .want = nothing, .ignore = ignored };
 	size_t before = app.exchanges;
-	void *p = proto->new(&host);
+	void *p = proto->new (&host);
 
 	for (size_t i = 0; i < messages.n; i++)
 		proto->data(p, messages.v[i].dir, messages.v[i].data, messages.v[i].len, i + 1);
@@ -349,8 +362,9 @@ static void compare(const char *name, void (*mine)(void), void (*bare)(void))
 		best[1] = MIN(best[1], b);
 	}
 	qsort(ratio, ROUNDS, sizeof(*ratio), cmp);
-	printf("\"%s\":{\"mb_s\":%.1f,\"bare_mb_s\":%.1f,\"ratio\":%.4f,\"least\":%.4f,\"most\":%.4f,\"bytes\":%zu}", name,
-	       bytes / best[0] / 1e6, bytes / best[1] / 1e6, ratio[ROUNDS / 2], ratio[0], ratio[ROUNDS - 1], bytes);
+	printf("\"%s\":{\"mb_s\":%.1f,\"bare_mb_s\":%.1f,\"ratio\":%.4f,\"least\":%.4f,\"most\":%.4f,\"bytes\":%zu}",
+	       name, bytes / best[0] / 1e6, bytes / best[1] / 1e6, ratio[ROUNDS / 2], ratio[0], ratio[ROUNDS - 1],
+	       bytes);
 }
 
 int main(void)

@@ -163,7 +163,7 @@ END_TEST
 
 static struct packet h2_to, h2_back;
 static uint8_t h2_sent[64 << 10]; /* what the server said */
-static bool h2_has[64 << 10]; /* of that, what was copied */
+static bool h2_has[64 << 10];     /* of that, what was copied */
 static uint32_t h2_len;
 
 static void h2_frame(uint8_t type, uint32_t len, char fill)

@@ -16,7 +16,7 @@ struct packet {
 	uint8_t proto;         /* IPPROTO_... */
 	uint16_t sport, dport; /* of ICMP: identifier, in sport */
 	uint8_t flags;         /* TCP */
-	uint32_t seq, ack; /* after the first of 1 */
+	uint32_t seq, ack;     /* after the first of 1 */
 	uint8_t icmp_type, icmp_code;
 	uint16_t vlan;   /* EtherType of a tag in front */
 	uint16_t tci;    /* of it */

@@ -53,7 +53,11 @@ size_t world_excerpts(struct excerpt *ret, size_t max)
 
 int world_start(const char *bpf_dir, struct err *reterr)
 {
-	struct datapath_options o = { .bpf_dir = bpf_dir, .fake_clock = true, .ring_bytes = 64 << 10, .l7_ring_bytes = 64 << 10, .l7_budget = 4096 };
+	struct datapath_options o = { .bpf_dir = bpf_dir,
+				      .fake_clock = true,
+				      .ring_bytes = 64 << 10,
+				      .l7_ring_bytes = 64 << 10,
+				      .l7_budget = 4096 };
 	struct timespec res;
 	char cmd[192];
 	int r;
@@ -257,9 +261,9 @@ static void add_pod(int pod, uint32_t flags)
 
 static void clear_all(void)
 {
-	static const char *const names[] = { WEIR_MAP_CT_TCP,  WEIR_MAP_CT_ANY, WEIR_MAP_FRAG, WEIR_MAP_POLICY,
-					     WEIR_MAP_IPCACHE, WEIR_MAP_DENY,   WEIR_MAP_EP_IF,
-					     WEIR_MAP_L7_TURN, WEIR_MAP_L7_WANT };
+	static const char *const names[] = { WEIR_MAP_CT_TCP, WEIR_MAP_CT_ANY,  WEIR_MAP_FRAG,
+					     WEIR_MAP_POLICY, WEIR_MAP_IPCACHE, WEIR_MAP_DENY,
+					     WEIR_MAP_EP_IF,  WEIR_MAP_L7_TURN, WEIR_MAP_L7_WANT };
 	struct weir_ep none = {};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Manifests, whatever they hold: read, read again, compiled, asked, and forgotten.
- * sources: lib/k8s/decode.c lib/k8s/decode_pod.c lib/k8s/decode_service.c lib/k8s/decode_policy.c lib/k8s/object.c lib/k8s/problem.c
- *	 lib/k8s/read.c lib/k8s/selector.c lib/k8s/store.c lib/k8s/text.c lib/k8s/valid.c lib/k8s/yaml.c
+ * sources: lib/k8s/decode.c lib/k8s/decode_pod.c lib/k8s/decode_service.c lib/k8s/decode_policy.c lib/k8s/object.c
+ *lib/k8s/problem.c lib/k8s/read.c lib/k8s/selector.c lib/k8s/store.c lib/k8s/text.c lib/k8s/valid.c lib/k8s/yaml.c
  *	 lib/k8s/yaml_scalar.c lib/policy/class.c lib/policy/compile.c lib/policy/entries.c lib/policy/hosts.c
  *	 lib/policy/identity.c lib/policy/labelset.c lib/policy/lookup.c lib/policy/pods.c lib/policy/policies.c
  *	 lib/policy/policy.c lib/policy/publish.c lib/policy/result.c lib/policy/rule.c lib/policy/ruleset.c

@@ -2,13 +2,13 @@
 /*
  * The parsers of short texts, all on the same input: label selectors, times, gRPC's timeouts and messages, terminal
  * text. sources: lib/label_selector.c cli/times.c cli/flow_text.c cli/l7_view.c cli/observe_filter.c cli/filter_raw.c
- * cli/options.c cli/config.c lib/pb.c lib/pbjson.c lib/pbjson_read.c lib/rfc3339.c lib/drop.c lib/grpc.c lib/err.c lib/fs.c
- * lib/k8s/text.c lib/k8s/yaml.c lib/k8s/yaml_scalar.c build/gen/lib/proto/flow.pb-c.c build/gen/lib/proto/google.pb-c.c
- * build/gen/lib/proto/observer.pb-c.c build/gen/lib/proto/relay.pb-c.c
+ * cli/options.c cli/config.c lib/pb.c lib/pbjson.c lib/pbjson_read.c lib/rfc3339.c lib/drop.c lib/grpc.c lib/err.c
+ * lib/fs.c lib/k8s/text.c lib/k8s/yaml.c lib/k8s/yaml_scalar.c build/gen/lib/proto/flow.pb-c.c
+ * build/gen/lib/proto/google.pb-c.c build/gen/lib/proto/observer.pb-c.c build/gen/lib/proto/relay.pb-c.c
  */
-#include "lib/label_selector.h"
 #include "cli/flow_text.h"
 #include "lib/grpc.h"
+#include "lib/label_selector.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -48,7 +48,10 @@ struct packet {
 
 static uint8_t proto_number(const char *name)
 {
-	return streq(name, "UDP") ? IPPROTO_UDP : streq(name, "SCTP") ? IPPROTO_SCTP : streq(name, "ICMP") ? IPPROTO_ICMP : IPPROTO_TCP;
+	return streq(name, "UDP")    ? IPPROTO_UDP
+	       : streq(name, "SCTP") ? IPPROTO_SCTP
+	       : streq(name, "ICMP") ? IPPROTO_ICMP
+				     : IPPROTO_TCP;
 }
 
 static void put_ip(struct packet *p, const struct weir_addr *from, const struct weir_addr *to, uint8_t proto, size_t l4)
@@ -77,9 +80,10 @@ static void put_ip(struct packet *p, const struct weir_addr *from, const struct 
 	}
 }
 
-/* The first packet of a new connection; every probe has a source port of its own, so that none meets another's entry. */
-static struct packet first_packet(const struct weir_addr *from, const struct weir_addr *to, uint8_t proto, uint16_t port,
-				  const uint8_t *mac)
+/* The first packet of a new connection; every probe has a source port of its own, so that none meets another's entry.
+ */
+static struct packet first_packet(const struct weir_addr *from, const struct weir_addr *to, uint8_t proto,
+				  uint16_t port, const uint8_t *mac)
 {
 	struct packet p = {};
 	bool echo = proto == IPPROTO_ICMP, v6 = !addr_is_v4(from);
@@ -113,8 +117,8 @@ static uint32_t run(const char *prog, uint32_t ifindex, uint32_t ingress_ifindex
 {
 	struct __sk_buff ctx = { .ifindex = ifindex, .ingress_ifindex = ingress_ifindex };
 	uint8_t out[256];
-	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = p->b, .data_size_in = p->len, .data_out = out, .data_size_out = sizeof(out),
-		    .ctx_in = &ctx, .ctx_size_in = sizeof(ctx));
+	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = p->b, .data_size_in = p->len, .data_out = out,
+		    .data_size_out = sizeof(out), .ctx_in = &ctx, .ctx_size_in = sizeof(ctx));
 
 	if (bpf_prog_test_run_opts(datapath_prog_fd(dp, prog), &o) < 0)
 		die("test run", strerror(errno));
@@ -202,7 +206,7 @@ static void switch_node(struct world *w, const char *node)
 /* An end of a probe. */
 struct end {
 	const struct k8s_entry *pod; /* of a node's network: not hostNetwork */
-	const char *node;	     /* where it is, NULL: outside */
+	const char *node;            /* where it is, NULL: outside */
 	struct weir_addr addr[2];
 };
 
@@ -323,14 +327,14 @@ static json_t *answer(struct world *w, json_t *probes)
 	json_t *answers = json_array(), *p;
 	size_t i;
 
-	json_array_foreach(probes, i, p) {
+	json_array_foreach (probes, i, p) {
 		const char *from, *to, *proto = "TCP", *from_ip = NULL, *to_ip = NULL;
 		json_error_t je;
 		int port;
 		struct end a, b;
 
-		if (json_unpack_ex(p, &je, 0, "{s:s,s:s,s:i,s?s,s?s,s?s}", "from", &from, "to", &to, "port", &port, "protocol",
-				   &proto, "fromIP", &from_ip, "toIP", &to_ip) < 0)
+		if (json_unpack_ex(p, &je, 0, "{s:s,s:s,s:i,s?s,s?s,s?s}", "from", &from, "to", &to, "port", &port,
+				   "protocol", &proto, "fromIP", &from_ip, "toIP", &to_ip) < 0)
 			die("probe", je.text);
 		a = find_end(w, from, from_ip);
 		b = find_end(w, to, to_ip);
@@ -342,7 +346,8 @@ static json_t *answer(struct world *w, json_t *probes)
 static void run_world(struct maps *maps, json_t *input)
 {
 	struct world w = { .store = k8s_store_new(), .maps = maps };
-	json_t *list = json_pack("{s:s,s:s,s:O}", "apiVersion", "v1", "kind", "List", "items", json_object_get(input, "objects"));
+	json_t *list =
+	    json_pack("{s:s,s:s,s:O}", "apiVersion", "v1", "kind", "List", "items", json_object_get(input, "objects"));
 	_cleanup_free_ char *text = list ? json_dumps(list, 0) : NULL;
 	struct k8s_problems problems = {};
 	json_t *answers;
@@ -396,8 +401,8 @@ int main(int argc, char **argv)
 	make_devices();
 	if (datapath_load(&options, &dp, &e) < 0)
 		die("datapath", e.msg);
-	fds = (struct maps_fds){ datapath_map_fd(dp, WEIR_MAP_NODE),	datapath_map_fd(dp, WEIR_MAP_EP),
-				 datapath_map_fd(dp, WEIR_MAP_EP_IF),	datapath_map_fd(dp, WEIR_MAP_IPCACHE),
+	fds = (struct maps_fds){ datapath_map_fd(dp, WEIR_MAP_NODE),   datapath_map_fd(dp, WEIR_MAP_EP),
+				 datapath_map_fd(dp, WEIR_MAP_EP_IF),  datapath_map_fd(dp, WEIR_MAP_IPCACHE),
 				 datapath_map_fd(dp, WEIR_MAP_POLICY), datapath_map_fd(dp, WEIR_MAP_DENY) };
 	if (maps_new(&fds, &maps, &e) < 0)
 		die("maps", e.msg);

@@ -3,11 +3,11 @@
  * probe: the traffic of the end-to-end tests.
  *   probe serve PORT...                    TCP and UDP echo on every address, until killed; prints "ready"
  *   probe tcp|udp ADDR PORT [MS]           one round trip within MS (500): exit 0, or 1 when nothing came back
- *   probe hold ADDR PORT SECONDS [N]       N TCP connections (1), a round trip on each every 10 ms: exit 1 when one breaks
- *   probe holdudp ADDR PORT SECONDS        UDP round trips every 10 ms from one socket: exit 1 when more than 1 % fail
- *   probe never ADDR PORT SECONDS          a new TCP connection every 10 ms: exit 1 when any succeeds
- *   probe burst ADDR PORT N [RATE]         N UDP datagrams, each from a port of its own, RATE a second or as fast as they go
- * Exit 2: wrong use. What broke is told on stderr.
+ *   probe hold ADDR PORT SECONDS [N]       N TCP connections (1), a round trip on each every 10 ms: exit 1 when one
+ * breaks probe holdudp ADDR PORT SECONDS        UDP round trips every 10 ms from one socket: exit 1 when more than 1 %
+ * fail probe never ADDR PORT SECONDS          a new TCP connection every 10 ms: exit 1 when any succeeds probe burst
+ * ADDR PORT N [RATE]         N UDP datagrams, each from a port of its own, RATE a second or as fast as they go Exit 2:
+ * wrong use. What broke is told on stderr.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -145,8 +145,9 @@ static int open_to(const struct target *t, int type, long ms)
 	if (connect(fd, (const struct sockaddr *)&t->ss, t->len) < 0) {
 		e = errno;
 		if (e == EINPROGRESS)
-			e = wait_for(fd, POLLOUT, ms) < 0 ? ETIMEDOUT :
-			    getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &len) < 0 ? errno : e;
+			e = wait_for(fd, POLLOUT, ms) < 0                        ? ETIMEDOUT
+			    : getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &len) < 0 ? errno
+										 : e;
 	}
 	if (e) {
 		close(fd);
@@ -205,7 +206,8 @@ static int hold(const struct target *t, double seconds, int n)
 		for (int i = 0; i < n; i++, trips++) {
 			r = round_trip(fds[i], 5000);
 			if (r < 0) {
-				fprintf(stderr, "probe: connection %d broke after %ld round trips: %s\n", i, trips, strerror(-r));
+				fprintf(stderr, "probe: connection %d broke after %ld round trips: %s\n", i, trips,
+					strerror(-r));
 				return 1;
 			}
 		}

@@ -44,7 +44,8 @@ START_TEST(families_never_contain_each_other)
 	struct prefix all4, all6, ten;
 	struct weir_addr a4, a6;
 
-	ck_assert(!prefix_parse("0.0.0.0/0", &all4) && !prefix_parse("::/0", &all6) && !prefix_parse("10.0.0.0/8", &ten));
+	ck_assert(!prefix_parse("0.0.0.0/0", &all4) && !prefix_parse("::/0", &all6) &&
+		  !prefix_parse("10.0.0.0/8", &ten));
 	ck_assert(!addr_parse("10.1.2.3", &a4) && !addr_parse("fd00::1", &a6));
 	ck_assert(prefix_contains(&all4, &ten) && !prefix_contains(&ten, &all4) && !prefix_contains(&all6, &ten));
 	ck_assert(!prefix_contains(&all6, &all4) && !prefix_contains(&all4, &all6));

@@ -179,15 +179,18 @@ START_TEST(mcp_over_streamable_http)
 	for_each_split(&w)
 	{
 		exchange(&w, "/mcp", JSON,
-			 "{\"jsonrpc\":\"2.0\",\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-11-25\",\"clientInfo\":{"
+			 "{\"jsonrpc\":\"2.0\",\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-11-"
+			 "25\",\"clientInfo\":{"
 			 "\"name\":\"c\",\"version\":\"1\"}}"
 			 ",\"jsonrpc\":\"2.0\",\"id\":0}",
 			 200, SSE "\nmcp-session-id: 9ce87c8e",
 			 "event: message\ndata: "
-			 "{\"jsonrpc\":\"2.0\",\"result\":{\"protocolVersion\":\"2025-06-18\",\"serverInfo\":{\"name\":\"s\",\"version\":"
+			 "{\"jsonrpc\":\"2.0\",\"result\":{\"protocolVersion\":\"2025-06-18\",\"serverInfo\":{\"name\":"
+			 "\"s\",\"version\":"
 			 "\"2\"}},"
 			 "\"jsonrpc\":\"2.0\",\"id\":0}\n\n");
-		exchange(&w, "/mcp", head, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\",\"jsonrpc\":\"2.0\"}", 202,
+		exchange(&w, "/mcp", head,
+			 "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\",\"jsonrpc\":\"2.0\"}", 202,
 			 "x: y", NULL);
 		exchange(
 		    &w, "/mcp", head,
@@ -200,7 +203,8 @@ START_TEST(mcp_over_streamable_http)
 		exchange(&w, "/mcp", head,
 			 "{\"jsonrpc\":\"2.0\",\"method\":\"tools/"
 			 "call\",\"params\":{\"name\":\"nosuch\"},\"jsonrpc\":\"2.0\",\"id\":\"a\\u0041\"}",
-			 200, JSON, "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32602,\"message\":\"m\"},\"id\":\"aA\"}");
+			 200, JSON,
+			 "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32602,\"message\":\"m\"},\"id\":\"aA\"}");
 		ck_assert_uint_eq(w.n, 4);
 		check(&w, 0, L7_MCP, L7_OK,
 		      "mcp.method.name=initialize mcp.protocol.version=2025-06-18 mcp.client.name=c mcp.server.name=s "
@@ -230,15 +234,17 @@ START_TEST(mcp_answers_on_another_connection)
 		stream = ask(&w, "GET", "/sse", "accept: text/event-stream", NULL);
 		http_app_answer(stream, &ok, ++w.now);
 		body(&w, stream, 1, "event: endpoint\ndata: /messages?sessionId=abc\n\n");
-		exchange(&w, "/messages?sessionId=abc", JSON, "{\"jsonrpc\":\"2.0\",\"method\":\"tools/list\",\"id\":1}", 202, "x: y",
-			 "Accepted");
+		exchange(&w, "/messages?sessionId=abc", JSON,
+			 "{\"jsonrpc\":\"2.0\",\"method\":\"tools/list\",\"id\":1}", 202, "x: y", "Accepted");
 		ck_assert_uint_eq(w.n, 0);
-		body(&w, stream, 1, "event: message\ndata: {\"jsonrpc\":\"2.0\",\"result\":{\"tools\":[]},\"id\":1}\n\n");
+		body(&w, stream, 1,
+		     "event: message\ndata: {\"jsonrpc\":\"2.0\",\"result\":{\"tools\":[]},\"id\":1}\n\n");
 		check(&w, 0, L7_MCP, L7_OK, "mcp.method.name=tools/list jsonrpc.request.id=1");
 		/* the server asks, the client answers in a request of its own */
-		body(&w, stream, 1, "data: {\"jsonrpc\":\"2.0\",\"method\":\"elicitation/create\",\"params\":{},\"id\":0}\n\n");
-		exchange(&w, "/messages?sessionId=abc", JSON, "{\"jsonrpc\":\"2.0\",\"result\":{\"action\":\"accept\"},\"id\":0}", 202,
-			 "x: y", "Accepted");
+		body(&w, stream, 1,
+		     "data: {\"jsonrpc\":\"2.0\",\"method\":\"elicitation/create\",\"params\":{},\"id\":0}\n\n");
+		exchange(&w, "/messages?sessionId=abc", JSON,
+			 "{\"jsonrpc\":\"2.0\",\"result\":{\"action\":\"accept\"},\"id\":0}", 202, "x: y", "Accepted");
 		check(&w, 1, L7_MCP, L7_OK, "mcp.method.name=elicitation/create jsonrpc.request.id=0");
 		ck_assert_uint_eq(w.got[1]->flags, L7_FROM_SERVER);
 		http_app_done(stream, 1, false, ++w.now);
@@ -259,7 +265,8 @@ START_TEST(mcp_without_sessions)
 	for_each_split(&w)
 	{
 		exchange(&w, "/mcp", JSON "\nmcp-protocol-version: 2026-07-28\nmcp-method: tools/call\nmcp-name: add",
-			 "{\"jsonrpc\":\"2.0\",\"method\":\"tools/call\",\"params\":{\"name\":\"add\",\"_meta\":{\"io.modelcontextprotocol/"
+			 "{\"jsonrpc\":\"2.0\",\"method\":\"tools/"
+			 "call\",\"params\":{\"name\":\"add\",\"_meta\":{\"io.modelcontextprotocol/"
 			 "protocolVersion\":\"2026-07-28\","
 			 "\"io.modelcontextprotocol/"
 			 "clientInfo\":{\"name\":\"c\",\"version\":\"1\"},\"traceparent\":\"00-1-2-3\"}},\"id\":6}",
@@ -296,19 +303,24 @@ START_TEST(a2a_of_all_versions)
 			 "\"messageId\":\"m\",\"parts\":[]}},\"id\":2}",
 			 200, SSE,
 			 "data: "
-			 "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{\"task\":{\"jsonrpc\":\"2.0\",\"id\":\"t\",\"contextId\":\"x\",\"status\":{\"state\":"
+			 "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{\"task\":{\"jsonrpc\":\"2.0\",\"id\":\"t\","
+			 "\"contextId\":\"x\",\"status\":{\"state\":"
 			 "\"TASK_STATE_SUBMITTED\"}}}}\n\n"
 			 "data: "
-			 "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{\"statusUpdate\":{\"taskId\":\"t\",\"status\":{\"state\":\"TASK_STATE_"
+			 "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{\"statusUpdate\":{\"taskId\":\"t\",\"status\":{"
+			 "\"state\":\"TASK_STATE_"
 			 "COMPLETED\"}}}}\n\n");
 		exchange(&w, "/", JSON,
 			 "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"message/"
 			 "send\",\"params\":{\"message\":{\"kind\":\"message\",\"messageId\":\"n\"}}}",
 			 200, JSON,
-			 "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"kind\":\"task\",\"id\":\"u\",\"contextId\":\"y\",\"status\":{"
+			 "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"kind\":\"task\",\"id\":\"u\",\"contextId\":\"y\","
+			 "\"status\":{"
 			 "\"state\":\"failed\"}}}");
-		exchange(&w, "/", JSON, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tasks/get\",\"params\":{\"jsonrpc\":\"2.0\",\"id\":\"v\"}}", 200, JSON,
-			 "{\"jsonrpc\":\"2.0\",\"id\":2,\"error\":{\"code\":-32001}}");
+		exchange(&w, "/", JSON,
+			 "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tasks/"
+			 "get\",\"params\":{\"jsonrpc\":\"2.0\",\"id\":\"v\"}}",
+			 200, JSON, "{\"jsonrpc\":\"2.0\",\"id\":2,\"error\":{\"code\":-32001}}");
 		exchange(&w, "/rest/message:send", JSON "\na2a-version: 1.0", "{\"message\":{\"messageId\":\"o\"}}",
 			 200, "content-type: application/a2a+json",
 			 "{\"task\":{\"jsonrpc\":\"2.0\",\"id\":\"w\",\"status\":{\"state\":\"TASK_STATE_WORKING\"}}}");
@@ -344,7 +356,8 @@ START_TEST(model_calls)
 			 "{\"messages\":[{\"role\":\"user\",\"model\":\"no\"}],\"model\":\"gpt-5\",\"stream\":true}",
 			 200, SSE,
 			 "data: "
-			 "{\"jsonrpc\":\"2.0\",\"id\":\"r\",\"model\":\"gpt-5-1\",\"choices\":[{\"delta\":{\"content\":\"x\"}}],\"usage\":"
+			 "{\"jsonrpc\":\"2.0\",\"id\":\"r\",\"model\":\"gpt-5-1\",\"choices\":[{\"delta\":{\"content\":"
+			 "\"x\"}}],\"usage\":"
 			 "null}\n\n"
 			 "data: {\"choices\":[{\"finish_reason\":\"stop\"}]}\n\n"
 			 "data: "
@@ -399,15 +412,19 @@ START_TEST(batches_gaps_and_depth)
 	{
 		exchange(&w, "/mcp", JSON,
 			 "[{\"jsonrpc\":\"2.0\",\"method\":\"tools/"
-			 "list\",\"id\":1},{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"id\":2},{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\"}]",
-			 200, JSON, "[{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{}},{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"isError\":false}}]");
+			 "list\",\"id\":1},{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"id\":2},{\"jsonrpc\":\"2.0\","
+			 "\"method\":\"notifications/cancelled\"}]",
+			 200, JSON,
+			 "[{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{}},{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{"
+			 "\"isError\":false}}]");
 		ck_assert_uint_eq(w.n, 3);
 		check(&w, 0, L7_MCP, L7_ONEWAY, "mcp.method.name=notifications/cancelled");
 		check(&w, 1, L7_MCP, L7_OK, "mcp.method.name=ping");
 		check(&w, 2, L7_MCP, L7_OK, "mcp.method.name=tools/list");
 		forget(&w);
 		/* what comes after a hole is not guessed */
-		x = ask(&w, "POST", "/mcp", JSON, "{\"jsonrpc\":\"2.0\",\"method\":\"tools/call\",\"params\":{\"name\":\"a\"},\"id\":3}");
+		x = ask(&w, "POST", "/mcp", JSON,
+			"{\"jsonrpc\":\"2.0\",\"method\":\"tools/call\",\"params\":{\"name\":\"a\"},\"id\":3}");
 		http_app_answer(x, &ok, ++w.now);
 		body(&w, x, 1, "{\"jsonrpc\":\"2.0\",\"result\":{\"content\":[");
 		http_app_body_gap(x, 1, 100000, ++w.now);
@@ -418,7 +435,8 @@ START_TEST(batches_gaps_and_depth)
 		check(&w, 0, L7_MCP, L7_UNKNOWN, "gen_ai.tool.name=a");
 		ck_assert_uint_eq(w.got[0]->flags, L7_PARTIAL);
 		forget(&w);
-		n = (size_t)snprintf(deep, sizeof(deep), "{\"jsonrpc\":\"2.0\",\"method\":\"tools/call\",\"params\":{\"arguments\":");
+		n = (size_t)snprintf(deep, sizeof(deep),
+				     "{\"jsonrpc\":\"2.0\",\"method\":\"tools/call\",\"params\":{\"arguments\":");
 		memset(deep + n, '[', 20000);
 		memset(deep + n + 20000, ']', 20000);
 		strcpy(deep + n + 40000, ",\"name\":\"deep\"},\"id\":4}");
@@ -477,9 +495,13 @@ struct grpc_case {
 
 static void check_grpc(const struct grpc_case *g)
 {
-	struct http_header type = { "content-type", "application/grpc", 12, 16 }, trailer = { "grpc-status", "0", 11, 1 };
-	struct http_head req = { .method = "POST", .target = g->path, .authority = "a", .major = 2, .headers = &type, .n_headers = 1 };
-	struct http_head ok = { .status = 200, .headers = &type, .n_headers = 1 }, end_ = { .headers = &trailer, .n_headers = 1 };
+	struct http_header type = { "content-type", "application/grpc", 12, 16 },
+			   trailer = { "grpc-status", "0", 11, 1 };
+	struct http_head req = {
+		.method = "POST", .target = g->path, .authority = "a", .major = 2, .headers = &type, .n_headers = 1
+	};
+	struct http_head ok = { .status = 200, .headers = &type, .n_headers = 1 },
+			 end_ = { .headers = &trailer, .n_headers = 1 };
 	struct http_exchange *x;
 	struct world w;
 
@@ -506,23 +528,34 @@ START_TEST(a2a_over_grpc)
 {
 	static const struct grpc_case cases[] = {
 		{ "/lf.a2a.v1.A2AService/SendMessage",
-		  "\0\0\0\0\x0b\x0a\x01t\x12\x06\x0a\x01m\x12\x01" "c", "\0\0\0\0\x0c\x0a\x0a\x0a\x01T\x12\x01" "C\x1a\x02\x08\x04", 16, 17,
-		  L7_ERROR,
-		  "rpc.system.name=grpc rpc.method=lf.a2a.v1.A2AService/SendMessage rpc.status_code=OK error.type=TASK_STATE_FAILED "
+		  "\0\0\0\0\x0b\x0a\x01t\x12\x06\x0a\x01m\x12\x01"
+		  "c",
+		  "\0\0\0\0\x0c\x0a\x0a\x0a\x01T\x12\x01"
+		  "C\x1a\x02\x08\x04",
+		  16, 17, L7_ERROR,
+		  "rpc.system.name=grpc rpc.method=lf.a2a.v1.A2AService/SendMessage rpc.status_code=OK "
+		  "error.type=TASK_STATE_FAILED "
 		  "gen_ai.conversation.id=C a2a.method.name=SendMessage a2a.protocol.version=1.0 a2a.task.id=T "
 		  "a2a.task.state=TASK_STATE_FAILED a2a.message.id=m weir.stream.events=1" },
 		{ "/lf.a2a.v1.A2AService/SendStreamingMessage",
-		  "\0\0\0\0\x08\x12\x06\x0a\x01m\x12\x01" "c",
-		  "\0\0\0\0\x05\x22\x03\x0a\x01T" "\0\0\0\0\x09\x1a\x07\x0a\x01T\x1a\x02\x08\x03", 13, 24, L7_OK,
+		  "\0\0\0\0\x08\x12\x06\x0a\x01m\x12\x01"
+		  "c",
+		  "\0\0\0\0\x05\x22\x03\x0a\x01T"
+		  "\0\0\0\0\x09\x1a\x07\x0a\x01T\x1a\x02\x08\x03",
+		  13, 24, L7_OK,
 		  "rpc.system.name=grpc rpc.method=lf.a2a.v1.A2AService/SendStreamingMessage rpc.status_code=OK "
-		  "gen_ai.conversation.id=c a2a.method.name=SendStreamingMessage a2a.protocol.version=1.0 a2a.task.id=T "
+		  "gen_ai.conversation.id=c a2a.method.name=SendStreamingMessage a2a.protocol.version=1.0 "
+		  "a2a.task.id=T "
 		  "a2a.task.state=TASK_STATE_COMPLETED a2a.message.id=m weir.stream.events=2" },
-		{ "/a2a.v1.A2AService/TaskSubscription", "\0\0\0\0\x09\x0a\x07tasks/9", "\0\0\0\0\x03\x0a\x01\xff", 14, 8, L7_OK,
-		  "rpc.system.name=grpc rpc.method=a2a.v1.A2AService/TaskSubscription rpc.status_code=OK a2a.method.name=SubscribeToTask "
+		{ "/a2a.v1.A2AService/TaskSubscription", "\0\0\0\0\x09\x0a\x07tasks/9", "\0\0\0\0\x03\x0a\x01\xff", 14,
+		  8, L7_OK,
+		  "rpc.system.name=grpc rpc.method=a2a.v1.A2AService/TaskSubscription rpc.status_code=OK "
+		  "a2a.method.name=SubscribeToTask "
 		  "a2a.method.original=TaskSubscription a2a.protocol.version=0.3 a2a.task.id=9 weir.stream.events=1" },
 		/* compressed: not looked into; what claims more than it has: neither */
 		{ "/lf.a2a.v1.A2AService/GetTask", "\1\0\0\0\x03\x12\x01t", "\0\0\0\0\x04\x0a\x09Ta", 8, 9, L7_OK,
-		  "rpc.system.name=grpc rpc.method=lf.a2a.v1.A2AService/GetTask rpc.status_code=OK a2a.method.name=GetTask "
+		  "rpc.system.name=grpc rpc.method=lf.a2a.v1.A2AService/GetTask rpc.status_code=OK "
+		  "a2a.method.name=GetTask "
 		  "a2a.protocol.version=1.0 weir.stream.events=1" },
 	};
 
@@ -553,11 +586,17 @@ START_TEST(a_stream_may_fail_after_its_head)
 	static const struct {
 		const char *path, *stream, *type;
 	} cases[] = {
-		{ "/v1/messages", "data: {\"type\":\"message_start\",\"message\":{\"model\":\"m\"}}\n\n"
-				  "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n", "overloaded_error" },
-		{ "/v1/chat/completions", "data: {\"error\":{\"message\":\"x\",\"code\":500}}\n\ndata: [DONE]\n\n", "500" },
-		{ "/v1/responses", "data: {\"type\":\"response.failed\",\"response\":{\"error\":{\"code\":\"server_error\"}}}\n\n", "server_error" },
-		{ "/v1/responses", "data: {\"type\":\"response.completed\",\"error\":null,\"response\":{\"error\":null}}\n\n", NULL },
+		{ "/v1/messages",
+		  "data: {\"type\":\"message_start\",\"message\":{\"model\":\"m\"}}\n\n"
+		  "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n",
+		  "overloaded_error" },
+		{ "/v1/chat/completions", "data: {\"error\":{\"message\":\"x\",\"code\":500}}\n\ndata: [DONE]\n\n",
+		  "500" },
+		{ "/v1/responses",
+		  "data: {\"type\":\"response.failed\",\"response\":{\"error\":{\"code\":\"server_error\"}}}\n\n",
+		  "server_error" },
+		{ "/v1/responses",
+		  "data: {\"type\":\"response.completed\",\"error\":null,\"response\":{\"error\":null}}\n\n", NULL },
 	};
 	struct world w;
 
@@ -566,11 +605,13 @@ START_TEST(a_stream_may_fail_after_its_head)
 		for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 			const char *type;
 
-			exchange(&w, cases[i].path, JSON, "{\"model\":\"m\",\"stream\":true}", 200, SSE, cases[i].stream);
+			exchange(&w, cases[i].path, JSON, "{\"model\":\"m\",\"stream\":true}", 200, SSE,
+				 cases[i].stream);
 			ck_assert_uint_eq(w.n, 1);
 			type = l7_record_get(w.got[0], L7_KEY_ERROR_TYPE);
 			ck_assert_int_eq(w.got[0]->outcome, cases[i].type ? L7_ERROR : L7_OK);
-			ck_assert_msg(!cases[i].type ? !type : type && streq(type, cases[i].type), "%zu: %s", i, type ?: "none");
+			ck_assert_msg(!cases[i].type ? !type : type && streq(type, cases[i].type), "%zu: %s", i,
+				      type ?: "none");
 			forget(&w);
 		}
 		end(&w);
@@ -584,7 +625,8 @@ START_TEST(only_jsonrpc_is_jsonrpc)
 
 	for_each_split(&w)
 	{
-		exchange(&w, "/payments", JSON, "{\"method\":\"card\",\"id\":1}", 500, JSON, "{\"result\":\"no\",\"id\":1}");
+		exchange(&w, "/payments", JSON, "{\"method\":\"card\",\"id\":1}", 500, JSON,
+			 "{\"result\":\"no\",\"id\":1}");
 		check(&w, 0, L7_HTTP, L7_ERROR, "url.path=/payments http.response.status_code=500");
 		ck_assert_uint_eq(w.n, 1);
 		forget(&w);
@@ -620,7 +662,8 @@ START_TEST(one_body_makes_a_bounded_number_of_records)
 	size_t len = 1;
 
 	for (int i = 0; i < 1000; i++)
-		len += snprintf(many + len, sizeof(many) - len, "%s{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"id\":%d}", i ? "," : "", i);
+		len += snprintf(many + len, sizeof(many) - len, "%s{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"id\":%d}",
+				i ? "," : "", i);
 	snprintf(many + len, sizeof(many) - len, "]");
 	begin(&w, 0);
 	exchange(&w, "/mcp", JSON, many, 202, JSON, NULL);
@@ -659,5 +702,7 @@ START_TEST(the_first_token_is_an_event_not_a_head)
 }
 END_TEST
 
-UNIT_MAIN(app, a_stream_may_fail_after_its_head, only_jsonrpc_is_jsonrpc, a_number_is_no_string, one_body_makes_a_bounded_number_of_records, the_first_token_is_an_event_not_a_head, plain_http, mcp_over_streamable_http, mcp_answers_on_another_connection, mcp_without_sessions,
-	  a2a_of_all_versions, model_calls, batches_gaps_and_depth, grpc_calls, a2a_over_grpc, a_hole_in_a_grpc_body)
+UNIT_MAIN(app, a_stream_may_fail_after_its_head, only_jsonrpc_is_jsonrpc, a_number_is_no_string,
+	  one_body_makes_a_bounded_number_of_records, the_first_token_is_an_event_not_a_head, plain_http,
+	  mcp_over_streamable_http, mcp_answers_on_another_connection, mcp_without_sessions, a2a_of_all_versions,
+	  model_calls, batches_gaps_and_depth, grpc_calls, a2a_over_grpc, a_hole_in_a_grpc_body)

@@ -14,7 +14,8 @@ static struct l7_record *new_record(enum l7_kind kind, uint8_t host, uint16_t po
 	return r;
 }
 
-static void fetch(struct cards *c, uint8_t host, uint16_t port, const char *name, const char *version, enum l7_outcome outcome)
+static void fetch(struct cards *c, uint8_t host, uint16_t port, const char *name, const char *version,
+		  enum l7_outcome outcome)
 {
 	_cleanup_(l7_record_unrefp) struct l7_record *r = new_record(L7_HTTP, host, port);
 
@@ -25,8 +26,8 @@ static void fetch(struct cards *c, uint8_t host, uint16_t port, const char *name
 	cards_apply(c, r);
 }
 
-static void check_call(struct cards *c, enum l7_kind kind, uint8_t host, uint16_t port, uint16_t flags, const char *name,
-		       const char *version)
+static void check_call(struct cards *c, enum l7_kind kind, uint8_t host, uint16_t port, uint16_t flags,
+		       const char *name, const char *version)
 {
 	_cleanup_(l7_record_unrefp) struct l7_record *r = new_record(kind, host, port);
 

@@ -131,16 +131,16 @@ static struct graph *some_graph(void)
 START_TEST(graph_as_table)
 {
 	static const char want[] =
-		"CALLER                CALLEE                PROTOCOL   WHAT                     CALLS   ERRORS   "
-		"P50     P95     TOKENS IN   TOKENS OUT\n"
-		"prod/planner-deploy   prod/tools            http       GET                      2       1        "
-		"12ms    12ms    -           -\n"
-		"prod/planner-deploy   prod/tools            llm        chat gpt-5               2       0        "
-		"812ms   812ms   2400        680\n"
-		"prod/planner-deploy   prod/tools            mcp        tools/call execute_sql   20      1        "
-		"10ms    19ms    -           -\n"
-		"prod/tools            prod/planner-deploy   mcp        tools/call execute_sql   1       0        "
-		"41ms    41ms    -           -\n";
+	    "CALLER                CALLEE                PROTOCOL   WHAT                     CALLS   ERRORS   "
+	    "P50     P95     TOKENS IN   TOKENS OUT\n"
+	    "prod/planner-deploy   prod/tools            http       GET                      2       1        "
+	    "12ms    12ms    -           -\n"
+	    "prod/planner-deploy   prod/tools            llm        chat gpt-5               2       0        "
+	    "812ms   812ms   2400        680\n"
+	    "prod/planner-deploy   prod/tools            mcp        tools/call execute_sql   20      1        "
+	    "10ms    19ms    -           -\n"
+	    "prod/tools            prod/planner-deploy   mcp        tools/call execute_sql   1       0        "
+	    "41ms    41ms    -           -\n";
 	_cleanup_(graph_freep) struct graph *g = some_graph();
 	FILE *f = begin();
 

@@ -39,8 +39,11 @@ START_TEST(the_command_line_wins_over_the_file)
 	struct err e = {};
 
 	make_file();
-	ck_assert_int_eq(parse(&c, "{\"runDir\":\"/a\",\"nodeName\":\"x\",\"policyMax\":7,\"uplinks\":[\"e0\"],\"masquerade\":false}", &e,
-			       "--objects", "/o", "--run-dir", "/b", NULL), 0);
+	ck_assert_int_eq(
+	    parse(&c,
+		  "{\"runDir\":\"/a\",\"nodeName\":\"x\",\"policyMax\":7,\"uplinks\":[\"e0\"],\"masquerade\":false}",
+		  &e, "--objects", "/o", "--run-dir", "/b", NULL),
+	    0);
 	ck_assert_str_eq(c.run_dir, "/b");
 	ck_assert_str_eq(c.node_name, "x");
 	ck_assert_str_eq(c.objects, "/o");

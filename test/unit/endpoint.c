@@ -90,5 +90,6 @@ START_TEST(a_node_can_be_full)
 }
 END_TEST
 
-UNIT_MAIN(endpoint, a_pod_made_anew_is_found_until_the_last_sandbox_goes, a_late_del_of_the_old_sandbox_leaves_the_new_one,
-	  the_same_attachment_again_replaces_and_slots_are_reused, a_node_can_be_full)
+UNIT_MAIN(endpoint, a_pod_made_anew_is_found_until_the_last_sandbox_goes,
+	  a_late_del_of_the_old_sandbox_leaves_the_new_one, the_same_attachment_again_replaces_and_slots_are_reused,
+	  a_node_can_be_full)

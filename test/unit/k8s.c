@@ -456,5 +456,6 @@ END_TEST
 
 UNIT_MAIN(k8s, what_the_api_server_refuses, what_the_api_server_takes, policy_types_default,
 	  yaml_scalars_as_kubectl_reads_them, hostile_texts, anchors_and_merge_keys, services, lists_and_other_kinds,
-	  a_file_replaces_what_came_from_it, broken_now_good_before, broken_namespaces_have_unknown_labels, broken_policies_isolate, one_definition_counts,
-	  registered_addresses_go_before, workloads_as_hubble_names_them, nodes_and_namespaces)
+	  a_file_replaces_what_came_from_it, broken_now_good_before, broken_namespaces_have_unknown_labels,
+	  broken_policies_isolate, one_definition_counts, registered_addresses_go_before,
+	  workloads_as_hubble_names_them, nodes_and_namespaces)

@@ -479,12 +479,14 @@ static void fill_registry(void)
 	struct metric *m;
 
 	registry = registry_new(10);
-	m = registry_add(registry, &(struct metric_desc){
-				       .name = "weir_calls", .help = "Calls.", .type = METRIC_COUNTER, .labels = { "tool" } });
+	m = registry_add(registry,
+			 &(struct metric_desc){
+			     .name = "weir_calls", .help = "Calls.", .type = METRIC_COUNTER, .labels = { "tool" } });
 	metric_add(m, (const char *[]){ "a" }, 2);
 	metric_add(m, (const char *[]){ "b" }, 5);
-	m = registry_add(registry, &(struct metric_desc){
-				       .name = "weir_memory_bytes", .help = "Memory.", .unit = "bytes", .type = METRIC_GAUGE });
+	m = registry_add(registry,
+			 &(struct metric_desc){
+			     .name = "weir_memory_bytes", .help = "Memory.", .unit = "bytes", .type = METRIC_GAUGE });
 	metric_set(m, NULL, 1.5);
 	m = registry_add(registry, &(struct metric_desc){ .name = "weir_time_seconds",
 							  .help = "Time.",

@@ -390,8 +390,9 @@ static bool as_told(void *userdata, const char *ns, const char *name)
 /* Who is local is asked once for each version of a pod, so that a registration must make one. */
 START_TEST(a_registration_asks_again_who_is_local)
 {
-	static const char text[] = "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"namespace\":\"a\",\"name\":\"p\"},"
-				   "\"spec\":{\"containers\":[]}}";
+	static const char text[] =
+	    "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"namespace\":\"a\",\"name\":\"p\"},"
+	    "\"spec\":{\"containers\":[]}}";
 	_cleanup_(k8s_store_freep) struct k8s_store *s = k8s_store_new();
 	_cleanup_(policy_compiler_freep) struct policy_compiler *c = policy_compiler_new();
 	struct weir_addr addr[2] = { addr_from_v4(0x0100000a) };
@@ -417,11 +418,13 @@ START_TEST(too_many_entries_cut_off_one_pod)
 {
 	_cleanup_(k8s_store_freep) struct k8s_store *s = k8s_store_new();
 	_cleanup_(policy_compiler_freep) struct policy_compiler *c = policy_compiler_new();
-	static const char pod[] = "apiVersion: v1\nkind: Pod\nmetadata: {name: %s, namespace: a, labels: {app: %s, x: %s}}\n"
-				  "spec: {containers: []}\nstatus: {podIP: 10.0.%u.%u}\n---\n";
-	static const char policy[] = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: %s, namespace: a}\n"
-				     "spec:\n  podSelector: {matchLabels: {app: %s}}\n  ingress:\n  - from: [{podSelector: "
-				     "{matchExpressions: [{key: x, operator: NotIn, values: [none]}]}}]\n    ports:\n";
+	static const char pod[] =
+	    "apiVersion: v1\nkind: Pod\nmetadata: {name: %s, namespace: a, labels: {app: %s, x: %s}}\n"
+	    "spec: {containers: []}\nstatus: {podIP: 10.0.%u.%u}\n---\n";
+	static const char policy[] =
+	    "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: %s, namespace: a}\n"
+	    "spec:\n  podSelector: {matchLabels: {app: %s}}\n  ingress:\n  - from: [{podSelector: "
+	    "{matchExpressions: [{key: x, operator: NotIn, values: [none]}]}}]\n    ports:\n";
 	const struct policy_result *r;
 	size_t len;
 
@@ -533,6 +536,6 @@ START_TEST(addresses_of_this_node)
 }
 END_TEST
 
-UNIT_MAIN(policy, a_registration_asks_again_who_is_local, edits_give_what_a_new_compiler_gives, too_many_entries_cut_off_one_pod,
-	  nothing_changes_without_a_change,
-	  reserved_numbers_are_not_given_out, addresses_of_this_node)
+UNIT_MAIN(policy, a_registration_asks_again_who_is_local, edits_give_what_a_new_compiler_gives,
+	  too_many_entries_cut_off_one_pod, nothing_changes_without_a_change, reserved_numbers_are_not_given_out,
+	  addresses_of_this_node)

@@ -153,5 +153,4 @@ START_TEST(packing_keeps_what_counts)
 END_TEST
 
 UNIT_MAIN(record, strings_are_clean_utf8, strings_are_cut_between_characters, attributes_are_kept_in_order,
-	  what_does_not_fit_is_told, names_are_complete_and_distinct, references_are_counted,
-	  packing_keeps_what_counts)
+	  what_does_not_fit_is_told, names_are_complete_and_distinct, references_are_counted, packing_keeps_what_counts)
