@@ -502,7 +502,9 @@ static int start_l7(struct agent *a, struct err *reterr)
 		.want_fd = datapath_map_fd(a->datapath, WEIR_MAP_L7_WANT),
 		.settings = { .headers_only = c->headers_only,
 			      .record_query = c->record_query,
-			      .record_session = c->record_session },
+			      .record_session = c->record_session,
+			      .record_tools = c->record_tools,
+			      .redact = c->redact },
 		.memory_max = (size_t)c->memory_max,
 		.connections_max = (size_t)c->connections,
 	};

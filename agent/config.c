@@ -142,13 +142,21 @@ static uint32_t l7_flag(const char *name)
 static int set_l7(struct config_l7 *l, json_t *object, struct err *reterr)
 {
 	const char *by_default = "full";
+	json_t *patterns = NULL;
 	json_error_t je;
+	int r;
 
-	if (json_unpack_ex(object, &je, JSON_STRICT, "{s?b, s?s, s?b, s?b, s?b, s?I, s?I, s?I, s?I}", "enabled",
-			   &l->enabled, "default", &by_default, "headersOnly", &l->headers_only, "recordQuery",
-			   &l->record_query, "recordSession", &l->record_session, "budget", &l->budget, "ringBytes",
-			   &l->ring_bytes, "memory", &l->memory_max, "connections", &l->connections) < 0)
+	if (json_unpack_ex(object, &je, JSON_STRICT, "{s?b, s?s, s?b, s?b, s?b, s?b, s?o, s?I, s?I, s?I, s?I}",
+			   "enabled", &l->enabled, "default", &by_default, "headersOnly", &l->headers_only,
+			   "recordQuery", &l->record_query, "recordSession", &l->record_session, "recordTools",
+			   &l->record_tools, "redact", &patterns, "budget", &l->budget, "ringBytes", &l->ring_bytes,
+			   "memory", &l->memory_max, "connections", &l->connections) < 0)
 		return err_set(reterr, -EINVAL, "%s", je.text);
+	if (patterns && !json_is_array(patterns))
+		return err_set(reterr, -EINVAL, "redact: a list of patterns is expected");
+	r = patterns ? set_strings(&l->redact, patterns, reterr) : 0;
+	if (r < 0)
+		return err_prefix(reterr, r, "redact");
 	l->by_default = l7_flag(by_default);
 	if (!l->by_default)
 		return err_set(reterr, -EINVAL, "default: \"full\", \"headers\" or \"off\" is expected");
@@ -287,6 +295,8 @@ static int set_defaults(struct config *c, struct err *reterr)
 	/* What is private or inside most clusters sees the pod's address; the rest sees the node's. */
 	json_t *exclude = json_pack("[sssssss]", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10",
 				    "169.254.0.0/16", "fc00::/7", "fe80::/10");
+	json_t *redact = json_pack("[ssssssss]", "*password*", "*passwd*", "*secret*", "*token*", "*api?key*",
+				   "*apikey*", "*authorization*", "*credential*");
 	struct utsname un;
 	int r;
 
@@ -300,7 +310,10 @@ static int set_defaults(struct config *c, struct err *reterr)
 				    .connections = 20000 };
 	c->masquerade = true;
 	r = exclude ? set_prefixes(&c->masquerade_exclude, exclude, reterr) : err_oom(reterr);
+	if (r >= 0)
+		r = redact ? set_strings(&c->l7.redact, redact, reterr) : err_oom(reterr);
 	json_decref(exclude);
+	json_decref(redact);
 	if (r < 0)
 		return r;
 	if (set_string(&c->run_dir, "/run/weir", reterr) < 0 ||
@@ -349,6 +362,7 @@ void config_done(struct config *c)
 		if (settings[i].kind == STRING)
 			free(*(char **)((char *)c + settings[i].offset));
 	strings_free(c->uplinks);
+	strings_free(c->l7.redact);
 	json_decref(c->flow_logs);
 	json_decref(c->otlp);
 	json_decref(c->metrics);

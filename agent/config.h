@@ -16,12 +16,13 @@ struct prefix_list {
 
 /* "l7": what of payload is read, and how much of it is kept. */
 struct config_l7 {
-	uint32_t by_default;                                     /* of pods that do not say: WEIR_EP_L7_… */
-	int enabled, headers_only, record_query, record_session; /* truth values */
-	json_int_t budget;                                       /* bytes that a side's turn to speak is copied for */
-	json_int_t ring_bytes;                                   /* a power of two */
-	json_int_t memory_max;                                   /* bytes for all connections that are read */
-	json_int_t connections;                                  /* read at once; the least recently used goes first */
+	uint32_t by_default; /* of pods that do not say: WEIR_EP_L7_… */
+	int enabled, headers_only, record_query, record_session, record_tools; /* truth values */
+	char **redact;          /* patterns of keys whose values are not recorded; NULL ends them */
+	json_int_t budget;      /* bytes that a side's turn to speak is copied for */
+	json_int_t ring_bytes;  /* a power of two */
+	json_int_t memory_max;  /* bytes for all connections that are read */
+	json_int_t connections; /* read at once; the least recently used goes first */
 };
 
 struct config {

@@ -332,6 +332,8 @@ static void want_body(struct http_exchange *x, int dir, const struct http_head *
 	    body_new(type, header(h, "content-encoding"), dir ? on_answer_message : on_request_message, x, &reason);
 	if (reason)
 		x->reason = reason;
+	if (x->body[dir] && x->kind == APP_HTTP && x->app->host->settings->record_tools)
+		body_keep_data(x->body[dir]);
 }
 
 struct http_exchange *http_app_request(struct http_app *a, const struct http_head *head, uint64_t ns)

@@ -4,18 +4,22 @@
 #include <zlib.h>
 
 #include "agent/l7/sse.h"
+#include "lib/vec.h"
 
 #define INFLATED_MAX (32u << 20) /* bytes of a compressed body that are looked at */
 #define RATIO_MAX 100            /* and how much it may grow, beyond the first 64 KiB */
 #define ZLIB_MEMORY (44u << 10)
 #define FIELD_MEMORY 64 /* of one field, about */
-#define EVENT_HEAD 160  /* bytes of an event that is no JSON: the endpoint of the legacy transport */
+#define DATA_MAX (16u << 10)
+#define EVENT_HEAD 160 /* bytes of an event that is no JSON: the endpoint of the legacy transport */
 
 struct body {
 	body_message_fn fn;
 	void *userdata;
 	struct json_scan scan;
 	struct body_message msg;
+	bool keep_data;
+	VEC(char) data;     /* of the message in hand */
 	bool stream, fresh; /* fresh: the event in hand has no byte yet */
 	struct sse sse;
 	uint64_t events;
@@ -56,6 +60,21 @@ static void on_value(void *userdata, size_t path, enum json_type type, const cha
 	free(b->msg.v[field]);
 	b->msg.v[field] = strndup(s, len);
 	b->msg.type[field] = type;
+	if (b->keep_data && type == JSON_TYPE_CONTAINER && (field == BODY_ARGUMENTS || field == BODY_RESULT)) {
+		b->data.n = 0;
+		json_scan_raw(&b->scan);
+	}
+}
+
+static void on_raw(void *userdata, const char *data, size_t len)
+{
+	struct body *b = userdata;
+	size_t n = MIN(len, DATA_MAX - b->data.n);
+
+	if (vec_reserve(&b->data, n) < 0)
+		return;
+	memcpy(b->data.v + b->data.n, data, n);
+	b->data.n += n;
 }
 
 static void on_message(void *userdata, bool whole)
@@ -63,11 +82,16 @@ static void on_message(void *userdata, bool whole)
 	struct body *b = userdata;
 
 	b->msg.whole = whole;
+	b->msg.data = b->data.n ? b->data.v : NULL;
+	b->msg.data_len = b->data.n;
 	b->fn(b->userdata, &b->msg);
+	b->data.n = 0;
 	clear_message(&b->msg);
 }
 
-static const struct json_sink sink = { paths, ARRAY_SIZE(paths), on_value, on_message };
+static const struct json_sink sink = {
+	.paths = paths, .n_paths = ARRAY_SIZE(paths), .value = on_value, .message = on_message, .raw = on_raw
+};
 
 /* ---- events */
 
@@ -273,10 +297,16 @@ void body_free(struct body *b)
 	if (!b)
 		return;
 	clear_message(&b->msg);
+	free(b->data.v);
 	if (b->z)
 		inflateEnd(b->z);
 	free(b->z);
 	free(b);
+}
+
+void body_keep_data(struct body *b)
+{
+	b->keep_data = true;
 }
 
 const char *body_reason(const struct body *b)
@@ -307,5 +337,5 @@ size_t body_memory(const struct body *b)
 		return 0;
 	for (size_t i = 0; i < BODY_FIELD_COUNT; i++)
 		n += b->msg.v[i] ? FIELD_MEMORY : 0;
-	return sizeof(*b) + n + (b->z ? ZLIB_MEMORY : 0);
+	return sizeof(*b) + n + b->data.size + (b->z ? ZLIB_MEMORY : 0);
 }

@@ -19,6 +19,7 @@
 	X(ERROR_CODE, ".error.code")                                                    \
 	/* MCP */                                                                       \
 	X(NAME, ".params.name")                                                         \
+	X(ARGUMENTS, ".params.arguments")                                               \
 	X(URI, ".params.uri")                                                           \
 	X(VERSION, ".params.protocolVersion")                                           \
 	X(VERSION, ".params._meta.io\\.modelcontextprotocol/protocolVersion")           \
@@ -113,16 +114,17 @@
 	X(TOKENS_THOUGHT, ".response.usage.output_tokens_details.reasoning_tokens")     \
 	X(TOKENS_THOUGHT, ".usageMetadata.thoughtsTokenCount")
 
-#define BODY_FIELDS(X)                                                                                                 \
-	X(JSONRPC)                                                                                                     \
-	X(METHOD)                                                                                                      \
-	X(ID)                                                                                                          \
-	X(RESULT)                                                                                                      \
-	X(ERROR)                                                                                                       \
-	X(ERROR_CODE) X(ERROR_TYPE) X(NAME) X(URI) X(VERSION) X(CLIENT) X(CLIENT_VERSION) X(SERVER) X(SERVER_VERSION)  \
-	    X(TRACEPARENT) X(IS_ERROR) X(TASK_PARAM) X(MCP_TASK) X(MESSAGE) X(MESSAGE_TASK) X(MESSAGE_CONTEXT) X(TASK) \
-		X(TASK_ID) X(CONTEXT) X(STATE) X(CARD_NAME) X(CARD_VERSION) X(MODEL) X(STREAM) X(RESPONSE_ID)          \
-		    X(FINISH) X(TOKENS_IN) X(TOKENS_OUT) X(TOKENS_READ) X(TOKENS_WRITE) X(TOKENS_THOUGHT)
+#define BODY_FIELDS(X)                                                                                           \
+	X(JSONRPC)                                                                                               \
+	X(METHOD)                                                                                                \
+	X(ID)                                                                                                    \
+	X(RESULT)                                                                                                \
+	X(ERROR)                                                                                                 \
+	X(ERROR_CODE) X(ERROR_TYPE) X(NAME) X(ARGUMENTS) X(URI) X(VERSION) X(CLIENT) X(CLIENT_VERSION) X(SERVER) \
+	    X(SERVER_VERSION) X(TRACEPARENT) X(IS_ERROR) X(TASK_PARAM) X(MCP_TASK) X(MESSAGE) X(MESSAGE_TASK)    \
+		X(MESSAGE_CONTEXT) X(TASK) X(TASK_ID) X(CONTEXT) X(STATE) X(CARD_NAME) X(CARD_VERSION) X(MODEL)  \
+		    X(STREAM) X(RESPONSE_ID) X(FINISH) X(TOKENS_IN) X(TOKENS_OUT) X(TOKENS_READ) X(TOKENS_WRITE) \
+			X(TOKENS_THOUGHT)
 
 enum body_field {
 #define X(name) BODY_##name,
@@ -136,6 +138,8 @@ struct body_message {
 	char *v[BODY_FIELD_COUNT];      /* NULL: not there; "" for objects and lists */
 	uint8_t type[BODY_FIELD_COUNT]; /* enum json_type */
 	bool whole;                     /* false: cut off, what is there is right */
+	const char *data;               /* of ARGUMENTS or RESULT, as far as it is kept; NULL: it was not asked for */
+	size_t data_len;
 };
 
 struct body;
@@ -148,6 +152,8 @@ typedef void (*body_message_fn)(void *userdata, const struct body_message *m);
 struct body *body_new(const char *type, const char *coding, body_message_fn fn, void *userdata,
 		      const char **ret_reason);
 void body_free(struct body *b); /* takes NULL */
+/* Messages are to have their data: what is passed to tools, and what comes from them. */
+void body_keep_data(struct body *b);
 /* False: nothing more of it can be read. */
 bool body_feed(struct body *b, const uint8_t *data, size_t len);
 void body_gap(struct body *b);

@@ -164,7 +164,7 @@ static void end_message(struct json_scan *s, bool whole)
 {
 	if (!s->in_message)
 		return;
-	s->in_message = false;
+	s->in_message = s->raw = false;
 	s->sink->message(s->userdata, whole);
 }
 
@@ -172,6 +172,18 @@ void json_scan_break(struct json_scan *s)
 {
 	s->broken = true;
 	end_message(s, false);
+}
+
+void json_scan_raw(struct json_scan *s)
+{
+	s->raw = true;
+	s->raw_depth = s->depth;
+}
+
+static void hand_over_raw(const struct json_scan *s, const char *data, size_t len)
+{
+	if (s->raw)
+		s->sink->raw(s->userdata, data, len);
 }
 
 static void ended_value(struct json_scan *s)
@@ -211,6 +223,8 @@ static void open_container(struct json_scan *s, bool array)
 	} else {
 		begin_value(s);
 		hand_over(s, JSON_TYPE_CONTAINER);
+		if (s->raw_depth == s->depth)
+			hand_over_raw(s, array ? "[" : "{", 1);
 	}
 	if (s->depth == JSON_DEPTH_MAX) {
 		s->deeper = 1;
@@ -231,6 +245,7 @@ static void close_container(struct json_scan *s, bool array)
 		return;
 	}
 	s->depth--;
+	s->raw &= s->depth != s->raw_depth;
 	s->path_len = s->key_len[s->depth];
 	if (s->batch && !s->depth) {
 		s->batch = false;
@@ -459,7 +474,9 @@ void json_scan_feed(struct json_scan *s, const char *data, size_t len)
 {
 	for (size_t i = 0; i < len && !s->broken; i++) {
 		char c = data[i];
+		size_t n;
 
+		hand_over_raw(s, &c, 1);
 		if (s->state == WORD) {
 			if (is_word(c)) {
 				if (s->value_len == JSON_VALUE_MAX)
@@ -474,7 +491,10 @@ void json_scan_feed(struct json_scan *s, const char *data, size_t len)
 		}
 		if (s->state < STRING && is_space(c))
 			continue;
-		i += pass_over(s, data + i, len - i);
+		n = pass_over(s, data + i, len - i);
+		if (n)
+			hand_over_raw(s, data + i + 1, MIN(n, len - i - 1));
+		i += n;
 		if (i < len)
 			on_byte(s, data[i]);
 	}

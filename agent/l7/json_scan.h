@@ -40,6 +40,8 @@ struct json_sink {
 	void (*value)(void *userdata, size_t path, enum json_type type, const char *s, size_t len);
 	/* A message has ended; whole false: cut off or broken. */
 	void (*message)(void *userdata, bool whole);
+	/* The next bytes, as they came, of a container that json_scan_raw() asked for. NULL: it never does. */
+	void (*raw)(void *userdata, const char *data, size_t len);
 };
 
 struct json_scan {
@@ -57,10 +59,14 @@ struct json_scan {
 	uint32_t unicode, surrogate;
 	uint8_t state, digits;
 	bool is_key, batch, in_message, broken;
+	bool raw;
+	uint32_t raw_depth; /* of what the raw container lies in */
 };
 
 void json_scan_init(struct json_scan *s, const struct json_sink *sink, void *userdata);
 void json_scan_feed(struct json_scan *s, const char *data, size_t len);
+/* To be called by value(), about the container that begins. */
+void json_scan_raw(struct json_scan *s);
 /* Bytes are missing here: what follows means nothing. */
 void json_scan_break(struct json_scan *s);
 /* No more comes. */

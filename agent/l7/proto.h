@@ -13,6 +13,8 @@ struct l7_settings {
 	bool headers_only;   /* bodies are not looked into */
 	bool record_query;   /* URL_QUERY */
 	bool record_session; /* session ids in clear text, not hashed */
+	bool record_tools;   /* GEN_AI_ARGUMENTS, GEN_AI_RESULT */
+	char *const *redact; /* patterns for redact(); needed with record_tools */
 };
 
 /* What a parser may call. The object belongs to the connection and outlives the parser. */

@@ -258,16 +258,16 @@ static size_t plain_len(const uint8_t *s, size_t len)
 	return i;
 }
 
-static size_t clean(const uint8_t *s, size_t len, char *to)
+static size_t clean(const uint8_t *s, size_t len, char *to, size_t max)
 {
 	static const char replacement[] = "\xef\xbf\xbd";
-	size_t out = plain_len(s, MIN(len, (size_t)L7_STR_MAX));
+	size_t out = plain_len(s, MIN(len, max));
 
 	memcpy(to, s, out);
 	for (size_t i = out; i < len;) {
 		size_t n = char_len(s + i, len - i), width = n ?: 3;
 
-		if (out + width > L7_STR_MAX)
+		if (out + width > max)
 			break;
 		memcpy(to + out, n ? (const char *)s + i : replacement, width);
 		out += width;
@@ -278,13 +278,14 @@ static size_t clean(const uint8_t *s, size_t len, char *to)
 
 void l7_record_str(struct l7_record *r, enum l7_key key, const char *s, size_t len)
 {
-	char buf[L7_STR_MAX];
+	bool long_text = key == L7_KEY_GEN_AI_ARGUMENTS || key == L7_KEY_GEN_AI_RESULT;
+	char buf[L7_TEXT_MAX];
 	struct l7_attr *a;
 	size_t n;
 
 	if (!s || !len)
 		return;
-	n = clean((const uint8_t *)s, len, buf);
+	n = clean((const uint8_t *)s, len, buf, long_text ? L7_TEXT_MAX : L7_STR_MAX);
 	if (r->text_room - r->text_len <= n && !grow_text(r, n + 1)) {
 		r->flags |= L7_PARTIAL;
 		return;

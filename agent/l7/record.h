@@ -35,67 +35,70 @@ const char *l7_kind_name(enum l7_kind kind);
  * Everything that a record can say: enum name, OpenTelemetry name, type (S string, I integer), where it comes from.
  * docs/flows.md has this table for people; a unit test compares the two.
  */
-#define L7_KEYS(X)                                                                                            \
-	X(HTTP_METHOD, "http.request.method", S, "request line, :method")                                     \
-	X(HTTP_STATUS, "http.response.status_code", I, "status line, :status")                                \
-	X(URL_PATH, "url.path", S, "request target without query")                                            \
-	X(URL_QUERY, "url.query", S, "request target; only when configured")                                  \
-	X(HTTP_HOST, "server.address", S, "Host, :authority, without port")                                   \
-	X(USER_AGENT, "user_agent.original", S, "User-Agent")                                                 \
-	X(NETWORK_PROTOCOL, "network.protocol.name", S, "http, dns, tls")                                     \
-	X(NETWORK_VERSION, "network.protocol.version", S, "1.0, 1.1, 2")                                      \
-	X(REQUEST_SIZE, "http.request.body.size", I, "bytes of the body on the wire")                         \
-	X(RESPONSE_SIZE, "http.response.body.size", I, "bytes of the body on the wire")                       \
-	X(CONTENT_TYPE, "http.response.header.content-type", S, "Content-Type of the answer")                 \
-	X(UPGRADE, "http.request.header.upgrade", S, "Upgrade, when answered by 101: websocket")              \
-	X(TRACEPARENT, "traceparent", S, "header, or MCP params._meta; W3C trace context")                    \
-	X(ERROR_TYPE, "error.type", S,                                                                        \
-	  "HTTP status, JSON-RPC code, tool_error, task state, gRPC status name, type of a model's error")    \
-	X(RPC_SYSTEM, "rpc.system.name", S, "grpc, jsonrpc")                                                  \
-	X(RPC_METHOD, "rpc.method", S, "package.Service/Method; JSON-RPC method when not MCP or A2A")         \
-	X(RPC_STATUS, "rpc.status_code", S, "OK, NOT_FOUND …; JSON-RPC code as text")                         \
-	X(RPC_MESSAGE, "rpc.status_message", S, "grpc-message, decoded")                                      \
-	X(JSONRPC_ID, "jsonrpc.request.id", S, "id of the request")                                           \
-	X(MCP_METHOD, "mcp.method.name", S, "method or Mcp-Method")                                           \
-	X(MCP_VERSION, "mcp.protocol.version", S, "MCP-Protocol-Version, initialize, _meta")                  \
-	X(MCP_SESSION, "mcp.session.id", S, "Mcp-Session-Id or sessionId; hashed unless configured")          \
-	X(MCP_RESOURCE, "mcp.resource.uri", S, "params.uri")                                                  \
-	X(MCP_CLIENT, "mcp.client.name", S, "clientInfo.name")                                                \
-	X(MCP_CLIENT_VERSION, "mcp.client.version", S, "clientInfo.version")                                  \
-	X(MCP_SERVER, "mcp.server.name", S, "serverInfo.name")                                                \
-	X(MCP_SERVER_VERSION, "mcp.server.version", S, "serverInfo.version")                                  \
-	X(GEN_AI_OPERATION, "gen_ai.operation.name", S, "execute_tool, chat, embeddings …")                   \
-	X(GEN_AI_TOOL, "gen_ai.tool.name", S, "params.name of tools/call")                                    \
-	X(GEN_AI_PROMPT, "gen_ai.prompt.name", S, "params.name of prompts/get")                               \
-	X(GEN_AI_PROVIDER, "gen_ai.provider.name", S, "openai, anthropic, gcp.gemini …, by path and headers") \
-	X(GEN_AI_MODEL, "gen_ai.request.model", S, "body or path")                                            \
-	X(GEN_AI_RESPONSE_MODEL, "gen_ai.response.model", S, "body")                                          \
-	X(GEN_AI_RESPONSE_ID, "gen_ai.response.id", S, "body")                                                \
-	X(GEN_AI_FINISH, "gen_ai.response.finish_reasons", S, "body; several joined by a comma")              \
-	X(GEN_AI_INPUT, "gen_ai.usage.input_tokens", I, "usage; cached ones included")                        \
-	X(GEN_AI_OUTPUT, "gen_ai.usage.output_tokens", I, "usage")                                            \
-	X(GEN_AI_CACHE_READ, "gen_ai.usage.cache_read.input_tokens", I, "usage")                              \
-	X(GEN_AI_CACHE_WRITE, "gen_ai.usage.cache_creation.input_tokens", I, "usage")                         \
-	X(GEN_AI_REASONING, "gen_ai.usage.reasoning.output_tokens", I, "usage")                               \
-	X(GEN_AI_STREAM, "gen_ai.request.stream", I, "stream: true; 0 or 1")                                  \
-	X(GEN_AI_AGENT, "gen_ai.agent.name", S, "A2A agent card of the callee")                               \
-	X(GEN_AI_AGENT_VERSION, "gen_ai.agent.version", S, "A2A agent card of the callee")                    \
-	X(GEN_AI_CONVERSATION, "gen_ai.conversation.id", S, "A2A contextId")                                  \
-	X(A2A_METHOD, "a2a.method.name", S, "normalised to the names of A2A 1.0")                             \
-	X(A2A_METHOD_ORIGINAL, "a2a.method.original", S, "as sent, when it differs")                          \
-	X(A2A_VERSION, "a2a.protocol.version", S, "A2A-Version; none means 0.3")                              \
-	X(A2A_TASK, "a2a.task.id", S, "task id")                                                              \
-	X(A2A_STATE, "a2a.task.state", S, "TASK_STATE_…, the last one seen")                                  \
-	X(A2A_MESSAGE, "a2a.message.id", S, "messageId of the request")                                       \
-	X(DNS_QUERY, "dns.question.name", S, "question, lower case, final dot")                               \
-	X(DNS_QTYPE, "dns.question.type", S, "A, AAAA …")                                                     \
-	X(DNS_RCODE, "dns.response_code", I, "header")                                                        \
-	X(DNS_ADDRS, "dns.answers", S, "addresses, joined by a comma")                                        \
-	X(DNS_CNAMES, "dns.cnames", S, "joined by a comma")                                                   \
-	X(DNS_TTL, "dns.ttl", I, "least TTL of the answers, seconds")                                         \
-	X(TLS_SNI, "tls.client.server_name", S, "ClientHello")                                                \
-	X(TLS_ALPN, "tls.client.alpn", S, "ClientHello; joined by a comma")                                   \
-	X(EVENTS, "weir.stream.events", I, "SSE events, gRPC messages of the answer")                         \
+#define L7_KEYS(X)                                                                                             \
+	X(HTTP_METHOD, "http.request.method", S, "request line, :method")                                      \
+	X(HTTP_STATUS, "http.response.status_code", I, "status line, :status")                                 \
+	X(URL_PATH, "url.path", S, "request target without query")                                             \
+	X(URL_QUERY, "url.query", S, "request target; only when configured")                                   \
+	X(HTTP_HOST, "server.address", S, "Host, :authority, without port")                                    \
+	X(USER_AGENT, "user_agent.original", S, "User-Agent")                                                  \
+	X(NETWORK_PROTOCOL, "network.protocol.name", S, "http, dns, tls")                                      \
+	X(NETWORK_VERSION, "network.protocol.version", S, "1.0, 1.1, 2")                                       \
+	X(REQUEST_SIZE, "http.request.body.size", I, "bytes of the body on the wire")                          \
+	X(RESPONSE_SIZE, "http.response.body.size", I, "bytes of the body on the wire")                        \
+	X(CONTENT_TYPE, "http.response.header.content-type", S, "Content-Type of the answer")                  \
+	X(UPGRADE, "http.request.header.upgrade", S, "Upgrade, when answered by 101: websocket")               \
+	X(TRACEPARENT, "traceparent", S, "header, or MCP params._meta; W3C trace context")                     \
+	X(ERROR_TYPE, "error.type", S,                                                                         \
+	  "HTTP status, JSON-RPC code, tool_error, task state, gRPC status name, type of a model's error")     \
+	X(RPC_SYSTEM, "rpc.system.name", S, "grpc, jsonrpc")                                                   \
+	X(RPC_METHOD, "rpc.method", S, "package.Service/Method; JSON-RPC method when not MCP or A2A")          \
+	X(RPC_STATUS, "rpc.status_code", S, "OK, NOT_FOUND …; JSON-RPC code as text")                          \
+	X(RPC_MESSAGE, "rpc.status_message", S, "grpc-message, decoded")                                       \
+	X(JSONRPC_ID, "jsonrpc.request.id", S, "id of the request")                                            \
+	X(MCP_METHOD, "mcp.method.name", S, "method or Mcp-Method")                                            \
+	X(MCP_VERSION, "mcp.protocol.version", S, "MCP-Protocol-Version, initialize, _meta")                   \
+	X(MCP_SESSION, "mcp.session.id", S, "Mcp-Session-Id or sessionId; hashed unless configured")           \
+	X(MCP_RESOURCE, "mcp.resource.uri", S, "params.uri")                                                   \
+	X(MCP_CLIENT, "mcp.client.name", S, "clientInfo.name")                                                 \
+	X(MCP_CLIENT_VERSION, "mcp.client.version", S, "clientInfo.version")                                   \
+	X(MCP_SERVER, "mcp.server.name", S, "serverInfo.name")                                                 \
+	X(MCP_SERVER_VERSION, "mcp.server.version", S, "serverInfo.version")                                   \
+	X(GEN_AI_OPERATION, "gen_ai.operation.name", S, "execute_tool, chat, embeddings …")                    \
+	X(GEN_AI_TOOL, "gen_ai.tool.name", S, "params.name of tools/call")                                     \
+	X(GEN_AI_ARGUMENTS, "gen_ai.tool.call.arguments", S,                                                   \
+	  "params.arguments of tools/call, redacted; only when configured")                                    \
+	X(GEN_AI_RESULT, "gen_ai.tool.call.result", S, "result of tools/call, redacted; only when configured") \
+	X(GEN_AI_PROMPT, "gen_ai.prompt.name", S, "params.name of prompts/get")                                \
+	X(GEN_AI_PROVIDER, "gen_ai.provider.name", S, "openai, anthropic, gcp.gemini …, by path and headers")  \
+	X(GEN_AI_MODEL, "gen_ai.request.model", S, "body or path")                                             \
+	X(GEN_AI_RESPONSE_MODEL, "gen_ai.response.model", S, "body")                                           \
+	X(GEN_AI_RESPONSE_ID, "gen_ai.response.id", S, "body")                                                 \
+	X(GEN_AI_FINISH, "gen_ai.response.finish_reasons", S, "body; several joined by a comma")               \
+	X(GEN_AI_INPUT, "gen_ai.usage.input_tokens", I, "usage; cached ones included")                         \
+	X(GEN_AI_OUTPUT, "gen_ai.usage.output_tokens", I, "usage")                                             \
+	X(GEN_AI_CACHE_READ, "gen_ai.usage.cache_read.input_tokens", I, "usage")                               \
+	X(GEN_AI_CACHE_WRITE, "gen_ai.usage.cache_creation.input_tokens", I, "usage")                          \
+	X(GEN_AI_REASONING, "gen_ai.usage.reasoning.output_tokens", I, "usage")                                \
+	X(GEN_AI_STREAM, "gen_ai.request.stream", I, "stream: true; 0 or 1")                                   \
+	X(GEN_AI_AGENT, "gen_ai.agent.name", S, "A2A agent card of the callee")                                \
+	X(GEN_AI_AGENT_VERSION, "gen_ai.agent.version", S, "A2A agent card of the callee")                     \
+	X(GEN_AI_CONVERSATION, "gen_ai.conversation.id", S, "A2A contextId")                                   \
+	X(A2A_METHOD, "a2a.method.name", S, "normalised to the names of A2A 1.0")                              \
+	X(A2A_METHOD_ORIGINAL, "a2a.method.original", S, "as sent, when it differs")                           \
+	X(A2A_VERSION, "a2a.protocol.version", S, "A2A-Version; none means 0.3")                               \
+	X(A2A_TASK, "a2a.task.id", S, "task id")                                                               \
+	X(A2A_STATE, "a2a.task.state", S, "TASK_STATE_…, the last one seen")                                   \
+	X(A2A_MESSAGE, "a2a.message.id", S, "messageId of the request")                                        \
+	X(DNS_QUERY, "dns.question.name", S, "question, lower case, final dot")                                \
+	X(DNS_QTYPE, "dns.question.type", S, "A, AAAA …")                                                      \
+	X(DNS_RCODE, "dns.response_code", I, "header")                                                         \
+	X(DNS_ADDRS, "dns.answers", S, "addresses, joined by a comma")                                         \
+	X(DNS_CNAMES, "dns.cnames", S, "joined by a comma")                                                    \
+	X(DNS_TTL, "dns.ttl", I, "least TTL of the answers, seconds")                                          \
+	X(TLS_SNI, "tls.client.server_name", S, "ClientHello")                                                 \
+	X(TLS_ALPN, "tls.client.alpn", S, "ClientHello; joined by a comma")                                    \
+	X(EVENTS, "weir.stream.events", I, "SSE events, gRPC messages of the answer")                          \
 	X(REASON, "weir.reason", S, "why the record is partial or unparseable, in words")
 
 enum l7_key {
@@ -144,7 +147,8 @@ struct l7_ends {
 };
 
 #define L7_ATTRS_MAX 32
-#define L7_STR_MAX 512 /* bytes that one attribute keeps; longer ones are cut between characters */
+#define L7_STR_MAX 512   /* bytes that one attribute keeps; longer ones are cut between characters */
+#define L7_TEXT_MAX 2048 /* the same of arguments and results of tools */
 
 struct l7_record {
 	unsigned refs;
@@ -167,8 +171,8 @@ struct l7_record {
  * can be, and one allocation, for the store.
  */
 struct l7_record *l7_record_new(enum l7_kind kind, const struct l7_ends *ends); /* NULL: out of memory. refs = 1 */
-/* Copies at most L7_STR_MAX bytes; what is no UTF-8 and control characters become U+FFFD. A second value replaces the
- * first. Out of memory: the record says L7_PARTIAL and lacks it. s NULL or len 0: nothing happens. */
+/* Copies at most L7_STR_MAX or L7_TEXT_MAX bytes; what is no UTF-8 and control characters become U+FFFD. A second value
+ * replaces the first. Out of memory: the record says L7_PARTIAL and lacks it. s NULL or len 0: nothing happens. */
 void l7_record_str(struct l7_record *r, enum l7_key key, const char *s, size_t len);
 void l7_record_int(struct l7_record *r, enum l7_key key, int64_t v);
 

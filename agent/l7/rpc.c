@@ -5,6 +5,7 @@
  * connection, a client answers a server's requests in exchanges of their own). What waits is kept for the whole thread.
  */
 #include "agent/l7/app.h"
+#include "agent/l7/redact.h"
 #include "lib/hash.h"
 
 #define WAITING_MAX 4096
@@ -163,6 +164,13 @@ static struct call *wait_for_answer(struct http_exchange *x, struct l7_record *r
 
 /* ---- requests */
 
+static void set_data(struct l7_record *r, enum l7_key key, const struct http_exchange *x, const struct body_message *m)
+{
+	_cleanup_free_ char *text = m->data ? redact(m->data, m->data_len, x->app->host->settings->redact) : NULL;
+
+	app_set(r, key, text);
+}
+
 static void set_mcp(struct l7_record *r, const struct http_exchange *x, int dir, const struct body_message *m)
 {
 	const char *method = m->v[BODY_METHOD];
@@ -175,6 +183,7 @@ static void set_mcp(struct l7_record *r, const struct http_exchange *x, int dir,
 	if (streq(method, "tools/call")) {
 		app_set(r, L7_KEY_GEN_AI_OPERATION, "execute_tool");
 		app_set(r, L7_KEY_GEN_AI_TOOL, m->v[BODY_NAME]);
+		set_data(r, L7_KEY_GEN_AI_ARGUMENTS, x, m);
 	} else if (streq(method, "prompts/get")) {
 		app_set(r, L7_KEY_GEN_AI_PROMPT, m->v[BODY_NAME]);
 	} else if (str_prefix(method, "resources/")) {
@@ -305,6 +314,8 @@ static void on_answer(struct http_exchange *x, int dir, const struct body_messag
 		app_set(r, L7_KEY_MCP_SERVER, m->v[BODY_SERVER]);
 		app_set(r, L7_KEY_MCP_SERVER_VERSION, m->v[BODY_SERVER_VERSION]);
 		app_set(r, L7_KEY_MCP_VERSION, m->v[BODY_VERSION]);
+		if (l7_record_get(r, L7_KEY_GEN_AI_TOOL))
+			set_data(r, L7_KEY_GEN_AI_RESULT, x, m);
 	} else if (r->kind == L7_A2A) {
 		a2a_follow(r, m);
 	}

@@ -159,7 +159,8 @@ static void exchange(struct http_app *app, const struct shape *s, const uint8_t 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct l7_settings settings;
+	static char *patterns[] = { "*token*", NULL };
+	static const struct l7_settings settings = { .record_tools = true, .redact = patterns };
 	struct l7_host host = {
 		.settings = &settings, .emit = on_emit, .skip = on_bytes, .want = on_bytes, .ignore = on_ignore
 	};

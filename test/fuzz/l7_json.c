@@ -45,7 +45,9 @@ static void on_message(void *userdata, bool whole)
 
 static void scan(struct log *l, const uint8_t *data, size_t size, uint8_t way)
 {
-	static const struct json_sink sink = { paths, ARRAY_SIZE(paths), on_value, on_message };
+	static const struct json_sink sink = {
+		.paths = paths, .n_paths = ARRAY_SIZE(paths), .value = on_value, .message = on_message
+	};
 	struct json_scan s;
 	uint32_t state = 0;
 

@@ -702,7 +702,70 @@ START_TEST(the_first_token_is_an_event_not_a_head)
 }
 END_TEST
 
-UNIT_MAIN(app, a_stream_may_fail_after_its_head, only_jsonrpc_is_jsonrpc, a_number_is_no_string,
-	  one_body_makes_a_bounded_number_of_records, the_first_token_is_an_event_not_a_head, plain_http,
-	  mcp_over_streamable_http, mcp_answers_on_another_connection, mcp_without_sessions, a2a_of_all_versions,
-	  model_calls, batches_gaps_and_depth, grpc_calls, a2a_over_grpc, a_hole_in_a_grpc_body)
+static const char tool_call[] =
+    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"login\",\"arguments\": "
+    "{ \"user\" : \"a}\\\"\", \"API_Key\":[1,{\"x\":2}],\"opt\":{\"list\":[ ] } } ,\"_meta\":{\"x\":1}}}";
+static const char tool_result[] = "{\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"{\\\"password\\\":\\\"p\\\"}"
+				  "\"}],\"isError\":false},\"id\":1,"
+				  "\"jsonrpc\":\"2.0\"}";
+
+START_TEST(data_of_tools_is_recorded_when_asked_for)
+{
+	static char *patterns[] = { "*password*", "api?key", NULL };
+	struct world w;
+
+	for (size_t split = 0; split < sizeof(tool_call); split++) {
+		begin(&w, split);
+		exchange(&w, "/mcp", JSON, tool_call, 200, JSON, tool_result);
+		ck_assert_ptr_null(l7_record_get(w.got[0], L7_KEY_GEN_AI_ARGUMENTS));
+		ck_assert_ptr_null(l7_record_get(w.got[0], L7_KEY_GEN_AI_RESULT));
+		forget(&w);
+		w.settings.record_tools = true;
+		w.settings.redact = patterns;
+		exchange(&w, "/mcp", JSON, tool_call, 200, JSON, tool_result);
+		ck_assert_uint_eq(w.n, 1);
+		ck_assert_str_eq(l7_record_get(w.got[0], L7_KEY_GEN_AI_ARGUMENTS),
+				 "{\"user\":\"a}\\\"\",\"API_Key\":\"[redacted]\",\"opt\":{\"list\":[]}}");
+		ck_assert_str_eq(l7_record_get(w.got[0], L7_KEY_GEN_AI_RESULT),
+				 "{\"content\":[{\"type\":\"text\",\"text\":\"{\\\"password\\\":\\\"[redacted]\\\"}\"}]"
+				 ",\"isError\":false}");
+		forget(&w);
+		end(&w);
+	}
+}
+END_TEST
+
+START_TEST(data_of_tools_is_bounded)
+{
+	static char text[40000], *patterns[] = { "pass", NULL };
+	const char *kept;
+	struct world w;
+	size_t n;
+
+	begin(&w, 1000);
+	w.settings.record_tools = true;
+	w.settings.redact = patterns;
+	n = snprintf(text, sizeof(text),
+		     "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/"
+		     "call\",\"params\":{\"name\":\"n\",\"arguments\":{\"pass\":\"");
+	memset(text + n, 'a', 30000);
+	snprintf(text + n + 30000, 100, "\",\"x\":1}}}");
+	exchange(&w, "/mcp", JSON, text, 200, JSON, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"text\":\"cut off");
+	ck_assert_str_eq(l7_record_get(w.got[0], L7_KEY_GEN_AI_ARGUMENTS), "{\"pass\":\"[redacted]\"}…");
+	ck_assert_str_eq(l7_record_get(w.got[0], L7_KEY_GEN_AI_RESULT), "{\"text\":\"cut off\"}…");
+	forget(&w);
+	memcpy(strstr(text, "pass"), "text", 4);
+	exchange(&w, "/mcp", JSON, text, 200, JSON, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}");
+	kept = l7_record_get(w.got[0], L7_KEY_GEN_AI_ARGUMENTS);
+	ck_assert_uint_eq(strlen(kept), L7_TEXT_MAX);
+	ck_assert_str_eq(l7_record_get(w.got[0], L7_KEY_GEN_AI_TOOL), "n");
+	forget(&w);
+	end(&w);
+}
+END_TEST
+
+UNIT_MAIN(app, data_of_tools_is_recorded_when_asked_for, data_of_tools_is_bounded, a_stream_may_fail_after_its_head,
+	  only_jsonrpc_is_jsonrpc, a_number_is_no_string, one_body_makes_a_bounded_number_of_records,
+	  the_first_token_is_an_event_not_a_head, plain_http, mcp_over_streamable_http,
+	  mcp_answers_on_another_connection, mcp_without_sessions, a2a_of_all_versions, model_calls,
+	  batches_gaps_and_depth, grpc_calls, a2a_over_grpc, a_hole_in_a_grpc_body)

@@ -65,6 +65,8 @@ START_TEST(every_mistake_is_named)
 		{ "{\"runDir\":7}", "runDir: a string is expected" },
 		{ "{\"policyMax\":-1}", "policyMax: a positive number is expected" },
 		{ "{\"uplinks\":[\"a\",1]}", "uplinks: [1]: a string is expected" },
+		{ "{\"l7\":{\"redact\":\"*\"}}", "redact: a list of patterns" },
+		{ "{\"l7\":{\"redact\":[1]}}", "redact: [0]: a string" },
 		{ "{\"denyPrefixes\":[\"10.0.0.0\"]}", "denyPrefixes: [0]: a prefix" },
 		{ "{\"denyPrefixes\":[\"10.0.0.0/8\"]}", "denyPrefixes needs \"xdp\": true" },
 		{ "{\"l7\":{\"default\":\"on\"}}", "default: \"full\"" },

@@ -24,7 +24,9 @@ static void on_message(_unused_ void *userdata, bool whole)
 	strncat(got, whole ? "whole;" : "cut;", sizeof(got) - strlen(got) - 1);
 }
 
-static const struct json_sink sink = { paths, ARRAY_SIZE(paths), on_value, on_message };
+static const struct json_sink sink = {
+	.paths = paths, .n_paths = ARRAY_SIZE(paths), .value = on_value, .message = on_message
+};
 
 static const char *scan(const char *text, size_t len, size_t split, size_t step)
 {
