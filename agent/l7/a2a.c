@@ -72,8 +72,9 @@ enum l7_outcome a2a_outcome(struct l7_record *r)
 {
 	const char *state = l7_record_get(r, L7_KEY_A2A_STATE), *method = l7_record_get(r, L7_KEY_A2A_METHOD);
 
-	if (!state || !method || !str_prefix(method, "Send") ||
-	    (!streq(state, "TASK_STATE_FAILED") && !streq(state, "TASK_STATE_REJECTED")))
+	bool follows = method && (str_prefix(method, "Send") || streq(method, "SubscribeToTask"));
+
+	if (!state || !follows || (!streq(state, "TASK_STATE_FAILED") && !streq(state, "TASK_STATE_REJECTED")))
 		return L7_OK;
 	app_set(r, L7_KEY_ERROR_TYPE, state);
 	return L7_ERROR;
@@ -90,6 +91,8 @@ static const char *last_of(const char *path, size_t len, const char *what)
 	return p;
 }
 
+#define CONFIGS "/pushNotificationConfigs"
+
 static const char *rest_of_task(const char *verb, const char *tail, size_t len)
 {
 	static const struct {
@@ -97,13 +100,30 @@ static const char *rest_of_task(const char *verb, const char *tail, size_t len)
 	} actions[] = { { "", "GET", "GetTask" },
 			{ ":cancel", "POST", "CancelTask" },
 			{ ":subscribe", "POST", "SubscribeToTask" },
-			{ ":subscribe", "GET", "SubscribeToTask" } };
+			{ ":subscribe", "GET", "SubscribeToTask" },
+			{ CONFIGS, "POST", "CreateTaskPushNotificationConfig" },
+			{ CONFIGS, "GET", "ListTaskPushNotificationConfigs" },
+			{ CONFIGS "/", "GET", "GetTaskPushNotificationConfig" },
+			{ CONFIGS "/", "DELETE", "DeleteTaskPushNotificationConfig" } };
+	size_t configs = strlen(CONFIGS "/");
 
+	if (len > configs && !memcmp(tail, CONFIGS "/", configs)) /* and the id of one */
+		len = configs;
 	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
 		if (strlen(actions[i].action) == len && !memcmp(actions[i].action, tail, len) &&
 		    streq(actions[i].verb, verb))
 			return actions[i].name;
 	return NULL;
+}
+
+/* The card that only who is logged in gets: 1.0 and 0.3. */
+static bool is_card_call(const struct http_exchange *x, const char *path, size_t len)
+{
+	static const char now[] = "/extendedAgentCard", before[] = "/v1/card";
+
+	return x->is_get &&
+	       ((len >= strlen(now) && !memcmp(path + len - strlen(now), now, strlen(now))) ||
+		(x->is_a2a && len >= strlen(before) && !memcmp(path + len - strlen(before), before, strlen(before))));
 }
 
 bool a2a_rest_route(struct http_exchange *x, const struct http_head *h)
@@ -116,6 +136,8 @@ bool a2a_rest_route(struct http_exchange *x, const struct http_head *h)
 		name = "SendMessage";
 	} else if (last_of(path, len, "/message:stream") && streq(h->method, "POST")) {
 		name = "SendStreamingMessage";
+	} else if (is_card_call(x, path, len)) {
+		name = "GetExtendedAgentCard";
 	} else if (tasks && (x->is_a2a || last_of(path, len, "/v1/tasks"))) { /* a name that others use too */
 		const char *tail = tasks + strlen("/tasks");
 

@@ -3,8 +3,6 @@
  * themselves. */
 #include "agent/l7/app.h"
 
-#include "lib/grpc.h"
-
 static unsigned n_apps; /* connections; with the last one goes what waits for answers on others */
 
 void app_set(struct l7_record *r, enum l7_key key, const char *s)
@@ -39,8 +37,9 @@ void app_emit(struct http_exchange *x, struct l7_record *r, enum l7_outcome outc
 
 struct l7_record *app_record(struct http_exchange *x, enum l7_kind kind)
 {
-	static const enum l7_key common[] = { L7_KEY_URL_PATH,         L7_KEY_HTTP_HOST,       L7_KEY_USER_AGENT,
-					      L7_KEY_NETWORK_PROTOCOL, L7_KEY_NETWORK_VERSION, L7_KEY_TRACEPARENT };
+	static const enum l7_key common[] = { L7_KEY_HTTP_METHOD, L7_KEY_URL_PATH,         L7_KEY_HTTP_HOST,
+					      L7_KEY_USER_AGENT,  L7_KEY_NETWORK_PROTOCOL, L7_KEY_NETWORK_VERSION,
+					      L7_KEY_TRACEPARENT };
 	struct l7_record *r = l7_record_new(kind, &x->app->host->ends);
 
 	if (!r)
@@ -221,35 +220,6 @@ static void describe_request(struct http_exchange *x, const struct http_head *h)
 	app_set(r, L7_KEY_NETWORK_VERSION, h->major >= 2 ? "2" : version);
 }
 
-static void on_grpc_request(void *userdata, const uint8_t *msg, size_t len)
-{
-	struct http_exchange *x = userdata;
-
-	a2a_grpc_message(x->record, 0, msg, len);
-}
-
-static void on_grpc_answer(void *userdata, const uint8_t *msg, size_t len)
-{
-	struct http_exchange *x = userdata;
-
-	a2a_grpc_message(x->record, 1, msg, len);
-}
-
-static void route_grpc(struct http_exchange *x, const struct http_head *h)
-{
-	struct l7_record *r = x->record;
-
-	x->kind = APP_GRPC;
-	r->kind = L7_GRPC;
-	app_set(r, L7_KEY_RPC_SYSTEM, "grpc");
-	app_set(r, L7_KEY_RPC_METHOD, h->target + (h->target[0] == '/'));
-	if (!a2a_grpc(r, h->target) || x->app->host->headers_only)
-		return;
-	x->grpc[0].userdata = x->grpc[1].userdata = x;
-	x->grpc[0].on_message = on_grpc_request;
-	x->grpc[1].on_message = on_grpc_answer;
-}
-
 static bool is_card(const struct http_exchange *x, const char *path)
 {
 	static const char folder[] = "/.well-known/";
@@ -261,11 +231,11 @@ static bool is_card(const struct http_exchange *x, const char *path)
 
 static void route(struct http_exchange *x, const struct http_head *h)
 {
-	const char *type = header(h, "content-type"), *path = l7_record_get(x->record, L7_KEY_URL_PATH) ?: "";
+	const char *path = l7_record_get(x->record, L7_KEY_URL_PATH) ?: "";
 
-	if (type && str_prefix(type, "application/grpc"))
-		route_grpc(x, h);
-	else if (!x->is_mcp && llm_route(x, h, path))
+	if (grpc_call_route(x, h))
+		return;
+	if (!x->is_mcp && llm_route(x, h, path))
 		x->kind = APP_LLM;
 	else if (!x->is_mcp && a2a_rest_route(x, h))
 		x->kind = APP_A2A_REST;
@@ -287,7 +257,7 @@ static void use_mcp_headers(struct http_exchange *x)
 		app_set(r, L7_KEY_GEN_AI_TOOL, x->mcp_name);
 	else if (streq(x->mcp_method, "prompts/get"))
 		app_set(r, L7_KEY_GEN_AI_PROMPT, x->mcp_name);
-	else
+	else if (str_prefix(x->mcp_method, "resources/"))
 		app_set_uri(r, L7_KEY_MCP_RESOURCE, x->mcp_name);
 }
 
@@ -358,8 +328,6 @@ struct http_exchange *http_app_request(struct http_app *a, const struct http_hea
 	route(x, head);
 	if (streq(head->method, "POST"))
 		want_body(x, 0, head);
-	if (!x->body[0] && *x->mcp_method)
-		use_mcp_headers(x);
 	x->next = a->exchanges;
 	if (x->next)
 		x->next->prev = x;
@@ -368,27 +336,6 @@ struct http_exchange *http_app_request(struct http_app *a, const struct http_hea
 }
 
 /* ---- answers */
-
-static void set_grpc_status(struct http_exchange *x, const struct http_head *h)
-{
-	static const char *const names[] = {
-		"OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
-		"NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
-		"ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
-		"DATA_LOSS", "UNAUTHENTICATED"
-	};
-	const char *status = header(h, "grpc-status"), *message = header(h, "grpc-message");
-	char text[L7_STR_MAX];
-	long n = status ? strtol(status, NULL, 10) : -1;
-
-	if (n < 0)
-		return;
-	app_set(x->record, L7_KEY_RPC_STATUS, n < (long)ARRAY_SIZE(names) ? names[n] : status);
-	if (message) {
-		grpc_message_decode(message, strlen(message), text, sizeof(text));
-		app_set(x->record, L7_KEY_RPC_MESSAGE, text);
-	}
-}
 
 void http_app_answer(struct http_exchange *x, const struct http_head *head, uint64_t ns)
 {
@@ -403,7 +350,7 @@ void http_app_answer(struct http_exchange *x, const struct http_head *head, uint
 	if (!*x->session)
 		copy(x->session, sizeof(x->session), header(head, "mcp-session-id"));
 	if (x->kind == APP_GRPC)
-		set_grpc_status(x, head);
+		grpc_call_head(x, head);
 	else if (x->kind != APP_HTTP || x->body[0] || x->had_rpc ||
 		 (x->is_get && type && str_prefix(type, "text/event-stream")))
 		want_body(x, 1, head);
@@ -450,7 +397,12 @@ void http_app_trailers(struct http_exchange *x, int dir, const struct http_head 
 {
 	x->last_ns = ns;
 	if (dir && x->kind == APP_GRPC)
-		set_grpc_status(x, trailers);
+		grpc_call_head(x, trailers);
+}
+
+void http_app_left(struct http_exchange *x)
+{
+	x->client_left |= !x->done[1];
 }
 
 void http_app_done(struct http_exchange *x, int dir, bool complete, uint64_t ns)
@@ -472,25 +424,14 @@ static enum l7_outcome failed(struct http_exchange *x, const char *type)
 	return L7_ERROR;
 }
 
-static enum l7_outcome grpc_outcome(struct http_exchange *x)
-{
-	const char *status = l7_record_get(x->record, L7_KEY_RPC_STATUS);
-
-	if (!status)
-		return x->partial ? L7_UNKNOWN : x->status ? L7_CANCELLED : L7_NO_ANSWER;
-	if (!streq(status, "OK"))
-		return failed(x, status);
-	return x->record->kind == L7_A2A ? a2a_outcome(x->record) : L7_OK;
-}
-
 static enum l7_outcome outcome(struct http_exchange *x)
 {
 	char status[12];
 
 	if (x->kind == APP_GRPC)
-		return grpc_outcome(x);
+		return grpc_call_outcome(x);
 	if (!x->status)
-		return x->partial ? L7_UNKNOWN : L7_NO_ANSWER;
+		return x->partial ? L7_UNKNOWN : x->client_left ? L7_CANCELLED : L7_NO_ANSWER;
 	if (x->status >= 400) {
 		snprintf(status, sizeof(status), "%d", x->status);
 		return failed(x, status);
@@ -501,7 +442,11 @@ static enum l7_outcome outcome(struct http_exchange *x)
 		return L7_ERROR;
 	if (x->kind == APP_LLM && l7_record_get(x->record, L7_KEY_GEN_AI_FINISH))
 		return L7_OK; /* some clients do not wait for the last chunk */
-	return x->complete[1] || x->status == 101 ? L7_OK : L7_CANCELLED;
+	if (!x->complete[1] && x->status != 101)
+		return L7_CANCELLED;
+	if (x->record->kind == L7_MCP) /* the answer says more than the status, and was not read */
+		return x->status == 202 ? L7_ONEWAY : L7_UNKNOWN;
+	return L7_OK;
 }
 
 static void emit_own(struct http_exchange *x, uint16_t flags, const char *reason)
@@ -534,6 +479,8 @@ void http_app_close(struct http_exchange *x, uint16_t flags, const char *reason,
 	http_app_done(x, 0, false, ns);
 	http_app_done(x, 1, false, ns);
 	rpc_close(x, ns);
+	if (!x->had_rpc && *x->mcp_method)
+		use_mcp_headers(x);
 	if (!x->had_rpc || (x->is_get && x->answer_is_stream)) {
 		x->record->outcome = reason && !x->status ? L7_UNKNOWN : outcome(x);
 		emit_own(x, flags, reason);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Inside the consumer of exchanges: app.c has their life, rpc.c JSON-RPC (MCP, A2A), a2a.c A2A's other bindings, llm.c
- * model calls. */
+ * model calls, grpc_call.c gRPC. */
 #ifndef WEIR_L7_APP_H
 #define WEIR_L7_APP_H
 
@@ -8,8 +8,9 @@
 #include "agent/l7/grpc.h"
 #include "agent/l7/http.h"
 
-#define APP_CALLS_MAX 64 /* JSON-RPC messages of one exchange that wait for their answer; of one request body at all \
-			  */
+#define APP_CALLS_MAX                                                                                  \
+	64 /* JSON-RPC messages of one exchange that wait for their answer; of one request body at all \
+	    */
 #define APP_SESSION_MAX 80
 
 struct http_app {
@@ -30,6 +31,7 @@ struct http_exchange {
 	const char *reason;                              /* why a body could not be read */
 	int status;
 	bool done[2], complete[2], partial;
+	bool client_left; /* before its answer was over */
 	bool is_get, answer_is_stream;
 	/* of heads, for records of messages in bodies */
 	char session[APP_SESSION_MAX], version[16], mcp_method[64], mcp_name[256];
@@ -39,6 +41,7 @@ struct http_exchange {
 	struct call *calls;
 	unsigned n_calls, n_sent;
 	struct grpc_stream grpc[2];
+	uint64_t timeout_ns; /* grpc-timeout; 0: none */
 };
 
 /* A record with what the exchange's heads say. NULL: out of memory. */
@@ -64,6 +67,11 @@ void a2a_follow(struct l7_record *r, const struct body_message *m);
 enum l7_outcome a2a_outcome(struct l7_record *r);     /* by the task's state */
 bool a2a_grpc(struct l7_record *r, const char *path); /* true: it is a call of A2A's gRPC binding */
 void a2a_grpc_message(struct l7_record *r, int dir, const uint8_t *msg, size_t len);
+
+/* grpc_call.c */
+bool grpc_call_route(struct http_exchange *x, const struct http_head *h); /* true: it is a call of gRPC */
+void grpc_call_head(struct http_exchange *x, const struct http_head *h);  /* of the answer, or its trailers */
+enum l7_outcome grpc_call_outcome(struct http_exchange *x);
 
 /* llm.c */
 bool llm_route(struct http_exchange *x, const struct http_head *h, const char *path);

@@ -50,6 +50,17 @@ static void clear_message(struct body_message *m)
 	memset(m, 0, sizeof(*m));
 }
 
+/* all: what there is already stays before it. */
+static void set_value(char **value, const char *s, size_t len, bool all)
+{
+	_cleanup_free_ char *before = TAKE_PTR(*value);
+
+	if (!before || !all)
+		*value = strndup(s, len);
+	else if (asprintf(value, "%s,%s", before, s) < 0)
+		*value = NULL;
+}
+
 static void on_value(void *userdata, size_t path, enum json_type type, const char *s, size_t len)
 {
 	struct body *b = userdata;
@@ -57,8 +68,7 @@ static void on_value(void *userdata, size_t path, enum json_type type, const cha
 
 	if (type == JSON_TYPE_NULL)
 		return; /* says nothing: usage is null in all chunks but the last */
-	free(b->msg.v[field]);
-	b->msg.v[field] = strndup(s, len);
+	set_value(&b->msg.v[field], s, len, field == BODY_FINISH);
 	b->msg.type[field] = type;
 	if (b->keep_data && type == JSON_TYPE_CONTAINER && (field == BODY_ARGUMENTS || field == BODY_RESULT)) {
 		b->data.n = 0;

@@ -8,7 +8,8 @@
 
 #include "agent/l7/json_scan.h"
 
-/* Field, path. Several paths may lead to one field; the last value in the message counts. */
+/* Field, path. Several paths may lead to one field; the last value in the message counts, but FINISH has all, joined by
+ * commas. */
 #define BODY_PATHS(X)                                                                   \
 	/* JSON-RPC */                                                                  \
 	X(JSONRPC, ".jsonrpc")                                                          \
@@ -32,6 +33,7 @@
 	X(SERVER, ".result._meta.io\\.modelcontextprotocol/serverInfo.name")            \
 	X(SERVER_VERSION, ".result.serverInfo.version")                                 \
 	X(SERVER_VERSION, ".result._meta.io\\.modelcontextprotocol/serverInfo.version") \
+	X(CANCELLED, ".params.requestId")                                               \
 	X(TRACEPARENT, ".params._meta.traceparent")                                     \
 	X(IS_ERROR, ".result.isError")                                                  \
 	/* A2A: requests */                                                             \
@@ -76,6 +78,7 @@
 	X(MODEL, ".model")                                                              \
 	X(MODEL, ".message.model")                                                      \
 	X(MODEL, ".response.model")                                                     \
+	X(MODEL, ".interaction.model")                                                  \
 	X(MODEL, ".modelVersion")                                                       \
 	X(STREAM, ".stream")                                                            \
 	X(RESPONSE_ID, ".response.id")                                                  \
@@ -89,17 +92,24 @@
 	X(FINISH, ".delta.stop_reason")                                                 \
 	X(FINISH, ".candidates[].finishReason")                                         \
 	X(FINISH, ".done_reason")                                                       \
+	X(FINISH, ".stopReason")                                                        \
 	X(TOKENS_IN, ".usage.prompt_tokens")                                            \
 	X(TOKENS_IN, ".usage.input_tokens")                                             \
 	X(TOKENS_IN, ".message.usage.input_tokens")                                     \
 	X(TOKENS_IN, ".response.usage.input_tokens")                                    \
 	X(TOKENS_IN, ".usageMetadata.promptTokenCount")                                 \
+	X(TOKENS_IN, ".usage.total_input_tokens")                                       \
+	X(TOKENS_IN, ".interaction.usage.total_input_tokens")                           \
+	X(TOKENS_IN, ".usage.inputTokens")                                              \
 	X(TOKENS_IN, ".prompt_eval_count")                                              \
 	X(TOKENS_OUT, ".usage.completion_tokens")                                       \
 	X(TOKENS_OUT, ".usage.output_tokens")                                           \
 	X(TOKENS_OUT, ".message.usage.output_tokens")                                   \
 	X(TOKENS_OUT, ".response.usage.output_tokens")                                  \
 	X(TOKENS_OUT, ".usageMetadata.candidatesTokenCount")                            \
+	X(TOKENS_OUT, ".usage.total_output_tokens")                                     \
+	X(TOKENS_OUT, ".interaction.usage.total_output_tokens")                         \
+	X(TOKENS_OUT, ".usage.outputTokens")                                            \
 	X(TOKENS_OUT, ".eval_count")                                                    \
 	X(TOKENS_READ, ".usage.prompt_tokens_details.cached_tokens")                    \
 	X(TOKENS_READ, ".usage.input_tokens_details.cached_tokens")                     \
@@ -107,23 +117,31 @@
 	X(TOKENS_READ, ".usageMetadata.cachedContentTokenCount")                        \
 	X(TOKENS_READ, ".usage.cache_read_input_tokens")                                \
 	X(TOKENS_READ, ".message.usage.cache_read_input_tokens")                        \
+	X(TOKENS_READ, ".usage.total_cached_tokens")                                    \
+	X(TOKENS_READ, ".interaction.usage.total_cached_tokens")                        \
+	X(TOKENS_WRITE, ".usage.prompt_tokens_details.cache_write_tokens")              \
+	X(TOKENS_WRITE, ".usage.input_tokens_details.cache_write_tokens")               \
+	X(TOKENS_WRITE, ".response.usage.input_tokens_details.cache_write_tokens")      \
 	X(TOKENS_WRITE, ".usage.cache_creation_input_tokens")                           \
 	X(TOKENS_WRITE, ".message.usage.cache_creation_input_tokens")                   \
 	X(TOKENS_THOUGHT, ".usage.completion_tokens_details.reasoning_tokens")          \
 	X(TOKENS_THOUGHT, ".usage.output_tokens_details.reasoning_tokens")              \
 	X(TOKENS_THOUGHT, ".response.usage.output_tokens_details.reasoning_tokens")     \
+	X(TOKENS_THOUGHT, ".usage.total_thought_tokens")                                \
+	X(TOKENS_THOUGHT, ".interaction.usage.total_thought_tokens")                    \
 	X(TOKENS_THOUGHT, ".usageMetadata.thoughtsTokenCount")
 
-#define BODY_FIELDS(X)                                                                                           \
-	X(JSONRPC)                                                                                               \
-	X(METHOD)                                                                                                \
-	X(ID)                                                                                                    \
-	X(RESULT)                                                                                                \
-	X(ERROR)                                                                                                 \
-	X(ERROR_CODE) X(ERROR_TYPE) X(NAME) X(ARGUMENTS) X(URI) X(VERSION) X(CLIENT) X(CLIENT_VERSION) X(SERVER) \
-	    X(SERVER_VERSION) X(TRACEPARENT) X(IS_ERROR) X(TASK_PARAM) X(MCP_TASK) X(MESSAGE) X(MESSAGE_TASK)    \
-		X(MESSAGE_CONTEXT) X(TASK) X(TASK_ID) X(CONTEXT) X(STATE) X(CARD_NAME) X(CARD_VERSION) X(MODEL)  \
-		    X(STREAM) X(RESPONSE_ID) X(FINISH) X(TOKENS_IN) X(TOKENS_OUT) X(TOKENS_READ) X(TOKENS_WRITE) \
+#define BODY_FIELDS(X)                                                                                               \
+	X(JSONRPC)                                                                                                   \
+	X(METHOD)                                                                                                    \
+	X(ID)                                                                                                        \
+	X(RESULT)                                                                                                    \
+	X(ERROR)                                                                                                     \
+	X(ERROR_CODE)                                                                                                \
+	X(ERROR_TYPE) X(NAME) X(ARGUMENTS) X(URI) X(VERSION) X(CLIENT) X(CLIENT_VERSION) X(SERVER) X(SERVER_VERSION) \
+	    X(TRACEPARENT) X(CANCELLED) X(IS_ERROR) X(TASK_PARAM) X(MCP_TASK) X(MESSAGE) X(MESSAGE_TASK)             \
+		X(MESSAGE_CONTEXT) X(TASK) X(TASK_ID) X(CONTEXT) X(STATE) X(CARD_NAME) X(CARD_VERSION) X(MODEL)      \
+		    X(STREAM) X(RESPONSE_ID) X(FINISH) X(TOKENS_IN) X(TOKENS_OUT) X(TOKENS_READ) X(TOKENS_WRITE)     \
 			X(TOKENS_THOUGHT)
 
 enum body_field {

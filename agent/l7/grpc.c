@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/l7/grpc.h"
 
+/* Who is told of the message in hand; NULL: nobody, or it is compressed. */
+static grpc_message_fn callback(const struct grpc_stream *s)
+{
+	return s->head[0] == 0 ? s->on_message : s->head[0] == GRPC_TRAILERS ? s->on_trailers : NULL;
+}
+
 static void tell(struct grpc_stream *s)
 {
-	if (s->on_message && !s->head[0] && s->n_kept)
-		s->on_message(s->userdata, s->kept, s->n_kept);
+	if (callback(s) && s->n_kept)
+		callback(s)(s->userdata, s->kept, s->n_kept);
 	s->n_kept = 0;
 }
 
@@ -12,7 +18,7 @@ static void keep(struct grpc_stream *s, const uint8_t *data, size_t len)
 {
 	size_t n = MIN(len, (size_t)GRPC_MESSAGE_KEPT - s->n_kept);
 
-	if (!s->on_message || s->head[0] || !n)
+	if (!callback(s) || !n)
 		return;
 	if (!s->kept)
 		s->kept = malloc(GRPC_MESSAGE_KEPT);
@@ -25,7 +31,7 @@ static void keep(struct grpc_stream *s, const uint8_t *data, size_t len)
 static void begin(struct grpc_stream *s)
 {
 	s->have = 0;
-	s->messages++;
+	s->messages += !(s->head[0] & GRPC_TRAILERS);
 	s->left = (uint32_t)s->head[1] << 24 | (uint32_t)s->head[2] << 16 | (uint32_t)s->head[3] << 8 | s->head[4];
 }
 

@@ -9,6 +9,9 @@
 #include "lib/macro.h"
 
 #define GRPC_MESSAGE_KEPT 2048 /* bytes of a message */
+#define GRPC_TRAILERS 0x80     /* of gRPC-Web: what follows is not a message, but trailers as text */
+
+typedef void (*grpc_message_fn)(void *userdata, const uint8_t *data, size_t len);
 
 struct grpc_stream {
 	uint64_t messages; /* that began */
@@ -19,7 +22,7 @@ struct grpc_stream {
 	uint8_t *kept; /* NULL: nothing is looked into, or out of memory */
 	/* The beginning of a message that is not compressed; all of it when it is no longer than GRPC_MESSAGE_KEPT.
 	 * NULL: only count. */
-	void (*on_message)(void *userdata, const uint8_t *data, size_t len);
+	grpc_message_fn on_message, on_trailers;
 	void *userdata;
 };
 

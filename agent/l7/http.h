@@ -62,6 +62,8 @@ void http_app_answer(struct http_exchange *x, const struct http_head *head, uint
 bool http_app_body(struct http_exchange *x, int dir, const uint8_t *data, size_t len, uint64_t ns);
 void http_app_body_gap(struct http_exchange *x, int dir, uint64_t len, uint64_t ns);
 void http_app_trailers(struct http_exchange *x, int dir, const struct http_head *trailers, uint64_t ns);
+/* The client went away, or is going: RST_STREAM, or the connection's end. */
+void http_app_left(struct http_exchange *x);
 /* complete false: cut off (connection ended, RST_STREAM, lost). */
 void http_app_done(struct http_exchange *x, int dir, bool complete, uint64_t ns);
 /* reason: NULL, or why it could not be read (a static string): L7_UNPARSEABLE. Emits what has not been emitted; x is

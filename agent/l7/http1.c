@@ -734,6 +734,9 @@ static void h1_end(void *p, int dir, bool reset, uint64_t ns)
 	if (c->over)
 		return;
 	c->ns = ns;
+	for (struct exchange *x = dir == 0 ? c->first : NULL; x; x = x->next)
+		if (x->x)
+			http_app_left(x->x);
 	if (s->step == UNTIL_END || s->x)
 		message_done(s, s->step == UNTIL_END && !reset);
 	begin_message(s);

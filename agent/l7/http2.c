@@ -9,10 +9,10 @@
 #include "agent/l7/http_head.h"
 #include "lib/hash.h"
 
-#define STREAMS_MAX 1024        /* open at once */
-#define SETTINGS_PENDING_MAX 16 /* frames not acknowledged yet */
-#define CONTINUATIONS_MAX 32    /* per header block */
-#define TABLE_MAX (64 * 1024)   /* HPACK table; an encoder that uses more than this cannot be followed */
+#define STREAMS_MAX 1024          /* open at once */
+#define SETTINGS_PENDING_MAX 1000 /* frames not acknowledged yet; servers bear no more */
+#define CONTINUATIONS_MAX 32      /* per header block */
+#define TABLE_MAX (64 * 1024)     /* HPACK table; an encoder that uses more than this cannot be followed */
 #define TABLE_DEFAULT 4096
 #define ENTRY_COST 160 /* memory of an entry of nghttp2's table beyond what HPACK counts, at most */
 #define INFLATER_COST 4096
@@ -24,14 +24,17 @@
 #define WANT_STEP (64 * 1024)
 #define FRAME_HEAD 9
 #define NO_TABLE UINT32_MAX
+#define NO_LENGTH UINT64_MAX
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 struct stream {
 	UT_hash_handle hh;
 	uint32_t id;
-	struct http_exchange *x; /* NULL: not reported */
+	struct http_exchange *x;     /* NULL: not reported */
+	uint64_t length[2], body[2]; /* content-length, NO_LENGTH: not said; bytes of DATA */
 	bool answered, done[2], unwanted[2];
+	bool head; /* HEAD: the answer's length is that of what is not sent */
 };
 
 enum part {
@@ -52,10 +55,9 @@ struct side {
 	enum part part;
 	uint32_t left, rest; /* of BLOCK or DATA; of the payload after it */
 	uint32_t id, block_id, promised;
-	uint32_t frame_max;                    /* what the other side allows this one */
-	uint32_t tables[SETTINGS_PENDING_MAX]; /* sizes announced by this side and not acknowledged yet */
-	size_t n_tables;
-	uint32_t table; /* of the SETTINGS frame being read */
+	uint32_t frame_max;   /* what the other side allows this one */
+	VEC(uint32_t) tables; /* sizes announced by this side and not acknowledged yet */
+	uint32_t table;       /* of the SETTINGS frame being read */
 	unsigned continuations;
 	const char *malformed; /* of the header block: the stream's error, not the connection's */
 	uint8_t type, flags;
@@ -111,6 +113,8 @@ static void free_sides(struct h2 *c)
 		struct side *s = &c->side[dir];
 
 		http_builder_done(&s->head);
+		free(s->tables.v);
+		s->tables.v = NULL;
 		if (s->inflater)
 			nghttp2_hd_inflate_del(TAKE_PTR(s->inflater));
 	}
@@ -139,7 +143,9 @@ static struct stream *new_stream(struct h2 *c, struct side *s, const struct http
 
 	if (!st)
 		return NULL;
-	*st = (struct stream){ .id = s->block_id };
+	*st = (struct stream){ .id = s->block_id,
+			       .length = { NO_LENGTH, NO_LENGTH },
+			       .head = streq(head->method, "HEAD") };
 	HASH_ADD(hh, c->streams, id, sizeof(st->id), st);
 	if (!hash_added(st)) {
 		free(st);
@@ -150,20 +156,30 @@ static struct stream *new_stream(struct h2 *c, struct side *s, const struct http
 	return st;
 }
 
+/* A record of no stream: nothing more of the connection is read, and why. */
+static void tell_failure(struct h2 *c, struct side *s, const char *reason)
+{
+	struct http_head head = { .method = "", .target = "", .authority = "", .major = 2 };
+	bool request = s == &c->side[0] && s->in_block && s->block_id > c->last_id;
+	struct http_exchange *x;
+
+	if (request)
+		http_builder_seal(&s->head, &head);
+	x = http_app_request(c->app, &head, request ? s->start_ns : c->ns);
+	if (x)
+		http_app_close(x, L7_UNPARSEABLE, reason, c->ns);
+}
+
 /* The connection cannot be read; the stream whose frame this is says why. reason NULL: out of memory. */
 static void fail(struct h2 *c, int dir, const char *reason)
 {
 	struct side *s = &c->side[dir];
-	uint32_t id = s->in_block ? s->block_id : s->id;
-	struct stream *st = find(c, id);
-	struct http_head head = { .major = 2 };
+	struct stream *st = find(c, s->in_block ? s->block_id : s->id);
 
-	if (!st && dir == 0 && s->in_block && id > c->last_id) {
-		http_builder_seal(&s->head, &head);
-		st = new_stream(c, s, &head);
-	}
 	if (st)
 		close_stream(c, st, reason ? L7_UNPARSEABLE : L7_PARTIAL, reason);
+	else if (reason)
+		tell_failure(c, s, reason);
 	ignore(c);
 }
 
@@ -180,13 +196,33 @@ static bool is_hop_by_hop(const struct http_header *h)
 	       is_named(h, "proxy-connection") || is_named(h, "upgrade");
 }
 
-static const char *malformed_headers(const struct http_head *head)
+/* False: none, or another than that of the header before. */
+static bool take_length(const struct http_header *h, uint64_t *length)
 {
+	uint64_t n = 0;
+
+	if (!h->value_len || h->value_len > 18 || strspn(h->value, "0123456789") != h->value_len)
+		return false;
+	for (size_t i = 0; i < h->value_len; i++)
+		n = n * 10 + (uint64_t)(h->value[i] - '0');
+	if (*length != NO_LENGTH && *length != n)
+		return false;
+	*length = n;
+	return true;
+}
+
+static const char *malformed_headers(const struct http_head *head, uint64_t *ret_length)
+{
+	*ret_length = NO_LENGTH;
 	for (size_t i = 0; i < head->n_headers; i++) {
-		if (head->headers[i].name[0] == ':')
+		const struct http_header *h = &head->headers[i];
+
+		if (h->name[0] == ':')
 			return "pseudo header in the wrong place";
-		if (is_hop_by_hop(&head->headers[i]))
+		if (is_hop_by_hop(h))
 			return "header of HTTP/1 in HTTP/2";
+		if (is_named(h, "content-length") && !take_length(h, ret_length))
+			return "content-length is no number, or several";
 	}
 	return NULL;
 }
@@ -210,9 +246,11 @@ static const char *malformed_pseudo(const struct http_builder *b, bool request)
 	return NULL;
 }
 
-static const char *malformed_request(const struct side *s, const struct http_head *head)
+static const char *malformed_request(const struct side *s, const struct http_head *head, uint64_t *ret_length)
 {
-	const char *bad = s->malformed ?: malformed_pseudo(&s->head, true) ?: malformed_headers(head);
+	const char *bad = malformed_headers(head, ret_length);
+
+	bad = s->malformed ?: malformed_pseudo(&s->head, true) ?: bad;
 
 	if (bad)
 		return bad;
@@ -221,10 +259,11 @@ static const char *malformed_request(const struct side *s, const struct http_hea
 	return head->target[0] || streq(head->method, "CONNECT") ? NULL : "no :path";
 }
 
-static const char *malformed_answer(const struct side *s, const struct http_head *head)
+static const char *malformed_answer(const struct side *s, const struct http_head *head, uint64_t *ret_length)
 {
-	const char *bad = s->malformed ?: malformed_pseudo(&s->head, false) ?: malformed_headers(head);
+	const char *bad = malformed_headers(head, ret_length);
 
+	bad = s->malformed ?: malformed_pseudo(&s->head, false) ?: bad;
 	return bad ?: head->status < 100 ? "no :status" : NULL;
 }
 
@@ -237,8 +276,20 @@ static int status_of(const struct http_builder *b)
 	return atoi(s);
 }
 
+/* An answer without a body may tell the length that it would have. */
+static bool has_wrong_length(const struct stream *st, int dir)
+{
+	bool none = dir == 1 && !st->body[1];
+
+	return st->length[dir] != NO_LENGTH && st->length[dir] != st->body[dir] && !(none && st->head);
+}
+
 static void end_stream(struct h2 *c, struct stream *st, int dir)
 {
+	if (has_wrong_length(st, dir)) {
+		close_stream(c, st, L7_UNPARSEABLE, "content-length is not the length of the data");
+		return;
+	}
 	done(c, st, dir, true);
 	if (st->done[0] && st->done[1])
 		close_stream(c, st, 0, NULL);
@@ -246,7 +297,8 @@ static void end_stream(struct h2 *c, struct stream *st, int dir)
 
 static void take_request(struct h2 *c, struct side *s, const struct http_head *head)
 {
-	const char *bad = malformed_request(s, head);
+	uint64_t length;
+	const char *bad = malformed_request(s, head, &length);
 	struct stream *st;
 
 	if (s->block_id <= c->last_id || s->block_id % 2 == 0) {
@@ -260,6 +312,7 @@ static void take_request(struct h2 *c, struct side *s, const struct http_head *h
 		ignore(c);
 		return;
 	}
+	st->length[0] = length;
 	if (bad)
 		close_stream(c, st, L7_UNPARSEABLE, bad);
 	else if (HASH_COUNT(c->streams) > STREAMS_MAX)
@@ -271,8 +324,10 @@ static void take_request(struct h2 *c, struct side *s, const struct http_head *h
 static void take_trailers(struct h2 *c, int dir, struct stream *st, const struct http_head *head)
 {
 	struct side *s = &c->side[dir];
-	const char *bad = s->malformed ?: malformed_headers(head);
+	uint64_t length;
+	const char *bad = malformed_headers(head, &length);
 
+	bad = s->malformed ?: bad;
 	if (!bad && (s->head.n_pseudo || !s->block_ends_stream))
 		bad = "trailers that are none";
 	if (bad) {
@@ -287,7 +342,8 @@ static void take_trailers(struct h2 *c, int dir, struct stream *st, const struct
 static void take_answer(struct h2 *c, struct stream *st, const struct http_head *head)
 {
 	struct side *s = &c->side[1];
-	const char *bad = malformed_answer(s, head);
+	uint64_t length;
+	const char *bad = malformed_answer(s, head, &length);
 
 	if (bad) {
 		close_stream(c, st, L7_UNPARSEABLE, bad);
@@ -296,6 +352,8 @@ static void take_answer(struct h2 *c, struct stream *st, const struct http_head 
 	if (head->status < 200 && !s->block_ends_stream)
 		return;
 	st->answered = true;
+	if (head->status != 304)
+		st->length[1] = length;
 	if (st->x)
 		http_app_answer(st->x, head, s->start_ns);
 	if (s->block_ends_stream)
@@ -487,12 +545,13 @@ static const char *bad_frame(const struct side *s, uint32_t len, int dir)
 static const char *settings_acked(struct h2 *c, int dir)
 {
 	struct side *other = &c->side[!dir];
-	uint32_t size = other->tables[0];
+	uint32_t size;
 
-	if (!other->n_tables)
+	if (!other->tables.n)
 		return "SETTINGS acknowledged that were not sent";
-	other->n_tables--;
-	memmove(other->tables, other->tables + 1, other->n_tables * sizeof(*other->tables));
+	size = other->tables.v[0];
+	other->tables.n--;
+	memmove(other->tables.v, other->tables.v + 1, other->tables.n * sizeof(*other->tables.v));
 	if (size != NO_TABLE && nghttp2_hd_inflate_change_table_size(c->side[dir].inflater, MIN(size, TABLE_MAX)) < 0)
 		return "HPACK cannot be decoded";
 	return NULL;
@@ -500,9 +559,8 @@ static const char *settings_acked(struct h2 *c, int dir)
 
 static const char *settings_end(struct side *s)
 {
-	if (s->n_tables == SETTINGS_PENDING_MAX)
+	if (s->tables.n == SETTINGS_PENDING_MAX || vec_add(&s->tables, s->table) < 0)
 		return "too many SETTINGS without an acknowledgement";
-	s->tables[s->n_tables++] = s->table;
 	end_frame(s);
 	return NULL;
 }
@@ -651,6 +709,8 @@ static const char *take_reset(struct h2 *c, int dir)
 		return NULL;
 	if (dir == 0 && !st->answered && too_many_resets(c))
 		return "too many streams reset";
+	if (dir == 0 && st->x)
+		http_app_left(st->x);
 	cut_stream(c, st, 0);
 	return NULL;
 }
@@ -714,7 +774,7 @@ static struct stream *data_stream(struct h2 *c, int dir)
 		close_stream(c, st, L7_UNPARSEABLE, "data outside of a message");
 		return NULL;
 	}
-	return st && st->x ? st : NULL;
+	return st;
 }
 
 static size_t take_data(struct h2 *c, int dir, const uint8_t *data, size_t len)
@@ -723,7 +783,9 @@ static size_t take_data(struct h2 *c, int dir, const uint8_t *data, size_t len)
 	struct stream *st = data_stream(c, dir);
 	size_t n = MIN(len, s->left);
 
-	if (st && !http_app_body(st->x, dir, data, n, c->ns))
+	if (st)
+		st->body[dir] += n;
+	if (st && (!st->x || !http_app_body(st->x, dir, data, n, c->ns)))
 		st->unwanted[dir] = true;
 	s->interested = st && !st->unwanted[dir];
 	s->left -= n;
@@ -838,6 +900,8 @@ static uint64_t data_gap(struct h2 *c, int dir, uint64_t len)
 	uint64_t n = MIN(len, (uint64_t)s->left);
 
 	if (st)
+		st->body[dir] += n;
+	if (st && st->x)
 		http_app_body_gap(st->x, dir, n, c->ns);
 	s->left -= n;
 	if (!s->left)
@@ -875,6 +939,9 @@ static void h2_end(void *p, int dir, bool reset, uint64_t ns)
 	if (c->over)
 		return;
 	c->ns = ns;
+	for (struct stream *st = dir == 0 ? c->streams : NULL; st; st = st->hh.next)
+		if (st->x)
+			http_app_left(st->x);
 	if (dir == 1 || reset)
 		close_all(c, 0);
 }
@@ -966,7 +1033,7 @@ static size_t h2_memory(const void *p)
 	size_t n = sizeof(*c) + http_app_memory(c->app) + HASH_COUNT(c->streams) * sizeof(struct stream);
 
 	for (int dir = 0; dir < 2; dir++) {
-		n += http_builder_memory(&c->side[dir].head);
+		n += http_builder_memory(&c->side[dir].head) + c->side[dir].tables.size * sizeof(uint32_t);
 		n += c->side[dir].inflater ? inflater_memory(c->side[dir].inflater) : 0;
 	}
 	return n + HASH_OVERHEAD(hh, c->streams);

@@ -56,7 +56,7 @@ static void path_append(struct json_scan *s, const char *text, size_t len)
 	s->path_len += len;
 }
 
-/* '.' and '[' of a key are not those of a path; with a NUL it is none that is wanted. */
+/* '.' and '[' of a key are not those of a path. */
 static void path_append_key(struct json_scan *s)
 {
 	path_append(s, ".", 1);
@@ -67,8 +67,6 @@ static void path_append_key(struct json_scan *s)
 			path_append(s, "\\", 1);
 		path_append(s, &c, 1);
 	}
-	if (memchr(s->value, '\0', s->value_len))
-		s->path_len = UINT16_MAX;
 }
 
 static int32_t find_path(const struct json_scan *s)
@@ -135,11 +133,13 @@ static void put_code_point(struct json_scan *s, uint32_t u)
 	}
 }
 
-/* Half of a pair waits for the other; one that stays alone becomes U+FFFD. */
+/* Half of a pair waits for the other; one that stays alone becomes U+FFFD, and so does NUL, behind which strings end.
+ */
 static void put_unicode(struct json_scan *s, uint32_t u)
 {
 	uint32_t high = s->surrogate;
 
+	u = u ?: 0xfffd;
 	s->surrogate = 0;
 	if (high && u >= 0xdc00 && u < 0xe000) {
 		put_code_point(s, 0x10000 + ((high - 0xd800) << 10) + (u - 0xdc00));
@@ -431,9 +431,11 @@ static void on_byte(struct json_scan *s, char c)
 			s->state = ESCAPE;
 		} else if (c == '"') {
 			end_string(s);
-		} else {
+		} else if (c) {
 			flush_surrogate(s);
 			put(s, c);
+		} else {
+			json_scan_break(s);
 		}
 		break;
 	case ESCAPE:

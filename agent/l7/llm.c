@@ -26,6 +26,10 @@ static const struct api apis[] = {
 	{ ":generateContent", "gcp.gemini", "generate_content" },
 	{ ":streamGenerateContent", "gcp.gemini", "generate_content" },
 	{ ":embedContent", "gcp.gemini", "embeddings" },
+	{ "/v1/interactions", "gcp.gemini", "chat" },
+	{ "/v1beta/interactions", "gcp.gemini", "chat" },
+	{ "/converse", "aws.bedrock", "chat" },
+	{ "/converse-stream", "aws.bedrock", "chat" },
 };
 
 /* What stands between `before` and the next of `ends`. */
@@ -37,12 +41,19 @@ static void set_segment(struct l7_record *r, enum l7_key key, const char *path, 
 		l7_record_str(r, key, p + strlen(before), strcspn(p + strlen(before), ends));
 }
 
+static bool is_azure(const struct l7_record *r)
+{
+	const char *host = l7_record_get(r, L7_KEY_HTTP_HOST);
+
+	return host && (ends_with(host, ".openai.azure.com") || ends_with(host, ".services.ai.azure.com"));
+}
+
 bool llm_route(struct http_exchange *x, const struct http_head *h, const char *path)
 {
 	struct l7_record *r = x->record;
 	const struct api *api = NULL;
 	const char *azure;
-	bool gemini;
+	bool gemini, bedrock;
 
 	if (!streq(h->method, "POST"))
 		return false;
@@ -52,21 +63,24 @@ bool llm_route(struct http_exchange *x, const struct http_head *h, const char *p
 			api = &apis[i];
 	if (!api && azure)
 		api = ends_with(path, "/embeddings") ? &apis[3] : ends_with(path, "/completions") ? &apis[1] : NULL;
-	if (!api)
+	bedrock = api && streq(api->provider, "aws.bedrock");
+	if (!api || (bedrock && !strstr(path, "/model/")))
 		return false;
 	gemini = str_prefix(api->provider, "gcp.");
 	app_set(r, L7_KEY_GEN_AI_PROVIDER,
-		azure                                           ? "azure.ai.openai"
-		: gemini && strstr(path, "/publishers/google/") ? "gcp.vertex_ai"
-								: api->provider);
+		azure || (streq(api->provider, "openai") && is_azure(r)) ? "azure.ai.openai"
+		: gemini && strstr(path, "/publishers/google/")          ? "gcp.vertex_ai"
+									 : api->provider);
 	app_set(r, L7_KEY_GEN_AI_OPERATION, api->operation);
 	l7_record_int(r, L7_KEY_GEN_AI_STREAM,
-		      ends_with(path, ":streamGenerateContent") ||
+		      ends_with(path, ":streamGenerateContent") || ends_with(path, "/converse-stream") ||
 			  (streq(api->provider, "ollama") && !streq(api->operation, "embeddings")));
 	if (azure)
 		set_segment(r, L7_KEY_GEN_AI_MODEL, path, "/openai/deployments/", "/");
 	if (gemini)
 		set_segment(r, L7_KEY_GEN_AI_MODEL, path, "/models/", ":");
+	if (bedrock)
+		set_segment(r, L7_KEY_GEN_AI_MODEL, path, "/model/", "/");
 	r->kind = L7_LLM;
 	return true;
 }
@@ -87,6 +101,29 @@ static void set_input(struct l7_record *r, const struct body_message *m)
 	if (provider && streq(provider, "anthropic"))
 		n += number(m, BODY_TOKENS_READ) + number(m, BODY_TOKENS_WRITE);
 	l7_record_int(r, L7_KEY_GEN_AI_INPUT, n);
+}
+
+/* Gemini counts thoughts apart; the convention wants the sum. */
+static void set_output(struct l7_record *r, const struct body_message *m)
+{
+	const char *provider = l7_record_get(r, L7_KEY_GEN_AI_PROVIDER);
+	bool apart = provider && str_prefix(provider, "gcp.");
+
+	if (m->v[BODY_TOKENS_OUT])
+		l7_record_int(r, L7_KEY_GEN_AI_OUTPUT,
+			      number(m, BODY_TOKENS_OUT) + (apart ? number(m, BODY_TOKENS_THOUGHT) : 0));
+}
+
+/* A stream tells of each choice in a message of its own. */
+static void add_finish(struct l7_record *r, const char *reason)
+{
+	const char *before = l7_record_get(r, L7_KEY_GEN_AI_FINISH);
+	char all[L7_STR_MAX];
+
+	if (!reason)
+		return;
+	snprintf(all, sizeof(all), "%s%s%s", before ?: "", before ? "," : "", reason);
+	app_set(r, L7_KEY_GEN_AI_FINISH, all);
 }
 
 /* After status 200, too, when the answer is a stream. "error": null is none. */
@@ -115,10 +152,10 @@ void llm_message(struct http_exchange *x, int dir, const struct body_message *m)
 		m->v[BODY_RESPONSE_ID]
 		    ?: m->type[BODY_ID] == JSON_TYPE_STRING ? m->v[BODY_ID]
 							    : NULL);
-	app_set(r, L7_KEY_GEN_AI_FINISH, m->v[BODY_FINISH]);
+	add_finish(r, m->v[BODY_FINISH]);
 	app_set(r, L7_KEY_ERROR_TYPE, error_type(m));
 	set_input(r, m);
-	app_set_number(r, L7_KEY_GEN_AI_OUTPUT, m->v[BODY_TOKENS_OUT]);
+	set_output(r, m);
 	app_set_number(r, L7_KEY_GEN_AI_CACHE_READ, m->v[BODY_TOKENS_READ]);
 	app_set_number(r, L7_KEY_GEN_AI_CACHE_WRITE, m->v[BODY_TOKENS_WRITE]);
 	app_set_number(r, L7_KEY_GEN_AI_REASONING, m->v[BODY_TOKENS_THOUGHT]);

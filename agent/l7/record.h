@@ -55,6 +55,7 @@ const char *l7_kind_name(enum l7_kind kind);
 	X(RPC_METHOD, "rpc.method", S, "package.Service/Method; JSON-RPC method when not MCP or A2A")          \
 	X(RPC_STATUS, "rpc.status_code", S, "OK, NOT_FOUND …; JSON-RPC code as text")                          \
 	X(RPC_MESSAGE, "rpc.status_message", S, "grpc-message, decoded")                                       \
+	X(RPC_TIMEOUT, "weir.rpc.timeout_ms", I, "grpc-timeout, milliseconds")                                 \
 	X(JSONRPC_ID, "jsonrpc.request.id", S, "id of the request")                                            \
 	X(MCP_METHOD, "mcp.method.name", S, "method or Mcp-Method")                                            \
 	X(MCP_VERSION, "mcp.protocol.version", S, "MCP-Protocol-Version, initialize, _meta")                   \
@@ -113,7 +114,7 @@ enum l7_outcome {
 	L7_ERROR, /* HTTP status >= 400, JSON-RPC error, gRPC status other than OK, rcode other than 0, failed task */
 	L7_TOOL_ERROR, /* MCP result with isError */
 	L7_NO_ANSWER,  /* the connection ended before one, or a minute went by */
-	L7_CANCELLED,  /* the client went away in mid-answer */
+	L7_CANCELLED,  /* the client went away before the answer was over, or said that it wants none */
 	L7_UNKNOWN,    /* the answer was not seen: lost, or cut off by the budget */
 	L7_ONEWAY,     /* a notification: nobody answers */
 };

@@ -141,12 +141,12 @@ static json_t *redacted(json_t *v, char *const *patterns, int depth)
 
 	if (depth == DEPTH_MAX)
 		return json_string(ELLIPSIS);
-	json_object_foreach(v, key, e) {
+	json_object_foreach (v, key, e) {
 		other = is_secret(key, patterns) ? json_string(HIDDEN) : redacted(e, patterns, depth + 1);
 		if (other)
 			json_object_set_new(v, key, other);
 	}
-	json_array_foreach(v, i, e) {
+	json_array_foreach (v, i, e) {
 		other = redacted(e, patterns, depth + 1);
 		if (other)
 			json_array_set_new(v, i, other);

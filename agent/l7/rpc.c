@@ -51,18 +51,19 @@ static const char *session_of(const struct http_exchange *x)
 	return x->body[1] ? body_session(x->body[1]) : "";
 }
 
-/* 1 and "1" are two ids. A long one counts by its beginning, length and hash. */
-static void id_text(char text[ID_MAX], const struct body_message *m)
+/* field: BODY_ID, or what names a request's. 1 and "1" are two ids. A long one counts by its beginning, length and
+ * hash. */
+static void id_text(char text[ID_MAX], const struct body_message *m, enum body_field field)
 {
-	const char *id = m->v[BODY_ID] ?: "";
+	const char *id = m->v[field] ?: "";
 	size_t len = strlen(id);
-	int n = snprintf(text, ID_MAX, "%s%s", m->type[BODY_ID] == JSON_TYPE_STRING ? "\"" : "", id);
+	int n = snprintf(text, ID_MAX, "%s%s", m->type[field] == JSON_TYPE_STRING ? "\"" : "", id);
 
 	if (n >= ID_MAX)
 		snprintf(text, ID_MAX, "\"%.24s %zu %016llx", id, len, (unsigned long long)hash_text(id));
 }
 
-/* id: as id_text() makes it; "": has none that is known. */
+/* id: as id_text() makes it; "": none that is known. */
 static struct key make_key(const struct http_exchange *x, bool from_server, const char *id)
 {
 	const struct l7_ends *e = &x->app->host->ends;
@@ -215,6 +216,22 @@ static void set_a2a(struct l7_record *r, const struct http_exchange *x, const st
 	a2a_request(r, m);
 }
 
+/* Who asked wants no answer any more; one that comes all the same belongs to nothing. */
+static void cancel(struct http_exchange *x, bool from_server, const struct body_message *m)
+{
+	char id[ID_MAX];
+	struct call *c;
+	struct key k;
+
+	if (!m->v[BODY_CANCELLED])
+		return;
+	id_text(id, m, BODY_CANCELLED);
+	k = make_key(x, from_server, id);
+	c = find(&k);
+	if (c)
+		emit(x->app->host, take_call(c), L7_CANCELLED);
+}
+
 static void on_request(struct http_exchange *x, int dir, const struct body_message *m, uint64_t ns)
 {
 	enum l7_kind kind = kind_of(x, m);
@@ -241,11 +258,13 @@ static void on_request(struct http_exchange *x, int dir, const struct body_messa
 		app_set(r, L7_KEY_RPC_SYSTEM, "jsonrpc");
 		app_set(r, L7_KEY_RPC_METHOD, m->v[BODY_METHOD]);
 	}
+	if (kind == L7_MCP && streq(m->v[BODY_METHOD], "notifications/cancelled"))
+		cancel(x, dir, m);
 	if (!id && (m->whole || str_prefix(m->v[BODY_METHOD], "notifications/"))) {
 		app_emit(x, r, L7_ONEWAY);
 		return;
 	}
-	id_text(key, m);
+	id_text(key, m, BODY_ID);
 	c = wait_for_answer(x, r, dir, id ? key : "");
 	if (c)
 		c->stream = kind == L7_A2A && (streq(l7_record_get(r, L7_KEY_A2A_METHOD), "SendStreamingMessage") ||
@@ -261,7 +280,7 @@ static struct call *call_of(struct http_exchange *x, int dir, const struct body_
 	struct call *c;
 	struct key k;
 
-	id_text(id, m);
+	id_text(id, m, BODY_ID);
 	for (c = dir ? x->calls : NULL; c; c = c->next)
 		if (!c->key.from_server && (has_id ? streq(c->key.id, id) : x->n_calls == 1))
 			return c;
@@ -314,6 +333,8 @@ static void on_answer(struct http_exchange *x, int dir, const struct body_messag
 		app_set(r, L7_KEY_MCP_SERVER, m->v[BODY_SERVER]);
 		app_set(r, L7_KEY_MCP_SERVER_VERSION, m->v[BODY_SERVER_VERSION]);
 		app_set(r, L7_KEY_MCP_VERSION, m->v[BODY_VERSION]);
+		if (c->x == x)
+			set_session(r, x); /* the answer to initialize names it */
 		if (l7_record_get(r, L7_KEY_GEN_AI_TOOL))
 			set_data(r, L7_KEY_GEN_AI_RESULT, x, m);
 	} else if (r->kind == L7_A2A) {
@@ -350,11 +371,17 @@ void rpc_message(struct http_exchange *x, int dir, const struct body_message *m,
 
 /* ---- the end */
 
+static bool is_modern(const struct http_exchange *x)
+{
+	return x->is_mcp && strcmp(x->version, "2026-07-28") >= 0;
+}
+
 static bool may_come_elsewhere(const struct http_exchange *x, const struct call *c)
 {
 	if (c->key.from_server)
 		return true;
-	return c->key.id[0] && !c->stream && (x->status == 202 || x->answer_is_stream);
+	/* Since 2026-07-28 a stream that ends is not resumed: to close it is to cancel. */
+	return c->key.id[0] && !c->stream && (x->status == 202 || (x->answer_is_stream && !is_modern(x)));
 }
 
 static enum l7_outcome outcome_without_answer(const struct http_exchange *x, struct call *c)
@@ -379,7 +406,7 @@ static enum l7_outcome outcome_without_answer(const struct http_exchange *x, str
 		r->flags |= L7_PARTIAL;
 		return L7_UNKNOWN;
 	}
-	return x->status && !x->complete[1] ? L7_CANCELLED : L7_NO_ANSWER;
+	return x->client_left || (x->status && !x->complete[1]) ? L7_CANCELLED : L7_NO_ANSWER;
 }
 
 void rpc_close(struct http_exchange *x, uint64_t ns)

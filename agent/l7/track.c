@@ -157,8 +157,8 @@ static void drop_parser(struct conn *c, uint64_t ns)
 {
 	if (!c->parser)
 		return;
-	for (int dir = 0; dir < 2; dir++)
-		end_half(&c->half[dir], true, ns);
+	end_half(&c->half[1], true, ns); /* the client has not left */
+	end_half(&c->half[0], true, ns);
 	c->proto->free(TAKE_PTR(c->parser));
 }
 
@@ -399,7 +399,8 @@ static void feed_datagram(struct conn *c, int dir, const struct weir_l7_excerpt 
 		to.gap(to.userdata, x->total, true, x->ts);
 }
 
-static void reset(struct conn *c, uint64_t ns)
+/* by: the direction in which RST was sent. */
+static void reset(struct conn *c, int by, uint64_t ns)
 {
 	for (int dir = 0; dir < 2; dir++) {
 		const struct stream_sink to = sink_of(&c->half[dir]);
@@ -409,8 +410,8 @@ static void reset(struct conn *c, uint64_t ns)
 		stream_settle(&c->half[dir].stream, ns, &to);
 		end_if_over(&c->half[dir], ns);
 	}
-	for (int dir = 0; dir < 2; dir++)
-		end_half(&c->half[dir], true, ns);
+	end_half(&c->half[by], true, ns);
+	end_half(&c->half[!by], true, ns);
 }
 
 static void feed_segment(struct conn *c, int dir, const struct weir_l7_excerpt *x, const uint8_t *data)
@@ -432,7 +433,7 @@ static void feed_segment(struct conn *c, int dir, const struct weir_l7_excerpt *
 	if (!half->ended)
 		stream_insert(&half->stream, &p, &to);
 	if (x->flags & WEIR_L7F_RST)
-		reset(c, x->ts);
+		reset(c, dir, x->ts);
 }
 
 static void conn_excerpt(struct conn *c, int dir, const struct weir_l7_excerpt *x, const uint8_t *data)

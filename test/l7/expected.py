@@ -309,7 +309,8 @@ def used(record, provider, answer):
     elif provider == "gcp.gemini":
         values = {
             "input_tokens": usage.get("promptTokenCount"),
-            "output_tokens": usage.get("candidatesTokenCount"),
+            # thoughts are counted apart, and belong to the sum
+            "output_tokens": usage.get("candidatesTokenCount") and usage["candidatesTokenCount"] + usage.get("thoughtsTokenCount", 0),
             "cache_read.input_tokens": usage.get("cachedContentTokenCount"),
             "reasoning.output_tokens": usage.get("thoughtsTokenCount"),
         }

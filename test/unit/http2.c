@@ -197,8 +197,9 @@ START_TEST(resets_and_goaway)
 	headers(0, 7, true, GET("/7"));
 	frame(1, NGHTTP2_GOAWAY, 0, 0, "\0\0\0\5\0\0\0\0why", 11);
 	headers(1, 5, true, ":status=204");
-	ck_assert_str_eq(finish(), "GET /1 h cut => nothing;\nGET /3 h done => 200 cut;\nGET /7 h done => nothing;\n"
-				   "GET /5 h done => 204 done;\n");
+	ck_assert_str_eq(finish(),
+			 "GET /1 h left cut => nothing;\nGET /3 h done => 200 cut;\nGET /7 h done => nothing;\n"
+			 "GET /5 h done => 204 done;\n");
 }
 END_TEST
 
@@ -214,6 +215,10 @@ START_TEST(malformed_streams_leave_the_others)
 		":method=GET;:scheme=http",
 		":method=POST;:path=/;transfer-encoding=chunked",
 		":method=POST;:path=/;connection=close",
+		":method=POST;:path=/;content-length=1",
+		":method=POST;:path=/;content-length=0;content-length=1",
+		":method=POST;:path=/;content-length=+0",
+		":method=POST;:path=/;content-length=",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -347,6 +352,52 @@ START_TEST(what_is_copied)
 }
 END_TEST
 
-UNIT_MAIN(http2, calls_split_anywhere, table_size_follows_settings, gaps, resets_and_goaway,
-	  malformed_streams_leave_the_others, frames_against_the_standard, floods, midstream_is_not_guessed,
-	  what_is_copied)
+START_TEST(lengths_are_those_of_the_data)
+{
+	static const struct {
+		const char *method, *answer, *data;
+		bool good;
+	} cases[] = {
+		{ "GET", ":status=200;content-length=2", "hi", true },
+		{ "GET", ":status=200;content-length=2;content-length=2", "hi", true },
+		{ "GET", ":status=200;content-length=3", "hi", false },
+		{ "GET", ":status=200;content-length=1", "hi", false },
+		{ "GET", ":status=200;content-length=7", "", false },
+		{ "HEAD", ":status=200;content-length=7", "", true },
+		{ "HEAD", ":status=200;content-length=7", "hi", false },
+		{ "GET", ":status=304;content-length=7", "", true },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char request[100];
+
+		begin();
+		snprintf(request, sizeof(request), ":method=%s;:path=/", cases[i].method);
+		headers(0, 1, true, request);
+		headers(1, 1, false, cases[i].answer);
+		frame(1, NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, 1, cases[i].data, strlen(cases[i].data));
+		ck_assert_msg(!strstr(finish(), "unparseable: content-length is not the length of the data") ==
+				  cases[i].good,
+			      "%zu: %s", i, fake_text());
+		ck_assert_uint_eq(fake_lines, 1);
+	}
+}
+END_TEST
+
+/* No way to keep from being read without a word. */
+START_TEST(settings_without_end)
+{
+	begin();
+	for (int i = 0; i < 1000; i++)
+		frame(0, NGHTTP2_SETTINGS, 0, 0, "", 0);
+	simple(1);
+	ck_assert_uint_eq(t.ignored, 0);
+	frame(0, NGHTTP2_SETTINGS, 0, 0, "", 0);
+	ck_assert_uint_eq(t.ignored, 1);
+	ck_assert_ptr_nonnull(strstr(finish(), "unparseable: too many SETTINGS without an acknowledgement"));
+}
+END_TEST
+
+UNIT_MAIN(http2, lengths_are_those_of_the_data, settings_without_end, calls_split_anywhere, table_size_follows_settings,
+	  gaps, resets_and_goaway, malformed_streams_leave_the_others, frames_against_the_standard, floods,
+	  midstream_is_not_guessed, what_is_copied)

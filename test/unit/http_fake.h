@@ -161,6 +161,12 @@ void http_app_trailers(struct http_exchange *x, int dir, const struct http_head 
 	fake_headers(m->f, trailers, '[', ']');
 }
 
+void http_app_left(struct http_exchange *x)
+{
+	if (!x->side[1].begun)
+		fputs(" left", x->side[0].f);
+}
+
 void http_app_done(struct http_exchange *x, int dir, bool complete, uint64_t ns)
 {
 	struct fake_message *m = &x->side[dir];

@@ -55,8 +55,9 @@ END_TEST
 
 START_TEST(every_prefix)
 {
-	static const char json[] = "{\"k\":[{\"user\":\"gr\xc3\xb6\\u00f6\\ud83d\\ude00\\n\",\"password\":{\"SECRET\":[\"SECRET\"]}},"
-				   "-1.5e3,true,\"{\\\"token\\\":\\\"SECRET\\\"}\"],\"token\":\"SECRET\"}";
+	static const char json[] =
+	    "{\"k\":[{\"user\":\"gr\xc3\xb6\\u00f6\\ud83d\\ude00\\n\",\"password\":{\"SECRET\":[\"SECRET\"]}},"
+	    "-1.5e3,true,\"{\\\"token\\\":\\\"SECRET\\\"}\"],\"token\":\"SECRET\"}";
 
 	for (size_t len = 1; len < sizeof(json) - 1; len++) {
 		_cleanup_free_ char *copy = strndup(json, len), *got = redact(copy, len, patterns);
