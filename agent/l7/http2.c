@@ -7,6 +7,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include "agent/l7/http_head.h"
+#include "lib/ascii.h"
 #include "lib/hash.h"
 
 #define STREAMS_MAX 1024          /* open at once */
@@ -70,19 +71,24 @@ struct h2 {
 	struct l7_host *host;
 	struct http_app *app;
 	struct side side[2];
-	struct stream *streams;
+	struct stream *streams, *spare; /* spare: of one that was closed, for the next */
+	struct stream none;             /* the first of streams: a table without elements would be freed */
 	uint32_t last_id;
 	uint32_t resets;
 	uint64_t resets_ns, ns;
 	bool over;
 };
 
+#define FOR_EACH_STREAM(c, st, following) \
+	for (st = (c)->none.hh.next; st && ((following) = st->hh.next, true); st = (following))
+
 static void close_stream(struct h2 *c, struct stream *st, uint16_t flags, const char *reason)
 {
 	HASH_DEL(c->streams, st);
 	if (st->x)
 		http_app_close(st->x, flags, reason, c->ns);
-	free(st);
+	free(c->spare);
+	c->spare = st;
 }
 
 static void done(struct h2 *c, struct stream *st, int dir, bool complete)
@@ -103,12 +109,13 @@ static void close_all(struct h2 *c, uint16_t flags)
 {
 	struct stream *st, *next;
 
-	HASH_ITER (hh, c->streams, st, next)
-		cut_stream(c, st, flags);
+	FOR_EACH_STREAM(c, st, next)
+	cut_stream(c, st, flags);
 }
 
 static void free_sides(struct h2 *c)
 {
+	free(TAKE_PTR(c->spare));
 	for (int dir = 0; dir < 2; dir++) {
 		struct side *s = &c->side[dir];
 
@@ -133,13 +140,13 @@ static struct stream *find(struct h2 *c, uint32_t id)
 	struct stream *st;
 
 	HASH_FIND(hh, c->streams, &id, sizeof(id), st);
-	return st;
+	return id ? st : NULL;
 }
 
 /* NULL: out of memory. */
 static struct stream *new_stream(struct h2 *c, struct side *s, const struct http_head *head)
 {
-	struct stream *st = malloc(sizeof(*st)); /* calloc() passes the thread's cache by */
+	struct stream *st = TAKE_PTR(c->spare) ?: malloc(sizeof(*st));
 
 	if (!st)
 		return NULL;
@@ -227,21 +234,29 @@ static const char *malformed_headers(const struct http_head *head, uint64_t *ret
 	return NULL;
 }
 
-static bool is_pseudo_of(const struct http_header *h, bool request)
+/* A bit for each that there may be; 0: it may not. */
+static unsigned pseudo_bit(const struct http_header *h, bool request)
 {
 	if (!request)
-		return is_named(h, ":status");
-	return is_named(h, ":method") || is_named(h, ":scheme") || is_named(h, ":authority") || is_named(h, ":path") ||
-	       is_named(h, ":protocol");
+		return is_named(h, ":status") ? 1 : 0;
+	return is_named(h, ":method")      ? 1
+	       : is_named(h, ":path")      ? 2
+	       : is_named(h, ":scheme")    ? 4
+	       : is_named(h, ":authority") ? 8
+	       : is_named(h, ":protocol")  ? 16
+					   : 0;
 }
 
 static const char *malformed_pseudo(const struct http_builder *b, bool request)
 {
-	for (size_t i = 0; i < b->n_pseudo; i++) {
-		const struct http_header *h = &b->headers.v[i];
+	unsigned seen = 0;
 
-		if (!is_pseudo_of(h, request) || http_builder_pseudo(b, h->name) != h->value)
+	for (size_t i = 0; i < b->n_pseudo; i++) {
+		unsigned bit = pseudo_bit(&b->headers.v[i], request);
+
+		if (!bit || seen & bit)
 			return "unknown or repeated pseudo header";
+		seen |= bit;
 	}
 	return NULL;
 }
@@ -271,9 +286,9 @@ static int status_of(const struct http_builder *b)
 {
 	const char *s = http_builder_pseudo(b, ":status");
 
-	if (!s || strlen(s) != 3 || strspn(s, "0123456789") != 3)
+	if (!s || s[0] < '0' || s[0] > '9' || s[1] < '0' || s[1] > '9' || s[2] < '0' || s[2] > '9' || s[3])
 		return 0;
-	return atoi(s);
+	return (s[0] - '0') * 100 + (s[1] - '0') * 10 + (s[2] - '0');
 }
 
 /* An answer without a body may tell the length that it would have. */
@@ -315,7 +330,7 @@ static void take_request(struct h2 *c, struct side *s, const struct http_head *h
 	st->length[0] = length;
 	if (bad)
 		close_stream(c, st, L7_UNPARSEABLE, bad);
-	else if (HASH_COUNT(c->streams) > STREAMS_MAX)
+	else if (HASH_COUNT(c->streams) - 1 > STREAMS_MAX)
 		close_stream(c, st, L7_PARTIAL, "too many open streams");
 	else if (s->block_ends_stream)
 		end_stream(c, st, 0);
@@ -380,53 +395,59 @@ static void take_head(struct h2 *c, int dir)
 		take_trailers(c, dir, st, &head);
 }
 
+/* What nobody asks for, often long and often secret, is looked at and not kept. */
+enum naming { ODD, KEPT, PASSED };
+
 /* Names that need no look at their letters: most are one of these. */
-static bool is_common_name(const uint8_t *name, size_t len)
+static enum naming naming_of(const uint8_t *name, size_t len)
 {
 #define IS(text) (memcmp(name, text, sizeof(text) - 1) == 0)
 	switch (len) {
 	case 4:
-		return IS("date") || IS("host");
+		return IS("date") ? PASSED : IS("host") ? KEPT : ODD;
 	case 5:
-		return IS(":path");
+		return IS(":path") ? KEPT : ODD;
 	case 6:
-		return IS("server") || IS("accept") || IS("cookie");
+		return IS("server") || IS("accept") || IS("cookie") ? PASSED : ODD;
 	case 7:
-		return IS(":method") || IS(":scheme") || IS(":status");
+		return IS(":method") || IS(":scheme") || IS(":status") ? KEPT : ODD;
 	case 10:
-		return IS(":authority") || IS("user-agent");
+		return IS(":authority") || IS("user-agent") ? KEPT : ODD;
 	case 11:
-		return IS("traceparent") || IS("grpc-status");
+		return IS("traceparent") || IS("grpc-status") ? KEPT : ODD;
 	case 12:
-		return IS("content-type") || IS("grpc-timeout");
+		return IS("content-type") || IS("grpc-timeout") ? KEPT : ODD;
 	case 13:
-		return IS("authorization") || IS("cache-control");
+		return IS("authorization") || IS("cache-control") ? PASSED : ODD;
 	case 14:
-		return IS("content-length") || IS("mcp-session-id");
+		return IS("content-length") || IS("mcp-session-id") ? KEPT : ODD;
+	case 15:
+		return IS("accept-encoding") || IS("accept-language") ? PASSED : ODD;
+	case 20:
+		return IS("mcp-protocol-version") ? KEPT : ODD;
 	}
 #undef IS
-	return false;
+	return ODD;
 }
 
 /* As nghttp2_check_header_value(), which looks at letters one by one; but a value with anything but ASCII in it is left
  * to it. */
 static bool is_value(const uint8_t *value, size_t len)
 {
-	uint8_t odd = 0;
-
-	for (size_t i = 0; i < len; i++)
-		odd |= (value[i] < 0x20) | (value[i] > 0x7e);
-	return !odd || nghttp2_check_header_value(value, len);
+	return ascii_printable(value, len) == len || nghttp2_check_header_value(value, len);
 }
 
 static int add_header(struct side *s, const nghttp2_nv *nv)
 {
-	bool named = is_common_name(nv->name, nv->namelen) || nghttp2_check_header_name(nv->name, nv->namelen);
+	enum naming naming = naming_of(nv->name, nv->namelen);
+	bool named = naming != ODD || nghttp2_check_header_name(nv->name, nv->namelen);
 
 	if (!named)
 		s->malformed = "invalid header name";
 	else if (!is_value(nv->value, nv->valuelen))
 		s->malformed = "invalid header value";
+	if (naming == PASSED)
+		return http_builder_pass(&s->head, nv->namelen + nv->valuelen);
 	/* What is invalid may hold a NUL, and is not kept. */
 	return http_builder_add(&s->head, nv->name, named ? nv->namelen : 0, nv->value,
 				s->malformed ? 0 : nv->valuelen);
@@ -620,16 +641,21 @@ static const char *begin_payload(struct h2 *c, int dir)
 	return NULL;
 }
 
-static const char *begin_frame(struct h2 *c, int dir)
+static uint32_t be32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
+}
+
+static const char *begin_frame(struct h2 *c, int dir, const uint8_t head[FRAME_HEAD])
 {
 	struct side *s = &c->side[dir];
-	uint32_t len = s->small[0] << 16 | s->small[1] << 8 | s->small[2];
+	uint32_t len = be32(head) >> 8;
 	const char *bad;
 	size_t prefix;
 
-	s->type = s->small[3];
-	s->flags = s->small[4];
-	s->id = ((uint32_t)s->small[5] << 24 | s->small[6] << 16 | s->small[7] << 8 | s->small[8]) & 0x7fffffff;
+	s->type = head[3];
+	s->flags = head[4];
+	s->id = be32(head + 5) & 0x7fffffff;
 	bad = bad_frame(s, len, dir);
 	if (bad)
 		return bad;
@@ -662,11 +688,6 @@ static const char *begin_frame(struct h2 *c, int dir)
 		set_rest(s);
 		return NULL;
 	}
-}
-
-static uint32_t be32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
 }
 
 static const char *take_setting(struct h2 *c, int dir)
@@ -725,7 +746,8 @@ static void take_goaway(struct h2 *c, int dir)
 	set_rest(s);
 	if (dir == 0)
 		return;
-	HASH_ITER (hh, c->streams, st, next) {
+	FOR_EACH_STREAM(c, st, next)
+	{
 		if (st->id > last)
 			cut_stream(c, st, 0);
 	}
@@ -736,7 +758,7 @@ static const char *take_small(struct h2 *c, int dir)
 	struct side *s = &c->side[dir];
 
 	if (s->part == HEAD)
-		return begin_frame(c, dir);
+		return begin_frame(c, dir, s->small);
 	switch (s->type) {
 	case NGHTTP2_SETTINGS:
 		return take_setting(c, dir);
@@ -756,11 +778,13 @@ static size_t collect(struct h2 *c, int dir, const uint8_t *data, size_t len)
 	size_t n = MIN(len, s->want_small - s->n_small);
 	const char *bad;
 
-	memcpy(s->small + s->n_small, data, n);
-	s->n_small += n;
-	if (s->n_small < s->want_small)
-		return n;
-	bad = take_small(c, dir);
+	if (s->part == HEAD && n == FRAME_HEAD) { /* in one piece: mostly */
+		bad = begin_frame(c, dir, data);
+	} else {
+		memcpy(s->small + s->n_small, data, n);
+		s->n_small += n;
+		bad = s->n_small == s->want_small ? take_small(c, dir) : NULL;
+	}
 	if (bad)
 		fail(c, dir, bad);
 	return n;
@@ -934,14 +958,17 @@ static void h2_gap(void *p, int dir, uint64_t len, uint64_t ns)
 
 static void h2_end(void *p, int dir, bool reset, uint64_t ns)
 {
+	struct stream *st, *next;
 	struct h2 *c = p;
 
 	if (c->over)
 		return;
 	c->ns = ns;
-	for (struct stream *st = dir == 0 ? c->streams : NULL; st; st = st->hh.next)
-		if (st->x)
+	FOR_EACH_STREAM(c, st, next)
+	{
+		if (dir == 0 && st->x)
 			http_app_left(st->x);
+	}
 	if (dir == 1 || reset)
 		close_all(c, 0);
 }
@@ -952,6 +979,7 @@ static void h2_free(void *p)
 
 	close_all(c, L7_PARTIAL);
 	free_sides(c);
+	HASH_CLEAR(hh, c->streams);
 	if (c->app)
 		http_app_free(c->app);
 	free(c);
@@ -964,6 +992,11 @@ static void *h2_new(struct l7_host *host)
 	if (!c)
 		return NULL;
 	c->host = host;
+	HASH_ADD(hh, c->streams, id, sizeof(c->none.id), &c->none);
+	if (!hash_added(&c->none)) {
+		free(c);
+		return NULL;
+	}
 	c->app = http_app_new(host);
 	for (int dir = 0; dir < 2; dir++) {
 		struct side *s = &c->side[dir];
@@ -982,7 +1015,7 @@ static bool h2_pending(const void *p)
 {
 	const struct h2 *c = p;
 
-	return c->streams;
+	return c->none.hh.next;
 }
 
 static bool h2_frame(const void *p, int dir, uint64_t *ret_left)

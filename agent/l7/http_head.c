@@ -40,17 +40,28 @@ static void end_header(struct http_builder *b)
 	b->in_value = false;
 }
 
-static int begin_header(struct http_builder *b, bool pseudo)
+static int grow_headers(struct http_builder *b)
 {
-	int r = b->headers.n - b->n_pseudo >= HTTP_HEADERS_MAX || b->n_pseudo > PSEUDO_MAX ? -E2BIG : 0;
+	return vec_reserve(&b->headers, b->headers.n ? 1 : HEADERS_FIRST);
+}
+
+static inline bool is_full(const struct http_builder *b)
+{
+	return b->headers.n - b->n_pseudo + b->n_passed >= HTTP_HEADERS_MAX || b->n_pseudo > PSEUDO_MAX ||
+	       b->text.n + b->passed_len > TEXT_MAX;
+}
+
+static inline int begin_header(struct http_builder *b, bool pseudo)
+{
+	int r = is_full(b) ? -E2BIG : 0;
 
 	if (r == 0 && b->headers.n == b->headers.size)
-		r = vec_reserve(&b->headers, b->headers.n ? 1 : HEADERS_FIRST);
+		r = grow_headers(b);
 	if (r < 0)
 		return r;
 	end_header(b);
-	b->headers.v[b->headers.n++] = (struct http_header){};
-	b->n_pseudo += pseudo && b->headers.n == b->n_pseudo + 1;
+	b->n_pseudo += pseudo && b->headers.n == b->n_pseudo && !b->n_passed;
+	b->headers.n++;
 	return 0;
 }
 
@@ -81,8 +92,11 @@ int http_builder_name(struct http_builder *b, const void *s, size_t len)
 {
 	int r = room(b, len + 2); /* the one before may still have to be ended */
 
-	if (r == 0 && (b->in_value || !b->headers.n))
+	if (r == 0 && (b->in_value || !b->headers.n)) {
 		r = begin_header(b, len && *(const char *)s == ':');
+		if (r == 0)
+			b->headers.v[b->headers.n - 1] = (struct http_header){};
+	}
 	if (r < 0)
 		return r;
 	lower(b->text.v + b->text.n, s, len);
@@ -116,13 +130,21 @@ int http_builder_add(struct http_builder *b, const void *name, size_t name_len, 
 	if (r < 0)
 		return r;
 	h = &b->headers.v[b->headers.n - 1];
-	h->name_len = name_len;
-	h->value_len = value_len;
+	*h = (struct http_header){ .name_len = (uint32_t)name_len, .value_len = (uint32_t)value_len };
 	to = mempcpy(b->text.v + b->text.n, name, name_len);
 	*to++ = '\0';
 	memcpy(to, value, value_len);
 	b->text.n += name_len + 1 + value_len;
 	b->in_value = true;
+	return 0;
+}
+
+int http_builder_pass(struct http_builder *b, size_t len)
+{
+	if (is_full(b))
+		return -E2BIG;
+	b->n_passed++;
+	b->passed_len += len;
 	return 0;
 }
 
@@ -165,7 +187,7 @@ void http_builder_clear(struct http_builder *b)
 		http_builder_done(b);
 		return;
 	}
-	b->text.n = b->headers.n = b->n_pseudo = 0;
+	b->text.n = b->headers.n = b->n_pseudo = b->n_passed = b->passed_len = 0;
 	b->in_value = b->sealed = false;
 }
 

@@ -15,6 +15,7 @@ struct http_builder {
 	bool in_value;
 	bool sealed; /* it can be read, and not be added to */
 	size_t n_pseudo;
+	size_t n_passed, passed_len; /* headers that were not kept, their bytes */
 };
 
 /* The next piece of a name (lower-cased) or value. 0, -ENOMEM, or -E2BIG: more than HTTP_HEADERS_MAX or HTTP_HEAD_MAX.
@@ -23,6 +24,8 @@ int http_builder_name(struct http_builder *b, const void *s, size_t len);
 int http_builder_value(struct http_builder *b, const void *s, size_t len);
 /* A whole header; the name is in small letters. */
 int http_builder_add(struct http_builder *b, const void *name, size_t name_len, const void *value, size_t value_len);
+/* A header of len bytes that is not kept: it counts towards the limits. */
+int http_builder_pass(struct http_builder *b, size_t len);
 /* Fills method, target, authority and headers of ret_head, which are valid until the next call. */
 void http_builder_seal(struct http_builder *b, struct http_head *ret_head);
 /* The value of a pseudo header of a sealed head, or NULL. */

@@ -3,6 +3,8 @@
 
 #include <stdatomic.h>
 
+#include "lib/ascii.h"
+
 /* A record as it begins: most need no more. */
 struct building {
 	struct l7_record record;
@@ -239,29 +241,10 @@ static size_t char_len(const uint8_t *s, size_t len)
 	return n;
 }
 
-/* Bytes from s on that stay as they are: most often all. */
-static size_t plain_len(const uint8_t *s, size_t len)
-{
-	const uint64_t ones = 0x0101010101010101, tops = ones << 7;
-	size_t i = 0;
-	uint64_t w;
-
-	for (; i + sizeof(w) <= len; i += sizeof(w)) {
-		memcpy(&w, s + i, sizeof(w));
-		/* A top bit each where a byte is below 0x20, is 0x7f, or has its own top bit set; carries err to
-		 * caution. */
-		if (((w - ones * 0x20) | (w + ones) | w) & tops)
-			break;
-	}
-	while (i < len && s[i] >= 0x20 && s[i] < 0x7f)
-		i++;
-	return i;
-}
-
 static size_t clean(const uint8_t *s, size_t len, char *to, size_t max)
 {
 	static const char replacement[] = "\xef\xbf\xbd";
-	size_t out = plain_len(s, MIN(len, max));
+	size_t out = ascii_printable(s, MIN(len, max));
 
 	memcpy(to, s, out);
 	for (size_t i = out; i < len;) {

@@ -216,18 +216,17 @@ static void set_a2a(struct l7_record *r, const struct http_exchange *x, const st
 	a2a_request(r, m);
 }
 
-/* Who asked wants no answer any more; one that comes all the same belongs to nothing. */
+/* Who asked wants no answer any more; one that comes all the same belongs to nothing. Without a session the call could
+ * be another client's. */
 static void cancel(struct http_exchange *x, bool from_server, const struct body_message *m)
 {
 	char id[ID_MAX];
 	struct call *c;
 	struct key k;
 
-	if (!m->v[BODY_CANCELLED])
-		return;
 	id_text(id, m, BODY_CANCELLED);
 	k = make_key(x, from_server, id);
-	c = find(&k);
+	c = k.session && *id ? find(&k) : NULL;
 	if (c)
 		emit(x->app->host, take_call(c), L7_CANCELLED);
 }

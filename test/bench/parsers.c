@@ -57,6 +57,10 @@ void http_app_trailers(_unused_ struct http_exchange *x, _unused_ int dir, _unus
 {
 }
 
+void http_app_left(_unused_ struct http_exchange *x)
+{
+}
+
 void http_app_done(_unused_ struct http_exchange *x, _unused_ int dir, _unused_ bool complete, _unused_ uint64_t ns)
 {
 }

@@ -209,6 +209,9 @@ START_TEST(malformed_streams_leave_the_others)
 		":method=GET;:scheme=http;:path=/;Upper=x",
 		":method=GET;:scheme=http;:path=/;a=b\rc",
 		":method=GET;a=b;:path=/",
+		":method=GET;cookie=b;:path=/",
+		"date=b;:method=GET;:path=/",
+		":method=GET;:path=/;cookie=a\rb",
 		":method=GET;:method=POST;:path=/",
 		":method=GET;:status=200;:path=/",
 		":path=/",
@@ -384,6 +387,37 @@ START_TEST(lengths_are_those_of_the_data)
 }
 END_TEST
 
+START_TEST(what_nobody_asks_for_is_not_kept)
+{
+	static char text[8192];
+	uint8_t buf[8192];
+	size_t n;
+
+	begin();
+	headers(0, 1, true, GET("/") ";cookie=secret;authorization=Bearer x;a=b;accept=y;date=z");
+	ck_assert_str_eq(finish(), "GET / h {a: b} done left => nothing;\n");
+	for (int many = 128; many < 130; many++) { /* they count */
+		n = (size_t)snprintf(text, sizeof(text), GET("/"));
+		for (int i = 0; i < many; i++)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, ";cookie=%d", i);
+		begin();
+		n = block(0, text, buf, sizeof(buf));
+		frame(0, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM, 1, buf, n);
+		ck_assert_uint_eq(!!strstr(finish(), "unparseable: too many or too large headers"), many == 129);
+	}
+	/* small on the wire, by the table */
+	begin();
+	memset(text, 'x', 1500);
+	memcpy(text, "cookie=", 7);
+	text[1500] = '\0';
+	headers(0, 1, true, text);
+	n = block(0, GET("/"), buf, sizeof(buf));
+	memset(buf + n, 0xbe, 60); /* the newest entry of the table: sixty times 1.5 KiB */
+	frame(0, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM, 3, buf, n + 60);
+	ck_assert_ptr_nonnull(strstr(finish(), "unparseable: too many or too large headers"));
+}
+END_TEST
+
 /* No way to keep from being read without a word. */
 START_TEST(settings_without_end)
 {
@@ -398,6 +432,7 @@ START_TEST(settings_without_end)
 }
 END_TEST
 
-UNIT_MAIN(http2, lengths_are_those_of_the_data, settings_without_end, calls_split_anywhere, table_size_follows_settings,
-	  gaps, resets_and_goaway, malformed_streams_leave_the_others, frames_against_the_standard, floods,
-	  midstream_is_not_guessed, what_is_copied)
+UNIT_MAIN(http2, what_nobody_asks_for_is_not_kept, lengths_are_those_of_the_data, settings_without_end,
+	  calls_split_anywhere, table_size_follows_settings, gaps, resets_and_goaway,
+	  malformed_streams_leave_the_others, frames_against_the_standard, floods, midstream_is_not_guessed,
+	  what_is_copied)
