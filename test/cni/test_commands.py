@@ -57,6 +57,51 @@ def del_of_a_broken_record(host, net):
     assert net.left() == NOTHING
 
 
+# What ADD refuses, each on its own, and two at once.
+BROKEN = [{"ipam": v} for v in (None, {}, [], 7, {"type": 1}, {"type": "../evil"}, {"subnets": "10.9.0.0/24"},
+                                {"subnets": ["10.9.0.0"]}, {"subnets": [7]}, {"ranges": {}})] + [
+    {"mtu": "big"}, {"runDir": "run"}, {"bpfDir": 1}, {"prevResult": 7}, {"runDir": 1, "prevResult": [], "ipam": []}]
+
+
+@test
+def broken_configuration(host, net):
+    """DEL and GC of a configuration that ADD refuses remove everything, also leases without a record, and say what is wrong"""
+    pod, keep = host.new_pod(), host.new_pod()
+    net.add(keep, cid="keep").ok()
+    before = net.left()
+    everyone = {"cni.dev/valid-attachments": [{"containerID": "keep", "ifname": "eth0"}]}
+    for conf in BROKEN:
+        for cmd in ("DEL", "GC"):
+            net.add(pod).ok()
+            os.symlink("c1:eth0", net.dir / "state/ipam/net/10.9.0.200")
+            (net.dir / "state/attachments/c1:eth0.json").unlink()  # its address is known by the lease only, too
+            a = net.run(cmd, conf={**everyone, **conf}).ok()
+            assert not a.raw and (conf in BROKEN[:2] or list(conf)[-1] in a.err), (conf, a)
+            if cmd == "GC":
+                net.delete().ok()  # without a record GC knows no link
+            assert net.left() == before, (cmd, conf)
+            net.add(pod).ok()
+            assert not net.run(cmd, conf={**everyone, **conf}).ok().raw and net.left() == before, (cmd, conf)
+    net.add(pod).ok()
+    assert "CNI_ARGS" in net.delete(args="broken").ok().err and net.left() == before
+    net.delete(cid="keep").ok()
+
+
+@test
+def broken_state_dir(host, net):
+    """DEL and GC with a wrong stateDir look into the default one"""
+    sh("mount", "-t", "tmpfs", "weir-test", "/var/lib")
+    try:
+        for cmd, wrong in (("DEL", 7), ("DEL", "state"), ("GC", 7), ("GC", "state")):
+            net.add(host.new_pod(), conf={"stateDir": None}).ok()
+            assert os.listdir("/var/lib/weir/attachments") == ["c1:eth0.json"]
+            net.run(cmd, conf={"stateDir": wrong, "cni.dev/valid-attachments": []}).ok()
+            assert net.left() == NOTHING and not os.listdir("/var/lib/weir/attachments")
+            assert not [f for f in os.listdir("/var/lib/weir/ipam/net") if f[0] != "."]
+    finally:
+        sh("umount", "/var/lib")
+
+
 def check(net, pod, result, **kw):
     return net.run("CHECK", netns=pod, conf={"prevResult": result}, **kw)
 
