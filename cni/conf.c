@@ -5,6 +5,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 
+#include "cni/convert.h"
 #include "lib/fs.h"
 
 #define STDIN_MAX (1 << 20)
@@ -176,11 +177,15 @@ static int read_mtu(struct conf *c, struct err *reterr)
 static int read_prev_result(struct conf *c, struct err *reterr)
 {
 	json_t *v = json_object_get(c->json, "prevResult");
+	int code;
 
 	if (!v || json_is_null(v))
 		return 0;
 	if (!json_is_object(v))
 		return err_set(reterr, CNI_BAD_JSON, "network configuration: prevResult must be an object");
+	code = convert_to_newest(v, reterr);
+	if (code)
+		return err_prefix(reterr, code, "prevResult");
 	c->prev_result = v;
 	return 0;
 }

@@ -27,7 +27,7 @@ struct conf {
 	const char *name;
 	const char *run_dir, *state_dir, *bpf_dir;
 	uint32_t mtu;        /* 0: the uplink's */
-	json_t *prev_result; /* NULL: none */
+	json_t *prev_result; /* in the newest version; NULL: none */
 	struct ipam ipam;
 
 	bool has_mac;

@@ -35,7 +35,7 @@ int cni_version_parse(const char *s, enum cni_version *ret_version);
 /* The result of ADD. dns may be NULL. Steals nothing. NULL: out of memory. */
 json_t *result_new(const struct attachment *a, enum cni_version version, const json_t *dns);
 
-/* First address of each family in a result of any version; there must be one. 0 or an enum cni_code. */
+/* First address of each family in a result of the newest version; there must be one. 0 or an enum cni_code. */
 int result_addresses(const json_t *result, struct weir_addr ret_addr[2], struct err *reterr);
 
 /* All print one line to stdout; false: it could not be written. Take the reference over. */
