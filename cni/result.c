@@ -26,7 +26,9 @@ int cni_version_parse(const char *s, enum cni_version *ret_version)
 
 static json_t *mac_json(const uint8_t m[6])
 {
-	return json_sprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
+	char buf[MAC_STRLEN];
+
+	return json_string(mac_to_str(m, buf));
 }
 
 static const char *const gateway[2] = { LINK_GATEWAY4, LINK_GATEWAY6 };
