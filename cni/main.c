@@ -88,11 +88,22 @@ static bool print_versions(void)
 	return ok;
 }
 
+/* What to do about an error, where that is the same for all of a code. */
+static const char *advice(int code)
+{
+	switch (code) {
+	case CNI_BAD_VERSION:
+		return "supported: 0.1.0, 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0, 1.1.0";
+	case CNI_CHECK_FAILED:
+		return "not as ADD left it: call DEL, then ADD again (in Kubernetes: delete the pod)";
+	default:
+		return NULL;
+	}
+}
+
 static int fail(const struct conf *c, int code, const char *msg)
 {
-	result_print_error(answer_version(c), code, msg,
-			   code == CNI_BAD_VERSION ? "supported: 0.1.0, 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0, 1.1.0"
-						   : NULL);
+	result_print_error(answer_version(c), code, msg, advice(code));
 	return EXIT_FAILURE;
 }
 

@@ -75,10 +75,10 @@ json_t *result_new(const struct attachment *a, enum cni_version version, const j
 	return result;
 }
 
-/* The first of a family is the pod's; we have one address of each. */
-static int take_address(const char *text, struct weir_addr addr[2], struct err *reterr)
+int result_address(const char *text, struct weir_addr *ret_addr, uint8_t *ret_len, struct err *reterr)
 {
-	char buf[ADDR_STRLEN + 5];
+	char buf[PREFIX_STRLEN];
+	struct prefix p = { .len = 128 };
 	struct weir_addr a;
 	char *slash;
 
@@ -87,11 +87,23 @@ static int take_address(const char *text, struct weir_addr addr[2], struct err *
 	slash = strchr(buf, '/');
 	if (slash)
 		*slash = 0;
-	if (addr_parse(buf, &a) < 0)
+	if (addr_parse(buf, &a) < 0 || (slash && prefix_parse(text, &p) < 0))
 		return err_set(reterr, CNI_FAILED, "\"%s\" is no address", text);
-	if (addr_is_zero(&addr[!addr_is_v4(&a)]))
-		addr[!addr_is_v4(&a)] = a;
+	*ret_addr = a;
+	*ret_len = p.len;
 	return 0;
+}
+
+/* The first of a family is the pod's; we have one address of each. */
+static int take_address(const json_t *ip, struct weir_addr addr[2], struct err *reterr)
+{
+	struct weir_addr a;
+	uint8_t len;
+	int code = result_address(json_string_value(json_object_get(ip, "address")), &a, &len, reterr);
+
+	if (!code && addr_is_zero(&addr[!addr_is_v4(&a)]))
+		addr[!addr_is_v4(&a)] = a;
+	return code;
 }
 
 int result_addresses(const json_t *result, struct weir_addr ret_addr[2], struct err *reterr)
@@ -102,7 +114,7 @@ int result_addresses(const json_t *result, struct weir_addr ret_addr[2], struct 
 	int code = 0;
 
 	json_array_foreach (json_object_get(result, "ips"), i, ip)
-		code = code ?: take_address(json_string_value(json_object_get(ip, "address")), addr, reterr);
+		code = code ?: take_address(ip, addr, reterr);
 	if (!code && addr_is_zero(&addr[0]) && addr_is_zero(&addr[1]))
 		return err_set(reterr, CNI_FAILED, "the result has no address");
 	if (!code)

@@ -171,7 +171,12 @@ def behind_ptp(host, net):
     assert sent["ifindex"] == ip("link", "show", dev)[0]["ifindex"]
     assert all(len(f) == 1 for f in filters(dev).values())
     net.add(pod, conf={"prevResult": first}).fails(104)
-    net.run("CHECK", netns=pod, conf={"prevResult": first, "ipam": {}}).ok()
+    checked = {"conf": {"prevResult": first, "ipam": {}}, "netns": pod}
+    net.run("CHECK", **checked).ok()
+    sh("ip", "-n", pod.rsplit("/", 1)[1], "route", "add", "10.8.0.0/24", "dev", "eth0")
+    net.run("CHECK", **checked).ok()
+    sh("ip", "-n", pod.rsplit("/", 1)[1], "addr", "del", first["ips"][0]["address"], "dev", "eth0")
+    net.run("CHECK", **checked).fails(103, "address " + first["ips"][0]["address"])
     net.delete(netns=pod, conf={"prevResult": first, "ipam": {}}).ok()
     assert not any(filters(dev).values()) and not net.records()
     reference("ptp", net, "DEL", PTP, first, netns=pod).ok()
@@ -244,6 +249,31 @@ def prev_result_of_another_version(host, net):
     unnamed = {k: v for k, v in result("0.2.0", pod).items() if k != "cniVersion"}
     assert net.add(pod, conf={"prevResult": unnamed}).ok().json == result("1.1.0", pod, "0.2.0")
     net.delete().ok()
+    sh("ip", "link", "del", "host9")
+
+
+@test
+def check_of_an_old_prev_result(host, net):
+    """CHECK behind a plugin of an old version: passes right after ADD, and finds its address and its route missing"""
+    pod = host.new_pod()
+    ns = ("ip", "-n", pod.rsplit("/", 1)[1])
+    veth(pod)
+    sh("ip", "link", "set", "host9", "up")
+    sh(*ns, "link", "set", "eth0", "up")
+    routes = [{"dst": "10.7.0.0/16", "gw": "10.1.0.9"}]
+    for prev in ({"cniVersion": "0.2.0", "ip4": {"ip": "10.1.0.2/24", "routes": routes}},
+                 {"cniVersion": "0.4.0", "interfaces": [{"name": "eth0", "sandbox": pod}], "routes": routes,
+                  "ips": [{"version": "4", "address": "10.1.0.2/24", "interface": 0}]}):
+        conf = {"prevResult": prev}
+        sh(*ns, "addr", "add", "10.1.0.2/24", "dev", "eth0")
+        sh(*ns, "route", "add", "10.7.0.0/16", "via", "10.1.0.9")
+        net.add(pod, conf=conf).ok()
+        net.run("CHECK", netns=pod, conf=conf).ok()
+        sh(*ns, "route", "del", "10.7.0.0/16")
+        net.run("CHECK", netns=pod, conf=conf).fails(103, "route to 10.7.0.0/16")
+        sh(*ns, "addr", "del", "10.1.0.2/24", "dev", "eth0")
+        net.run("CHECK", netns=pod, conf=conf).fails(103, "address 10.1.0.2/24")
+        net.delete().ok()
     sh("ip", "link", "del", "host9")
 
 

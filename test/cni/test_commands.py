@@ -136,6 +136,9 @@ def check_finds(host, net):
             (lambda: sh(*ns, "link", "set", "eth0", "down"), "down"),
             (lambda: sh("ip", "link", "set", dev, "down"), "down"),
             (lambda: sh(*ns, "addr", "del", "10.9.0.2/32", "dev", "eth0"), "address 10.9.0"),
+            (lambda: (sh(*ns, "addr", "del", "10.9.0.2/32", "dev", "eth0"), sh(*ns, "addr", "add", "10.9.0.2/24", "dev", "eth0")),
+             "address 10.9.0.2/32"),
+            (lambda: sh(*ns, "route", "replace", "default", "dev", "eth0"), "via 169.254.1.1"),
             (lambda: sh(*ns, "route", "del", "default"), "route to 0.0.0.0/0"),
             (lambda: sh(*ns, "-6", "route", "del", "default"), "route to ::/0"),
             (lambda: sh("ip", "route", "flush", "dev", dev), "route to 10.9.0"),
@@ -153,7 +156,7 @@ def check_finds(host, net):
         dev = net.record()["hostIf"]
         check(net, pod, result).ok()
         what()
-        check(net, pod, result).fails(103, word)
+        check(net, pod, result).fails(103, word, "call DEL, then ADD again")
         sh("ip", "link", "del", dev, check=False)
         net.delete().ok()
         for f in (net.dir / "state/ipam/net").glob("[!.]*"):
@@ -162,9 +165,52 @@ def check_finds(host, net):
     check(net, pod, {**result, "ips": result["ips"][:1]}).fails(103, "prevResult")
     check(net, pod, {**result, "interfaces": []}).fails(103)
     net.run("CHECK", netns=pod).fails(7, "prevResult")
+    net.run("CHECK", netns=host.new_pod(), conf={"prevResult": result}).fails(103)
     check(net, pod, result, cid="c2").fails(103)
     with Agent(net, {"ok": False, "code": 100, "error": "unknown"}):
         check(net, pod, result).fails(100, "unknown")
+    net.delete().ok()
+
+
+def changed(result, i, **change):
+    """The result with its interface i changed: 0 is the host's end, 1 the pod's."""
+    interfaces = [{**x, **change} if n == i else x for n, x in enumerate(result["interfaces"])]
+    return {**result, "interfaces": interfaces}
+
+
+@test
+def check_compares_prev_result(host, net):
+    """CHECK finds what prevResult has and the kernel has not: sandbox, MACs, MTUs, addresses, routes"""
+    pod = host.new_pod()
+    ns = ("ip", "-n", pod.rsplit("/", 1)[1])
+    result = net.add(pod).ok().json
+    ips, routes = result["ips"], result["routes"]
+    more = {"address": "10.200.0.1/24", "interface": 1}
+    there = {"dst": "10.201.0.0/24", "gw": "10.200.0.2"}
+    for wrong, *words in (
+            (changed(result, 1, sandbox="/run/netns/other"), "eth0", "/run/netns/other", pod),
+            (changed(result, 1, mac="02:00:00:00:00:09"), "eth0", "MAC", "02:00:00:00:00:09"),
+            (changed(result, 0, mac="02:00:00:00:00:09"), net.record()["hostIf"], "MAC"),
+            (changed(result, 1, mtu=1300), "eth0", "MTU", "1300"), (changed(result, 0, mtu=1300), "MTU"),
+            ({**result, "ips": [*ips, more]}, "address 10.200.0.1/24"),
+            ({**result, "ips": [*ips, {"address": "fd77::1/64"}]}, "address fd77::1/64"),
+            ({**result, "ips": [*ips, {"address": "10.200.0.1/33"}]}, "prevResult", "10.200.0.1/33"),
+            ({**result, "routes": [*routes, there]}, "route to 10.201.0.0/24"),
+            ({**result, "routes": [*routes, {"dst": "fd77::/64"}]}, "route to fd77::/64"),
+            ({**result, "routes": [{**routes[0], "table": 7}, routes[1]]}, "route to 0.0.0.0/0"),
+            ({**result, "routes": [{**routes[0], "gw": "169.254.1.9"}]}, "via 169.254.1.9"),
+            ({**result, "routes": [{"dst": "everywhere"}]}, "prevResult", "everywhere"),
+            ({**result, "routes": [{**routes[0], "gw": "x"}]}, "prevResult", "gw")):
+        check(net, pod, wrong).fails(103, *words)
+    sh(*ns, "addr", "add", "10.200.0.1/24", "dev", "eth0")
+    sh(*ns, "route", "add", "10.201.0.0/24", "via", "10.200.0.2")
+    sh(*ns, "route", "add", "10.202.0.0/24", "via", "10.200.0.2", "table", "1007")
+    sh(*ns, "link", "set", "eth0", "mtu", "1400")
+    sh(*ns, "route", "del", "default")
+    later = {**changed(result, 1, mtu=1400), "ips": [*ips, more, {"address": "10.9.9.9/24", "interface": 0}],
+             "routes": [routes[1], there, {"dst": "10.202.0.9/24", "table": 1007}, {"dst": "10.201.0.0/24"}]}
+    check(net, pod, changed(later, 1, mac=later["interfaces"][1]["mac"].upper())).ok()
+    check(net, pod, result).fails(103)
     net.delete().ok()
 
 
