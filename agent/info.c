@@ -258,10 +258,9 @@ static int set_endpoint(const struct agent *a, const struct endpoint *ep, Weir__
 {
 	const struct attachment *at = ep->attachment;
 	const struct policy_pod *pod = result_pod(a->result, at);
-	char v4[ADDR_STRLEN] = "", v6[ADDR_STRLEN] = "", mac[18];
+	char v4[ADDR_STRLEN] = "", v6[ADDR_STRLEN] = "", mac[MAC_STRLEN];
 
-	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", at->mac[0], at->mac[1], at->mac[2], at->mac[3],
-		 at->mac[4], at->mac[5]);
+	mac_to_str(at->mac, mac);
 	if (!addr_is_zero(&at->addr[0]))
 		addr_to_str(&at->addr[0], v4);
 	if (!addr_is_zero(&at->addr[1]))

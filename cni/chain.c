@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cni/agent.h"
 #include "cni/cmd.h"
+#include "cni/convert.h"
 #include "cni/inspect.h"
 #include "cni/link.h"
 #include "lib/log.h"
@@ -55,10 +56,10 @@ static int attach(const struct conf *c, int host, const struct attachment *a, st
 	return r < 0 ? CNI_FAILED : announce(c, a, reterr);
 }
 
-/* The result is passed on as it came. */
+/* The result is passed on as it came, in the version of the request. */
 static int print_prev_result(const struct conf *c, struct err *reterr)
 {
-	json_object_set_new(c->prev_result, "cniVersion", json_string(cni_version_str(c->version)));
+	convert_from_newest(c->prev_result, c->version);
 	return result_print(json_incref(c->prev_result)) ? 0 : err_set(reterr, CNI_IO, "cannot write the result: %m");
 }
 

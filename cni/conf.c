@@ -5,6 +5,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 
+#include "cni/convert.h"
 #include "lib/fs.h"
 
 #define STDIN_MAX (1 << 20)
@@ -115,7 +116,7 @@ int conf_read_env(struct conf *c, unsigned needs, struct err *reterr)
 		return err_set(reterr, CNI_BAD_ENV, "invalid CNI_CONTAINERID \"%s\"", c->container_id);
 	if ((needs & NEED_IFNAME) && !is_ifname(c->ifname))
 		return err_set(reterr, CNI_BAD_ENV, "invalid CNI_IFNAME \"%s\"", c->ifname);
-	return parse_args(c, reterr);
+	return 0;
 }
 
 static int get_string(const struct conf *c, const char *member, const char **value, struct err *reterr)
@@ -149,12 +150,12 @@ static int read_version(struct conf *c, struct err *reterr)
 static int get_dir(const struct conf *c, const char *member, const char **dir, const char *otherwise,
 		   struct err *reterr)
 {
-	int code;
+	const char *v = otherwise;
+	int code = get_string(c, member, &v, reterr);
 
-	*dir = otherwise;
-	code = get_string(c, member, dir, reterr);
-	if (!code && **dir != '/')
-		return err_set(reterr, CNI_BAD_CONFIG, "%s must be an absolute path", member);
+	if (!code && *v != '/')
+		code = err_set(reterr, CNI_BAD_CONFIG, "%s must be an absolute path", member);
+	*dir = code ? otherwise : v;
 	return code;
 }
 
@@ -176,11 +177,15 @@ static int read_mtu(struct conf *c, struct err *reterr)
 static int read_prev_result(struct conf *c, struct err *reterr)
 {
 	json_t *v = json_object_get(c->json, "prevResult");
+	int code;
 
 	if (!v || json_is_null(v))
 		return 0;
 	if (!json_is_object(v))
 		return err_set(reterr, CNI_BAD_JSON, "network configuration: prevResult must be an object");
+	code = convert_to_newest(v, reterr);
+	if (code)
+		return err_prefix(reterr, code, "prevResult");
 	c->prev_result = v;
 	return 0;
 }
@@ -204,12 +209,20 @@ int conf_read_stdin(struct conf *c, struct err *reterr)
 	if (!code && !is_name(c->name))
 		return err_set(reterr, CNI_BAD_CONFIG, "%s network name \"%s\"", *c->name ? "invalid" : "missing",
 			       c->name);
-	code = code ?: get_dir(c, "runDir", &c->run_dir, "/run/weir", reterr);
-	code = code ?: get_dir(c, "stateDir", &c->state_dir, "/var/lib/weir", reterr);
-	code = code ?: get_dir(c, "bpfDir", &c->bpf_dir, "/sys/fs/bpf/weir", reterr);
-	code = code ?: read_mtu(c, reterr);
-	code = code ?: read_prev_result(c, reterr);
-	return code ?: ipam_parse(&c->ipam, c->json, reterr);
+	return code;
+}
+
+int conf_read_settings(struct conf *c, struct err *reterr)
+{
+	int args = parse_args(c, reterr);
+	int run = get_dir(c, "runDir", &c->run_dir, "/run/weir", reterr);
+	int state = get_dir(c, "stateDir", &c->state_dir, "/var/lib/weir", reterr);
+	int bpf = get_dir(c, "bpfDir", &c->bpf_dir, "/sys/fs/bpf/weir", reterr);
+	int mtu = read_mtu(c, reterr);
+	int prev = read_prev_result(c, reterr);
+	int ipam = ipam_parse(&c->ipam, c->json, reterr);
+
+	return ipam ?: prev ?: mtu ?: bpf ?: state ?: run ?: args; /* reterr tells of the last */
 }
 
 static int parse_mac(struct conf *c, const char *s, struct err *reterr)

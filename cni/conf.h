@@ -11,6 +11,7 @@ enum cni_need {
 	NEED_NETNS = 1 << 1,
 	NEED_IFNAME = 1 << 2,
 	NEED_PATH = 1 << 3,
+	NEED_SETTINGS = 1 << 4, /* without an error, see conf_read_settings() */
 };
 
 /* Strings belong to the environment, to args or to json. */
@@ -26,7 +27,7 @@ struct conf {
 	const char *name;
 	const char *run_dir, *state_dir, *bpf_dir;
 	uint32_t mtu;        /* 0: the uplink's */
-	json_t *prev_result; /* NULL: none */
+	json_t *prev_result; /* in the newest version; NULL: none */
 	struct ipam ipam;
 
 	bool has_mac;
@@ -36,10 +37,13 @@ struct conf {
 	size_t n_port_mappings;
 };
 
-/* Environment only; `needs` of enum cni_need. */
+/* The variables without which no command works; `needs` of enum cni_need. */
 int conf_read_env(struct conf *c, unsigned needs, struct err *reterr);
-/* stdin: version, name and what every command uses. */
+/* stdin: version and name, without which no command works either. */
 int conf_read_stdin(struct conf *c, struct err *reterr);
+/* CNI_ARGS and the configuration's other members. What is wrong has its default, and what is behind it is read, too:
+ * good enough for removing. Returns the last error. */
+int conf_read_settings(struct conf *c, struct err *reterr);
 /* addr: what another plugin gave the pod. An error when that is not what `ips` asks for. */
 int conf_check_wanted(const struct conf *c, const struct weir_addr addr[2], struct err *reterr);
 /* What only ADD asks for: mac, ips, portMappings, bandwidth. */

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include "cni/convert.h"
 #include "lib/fs.h"
 
 #define OUTPUT_MAX (1 << 20)
@@ -119,7 +120,8 @@ int delegate_add(const struct conf *c, struct weir_addr ret_addr[2], json_t **re
 	int code = delegate_run(c, "ADD", &result, reterr);
 
 	if (!code) {
-		code = result_addresses(result, addr, reterr);
+		code = convert_to_newest(result, reterr);
+		code = code ?: result_addresses(result, addr, reterr);
 		if (code)
 			err_prefix(reterr, code, "ipam plugin %s", c->ipam.type);
 	}

@@ -62,8 +62,9 @@ int inspect_link(int fd, const char *name, uint32_t ifindex, struct link_state *
 
 struct wanted {
 	uint32_t ifindex;
-	const struct weir_addr *addr, *gateway;
-	const struct prefix *dst;
+	const struct weir_addr *addr;
+	uint8_t len;
+	const struct route *route;
 	bool found;
 };
 
@@ -74,12 +75,23 @@ static bool same_addr(const struct nlattr *at, const struct weir_addr *a)
 	return at && nl_len(at) == (v4 ? 4 : 16) && memcmp(nl_data(at), a->b + (v4 ? 12 : 0), nl_len(at)) == 0;
 }
 
+/* Length of a prefix as the kernel counts it. */
+static unsigned bits(const struct weir_addr *a, uint8_t len)
+{
+	return addr_is_v4(a) ? len - 96u : len;
+}
+
+static uint8_t family(const struct weir_addr *a)
+{
+	return addr_is_v4(a) ? AF_INET : AF_INET6;
+}
+
 static int take_address(const struct nlmsghdr *h, void *userdata)
 {
 	const struct ifaddrmsg *m = NLMSG_DATA(h);
 	struct wanted *w = userdata;
 
-	if (h->nlmsg_type != RTM_NEWADDR || m->ifa_index != w->ifindex)
+	if (h->nlmsg_type != RTM_NEWADDR || m->ifa_index != w->ifindex || m->ifa_prefixlen != bits(w->addr, w->len))
 		return 0;
 	w->found |= same_addr(nl_attr(h, sizeof(*m), IFA_LOCAL) ?: nl_attr(h, sizeof(*m), IFA_ADDRESS), w->addr);
 	return 0;
@@ -89,13 +101,15 @@ static int take_route(const struct nlmsghdr *h, void *userdata)
 {
 	const struct rtmsg *m = NLMSG_DATA(h);
 	struct wanted *w = userdata;
-	unsigned bits = prefix_is_v4(w->dst) ? w->dst->len - 96u : w->dst->len;
+	const struct route *r = w->route;
+	unsigned len = bits(&r->dst.addr, r->dst.len);
 
-	if (h->nlmsg_type != RTM_NEWROUTE || m->rtm_table != RT_TABLE_MAIN || m->rtm_type != RTN_UNICAST ||
-	    m->rtm_dst_len != bits || nl_u32(nl_attr(h, sizeof(*m), RTA_OIF)) != w->ifindex)
+	if (h->nlmsg_type != RTM_NEWROUTE || nl_u32(nl_attr(h, sizeof(*m), RTA_TABLE)) != r->table ||
+	    m->rtm_type != RTN_UNICAST || m->rtm_dst_len != len ||
+	    nl_u32(nl_attr(h, sizeof(*m), RTA_OIF)) != r->ifindex)
 		return 0;
-	w->found |= (!bits || same_addr(nl_attr(h, sizeof(*m), RTA_DST), &w->dst->addr)) &&
-		    (!w->gateway || same_addr(nl_attr(h, sizeof(*m), RTA_GATEWAY), w->gateway));
+	w->found |= (!len || same_addr(nl_attr(h, sizeof(*m), RTA_DST), &r->dst.addr)) &&
+		    (addr_is_zero(&r->gateway) || same_addr(nl_attr(h, sizeof(*m), RTA_GATEWAY), &r->gateway));
 	return 0;
 }
 
@@ -106,27 +120,26 @@ static int search(int fd, struct nl_batch *b, nl_msg_t take, struct wanted *w, s
 	return r < 0 ? r : w->found ? 0 : -ENOENT;
 }
 
-int inspect_address(int fd, uint32_t ifindex, const struct weir_addr *a, struct err *reterr)
+int inspect_address(int fd, uint32_t ifindex, const struct weir_addr *a, uint8_t len, struct err *reterr)
 {
-	struct wanted w = { .ifindex = ifindex, .addr = a };
+	struct wanted w = { .ifindex = ifindex, .addr = a, .len = len };
 	struct ifaddrmsg *m;
 	struct nl_batch b;
 
 	nl_batch_init(&b);
 	m = nl_begin(&b, RTM_GETADDR, NLM_F_DUMP, sizeof(*m), "list addresses");
-	m->ifa_family = addr_is_v4(a) ? AF_INET : AF_INET6;
+	m->ifa_family = family(a);
 	return search(fd, &b, take_address, &w, reterr);
 }
 
-int inspect_route(int fd, uint32_t ifindex, const struct prefix *dst, const struct weir_addr *gateway,
-		  struct err *reterr)
+int inspect_route(int fd, const struct route *route, struct err *reterr)
 {
-	struct wanted w = { .ifindex = ifindex, .dst = dst, .gateway = gateway };
+	struct wanted w = { .route = route };
 	struct rtmsg *m;
 	struct nl_batch b;
 
 	nl_batch_init(&b);
 	m = nl_begin(&b, RTM_GETROUTE, NLM_F_DUMP, sizeof(*m), "list routes");
-	m->rtm_family = prefix_is_v4(dst) ? AF_INET : AF_INET6;
+	m->rtm_family = family(&route->dst.addr);
 	return search(fd, &b, take_route, &w, reterr);
 }

@@ -17,11 +17,15 @@ struct link_state {
 
 /* fd: netlink socket of the namespace. By name, or by index when name is NULL. -ENODEV: no such interface. */
 int inspect_link(int fd, const char *name, uint32_t ifindex, struct link_state *ret_link, struct err *reterr);
-/* 0: the interface has the address; -ENOENT: it has not. */
-int inspect_address(int fd, uint32_t ifindex, const struct weir_addr *a, struct err *reterr);
-/* 0: the main table has a route to dst (gateway NULL: any) out of that interface; -ENOENT. */
-int inspect_route(int fd, uint32_t ifindex, const struct prefix *dst, const struct weir_addr *gateway,
-		  struct err *reterr);
+/* 0: the interface has the address, with a prefix of that length (in the 128-bit form); -ENOENT: it has not. */
+int inspect_address(int fd, uint32_t ifindex, const struct weir_addr *a, uint8_t len, struct err *reterr);
+/* 0: there is such a route; -ENOENT. */
+struct route {
+	uint32_t ifindex, table;
+	struct prefix dst;
+	struct weir_addr gateway; /* zero: any, and none */
+};
+int inspect_route(int fd, const struct route *route, struct err *reterr);
 /* A netlink socket in another namespace. */
 int inspect_open(int netns, struct err *reterr);
 

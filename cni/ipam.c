@@ -138,6 +138,11 @@ static int add_ranges(struct ipam *ipam, const json_t *sets, struct err *reterr)
 	return 0;
 }
 
+static bool is_file_name(const char *s)
+{
+	return !strchr(s, '/') && !streq(s, ".") && !streq(s, "..");
+}
+
 int ipam_parse(struct ipam *ipam, const json_t *conf, struct err *reterr)
 {
 	json_t *j = json_object_get(conf, "ipam"), *type = json_object_get(j, "type");
@@ -148,9 +153,10 @@ int ipam_parse(struct ipam *ipam, const json_t *conf, struct err *reterr)
 	if (!json_is_object(j) || (type && !json_is_string(type)))
 		return err_set(reterr, CNI_BAD_JSON, "ipam must be an object, its type a string");
 	if (type && *json_string_value(type) && !streq(json_string_value(type), "weir")) {
+		if (!is_file_name(json_string_value(type)))
+			return err_set(reterr, CNI_BAD_CONFIG, "ipam: type \"%s\" is no plugin's name",
+				       json_string_value(type));
 		ipam->type = json_string_value(type);
-		if (strchr(ipam->type, '/') || streq(ipam->type, ".") || streq(ipam->type, ".."))
-			return err_set(reterr, CNI_BAD_CONFIG, "ipam: type \"%s\" is no plugin's name", ipam->type);
 		return 0;
 	}
 	code = add_subnets(ipam, json_object_get(j, "subnets"), reterr);

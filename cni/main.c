@@ -10,11 +10,11 @@ static const struct command {
 	unsigned needs; /* enum cni_need */
 	enum cni_version since;
 } commands[] = {
-	{ "ADD", cmd_add, NEED_CONTAINER_ID | NEED_NETNS | NEED_IFNAME | NEED_PATH, CNI_0_1_0 },
+	{ "ADD", cmd_add, NEED_CONTAINER_ID | NEED_NETNS | NEED_IFNAME | NEED_PATH | NEED_SETTINGS, CNI_0_1_0 },
 	{ "DEL", cmd_del, NEED_CONTAINER_ID | NEED_IFNAME | NEED_PATH, CNI_0_1_0 },
-	{ "CHECK", cmd_check, NEED_CONTAINER_ID | NEED_NETNS | NEED_IFNAME | NEED_PATH, CNI_0_4_0 },
+	{ "CHECK", cmd_check, NEED_CONTAINER_ID | NEED_NETNS | NEED_IFNAME | NEED_PATH | NEED_SETTINGS, CNI_0_4_0 },
 	{ "GC", cmd_gc, NEED_PATH, CNI_1_1_0 },
-	{ "STATUS", cmd_status, NEED_PATH, CNI_1_1_0 },
+	{ "STATUS", cmd_status, NEED_PATH | NEED_SETTINGS, CNI_1_1_0 },
 };
 
 static const struct command *find_command(const char *name)
@@ -42,6 +42,17 @@ static int open_netns(const struct conf *c, const struct command *cmd, int *ret_
 	return 0;
 }
 
+/* A runtime repeats a DEL until it succeeds: want of good settings must not keep it from removing what it can. */
+static int read_settings(struct conf *c, const struct command *cmd, struct err *reterr)
+{
+	int code = conf_read_settings(c, reterr);
+
+	if (!code || (cmd->needs & NEED_SETTINGS))
+		return code;
+	log_warn("%s: %s goes on without it", reterr->msg, cmd->name);
+	return 0;
+}
+
 static int run(struct conf *c, const struct command *cmd, struct err *reterr)
 {
 	_cleanup_close_ int netns = -1;
@@ -51,6 +62,7 @@ static int run(struct conf *c, const struct command *cmd, struct err *reterr)
 	if (!code && c->version < cmd->since)
 		code = err_set(reterr, CNI_BAD_VERSION, "config version \"%s\" has no %s: it came with %s",
 			       cni_version_str(c->version), cmd->name, cni_version_str(cmd->since));
+	code = code ?: read_settings(c, cmd, reterr);
 	code = code ?: open_netns(c, cmd, &netns, reterr);
 	return code ?: cmd->run(c, netns, reterr);
 }
@@ -76,11 +88,22 @@ static bool print_versions(void)
 	return ok;
 }
 
+/* What to do about an error, where that is the same for all of a code. */
+static const char *advice(int code)
+{
+	switch (code) {
+	case CNI_BAD_VERSION:
+		return "supported: 0.1.0, 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0, 1.1.0";
+	case CNI_CHECK_FAILED:
+		return "not as ADD left it: call DEL, then ADD again (in Kubernetes: delete the pod)";
+	default:
+		return NULL;
+	}
+}
+
 static int fail(const struct conf *c, int code, const char *msg)
 {
-	result_print_error(answer_version(c), code, msg,
-			   code == CNI_BAD_VERSION ? "supported: 0.1.0, 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0, 1.1.0"
-						   : NULL);
+	result_print_error(answer_version(c), code, msg, advice(code));
 	return EXIT_FAILURE;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cni/result.h"
 
+#include "cni/convert.h"
 #include "cni/link.h"
 
 static const char *const versions[CNI_VERSION_COUNT] = {
@@ -25,7 +26,9 @@ int cni_version_parse(const char *s, enum cni_version *ret_version)
 
 static json_t *mac_json(const uint8_t m[6])
 {
-	return json_sprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
+	char buf[MAC_STRLEN];
+
+	return json_string(mac_to_str(m, buf));
 }
 
 static const char *const gateway[2] = { LINK_GATEWAY4, LINK_GATEWAY6 };
@@ -38,41 +41,22 @@ static json_t *address_json(const struct attachment *a, int family)
 	return json_sprintf("%s/%d", addr_to_str(&a->addr[family], buf), family ? 128 : 32);
 }
 
-/* 0.1.0 and 0.2.0: one member a family */
-static void add_old_ips(json_t *result, const struct attachment *a)
+static json_t *interfaces_json(const struct attachment *a)
 {
-	for (int f = 0; f < 2; f++)
-		if (!addr_is_zero(&a->addr[f]))
-			json_object_set_new(result, f ? "ip6" : "ip4",
-					    json_pack("{s:o, s:s, s:[{s:s, s:s}]}", "ip", address_json(a, f), "gateway",
-						      gateway[f], "routes", "dst", everywhere[f], "gw", gateway[f]));
+	return json_pack("[{s:s, s:o, s:I}, {s:s, s:o, s:s, s:I}]", "name", a->hostif, "mac", mac_json(a->host_mac),
+			 "mtu", (json_int_t)a->mtu, "name", a->ifname, "mac", mac_json(a->mac), "sandbox", a->netns,
+			 "mtu", (json_int_t)a->mtu);
 }
 
-static json_t *interfaces_json(const struct attachment *a, enum cni_version v)
-{
-	json_t *host = json_pack("{s:s, s:o}", "name", a->hostif, "mac", mac_json(a->host_mac));
-	json_t *pod = json_pack("{s:s, s:o, s:s}", "name", a->ifname, "mac", mac_json(a->mac), "sandbox", a->netns);
-
-	if (v >= CNI_1_1_0) {
-		json_object_set_new(host, "mtu", json_integer(a->mtu));
-		json_object_set_new(pod, "mtu", json_integer(a->mtu));
-	}
-	return json_pack("[o, o]", host, pod);
-}
-
-static void add_ips(json_t *result, const struct attachment *a, enum cni_version v)
+static void add_ips(json_t *result, const struct attachment *a)
 {
 	json_t *ips = json_array(), *routes = json_array();
 
 	for (int f = 0; f < 2; f++) {
-		json_t *ip;
-
 		if (addr_is_zero(&a->addr[f]))
 			continue;
-		ip = json_pack("{s:o, s:s, s:i}", "address", address_json(a, f), "gateway", gateway[f], "interface", 1);
-		if (v < CNI_1_0_0)
-			json_object_set_new(ip, "version", json_string(f ? "6" : "4"));
-		json_array_append_new(ips, ip);
+		json_array_append_new(ips, json_pack("{s:o, s:s, s:i}", "address", address_json(a, f), "gateway",
+						     gateway[f], "interface", 1));
 		json_array_append_new(routes, json_pack("{s:s, s:s}", "dst", everywhere[f], "gw", gateway[f]));
 	}
 	json_object_set_new(result, "ips", ips);
@@ -81,24 +65,20 @@ static void add_ips(json_t *result, const struct attachment *a, enum cni_version
 
 json_t *result_new(const struct attachment *a, enum cni_version version, const json_t *dns)
 {
-	json_t *result = json_pack("{s:s}", "cniVersion", cni_version_str(version));
+	json_t *result = json_pack("{s:o}", "interfaces", interfaces_json(a));
 
 	if (!result)
 		return NULL;
-	if (version < CNI_0_3_0) {
-		add_old_ips(result, a);
-	} else {
-		json_object_set_new(result, "interfaces", interfaces_json(a, version));
-		add_ips(result, a, version);
-	}
+	add_ips(result, a);
 	json_object_set_new(result, "dns", dns ? json_deep_copy(dns) : json_object());
+	convert_from_newest(result, version);
 	return result;
 }
 
-/* The first of a family is the pod's; we have one address of each. */
-static int take_address(const char *text, struct weir_addr addr[2], struct err *reterr)
+int result_address(const char *text, struct weir_addr *ret_addr, uint8_t *ret_len, struct err *reterr)
 {
-	char buf[ADDR_STRLEN + 5];
+	char buf[PREFIX_STRLEN];
+	struct prefix p = { .len = 128 };
 	struct weir_addr a;
 	char *slash;
 
@@ -107,28 +87,34 @@ static int take_address(const char *text, struct weir_addr addr[2], struct err *
 	slash = strchr(buf, '/');
 	if (slash)
 		*slash = 0;
-	if (addr_parse(buf, &a) < 0)
+	if (addr_parse(buf, &a) < 0 || (slash && prefix_parse(text, &p) < 0))
 		return err_set(reterr, CNI_FAILED, "\"%s\" is no address", text);
-	if (addr_is_zero(&addr[!addr_is_v4(&a)]))
-		addr[!addr_is_v4(&a)] = a;
+	*ret_addr = a;
+	*ret_len = p.len;
 	return 0;
+}
+
+/* The first of a family is the pod's; we have one address of each. */
+static int take_address(const json_t *ip, struct weir_addr addr[2], struct err *reterr)
+{
+	struct weir_addr a;
+	uint8_t len;
+	int code = result_address(json_string_value(json_object_get(ip, "address")), &a, &len, reterr);
+
+	if (!code && addr_is_zero(&addr[!addr_is_v4(&a)]))
+		addr[!addr_is_v4(&a)] = a;
+	return code;
 }
 
 int result_addresses(const json_t *result, struct weir_addr ret_addr[2], struct err *reterr)
 {
-	static const char *const old[] = { "ip4", "ip6" };
 	struct weir_addr addr[2] = {};
 	json_t *ip;
 	size_t i;
 	int code = 0;
 
-	for (i = 0; i < 2 && !code; i++) {
-		ip = json_object_get(json_object_get(result, old[i]), "ip");
-		if (ip)
-			code = take_address(json_string_value(ip), addr, reterr);
-	}
 	json_array_foreach (json_object_get(result, "ips"), i, ip)
-		code = code ?: take_address(json_string_value(json_object_get(ip, "address")), addr, reterr);
+		code = code ?: take_address(ip, addr, reterr);
 	if (!code && addr_is_zero(&addr[0]) && addr_is_zero(&addr[1]))
 		return err_set(reterr, CNI_FAILED, "the result has no address");
 	if (!code)

@@ -35,7 +35,9 @@ int cni_version_parse(const char *s, enum cni_version *ret_version);
 /* The result of ADD. dns may be NULL. Steals nothing. NULL: out of memory. */
 json_t *result_new(const struct attachment *a, enum cni_version version, const json_t *dns);
 
-/* First address of each family in a result of any version; there must be one. 0 or an enum cni_code. */
+/* "10.0.0.1/24" with the length of its prefix in the 128-bit form; 128 when it has none. 0 or an enum cni_code. */
+int result_address(const char *text, struct weir_addr *ret_addr, uint8_t *ret_len, struct err *reterr);
+/* First address of each family in a result of the newest version; there must be one. 0 or an enum cni_code. */
 int result_addresses(const json_t *result, struct weir_addr ret_addr[2], struct err *reterr);
 
 /* All print one line to stdout; false: it could not be written. Take the reference over. */

@@ -13,6 +13,7 @@ struct prefix {
 };
 
 #define ADDR_STRLEN 46
+#define MAC_STRLEN 18
 #define PREFIX_STRLEN 50
 
 bool addr_is_v4(const struct weir_addr *a);
@@ -38,5 +39,7 @@ int prefix_cmp(const struct prefix *a, const struct prefix *b); /* by address, t
 bool prefix_contains(const struct prefix *a, const struct prefix *b);
 bool prefix_has_addr(const struct prefix *p, const struct weir_addr *a);
 struct prefix prefix_of_addr(const struct weir_addr *a); /* its /128 */
+
+const char *mac_to_str(const uint8_t mac[6], char *buf); /* MAC_STRLEN */
 
 #endif

@@ -58,7 +58,9 @@ void attachment_hostif(const char *key, char ret_name[IFNAMSIZ])
 
 static json_t *mac_to_json(const uint8_t m[6])
 {
-	return json_sprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
+	char buf[MAC_STRLEN];
+
+	return json_string(mac_to_str(m, buf));
 }
 
 static json_t *addr_to_json(const struct weir_addr *a)

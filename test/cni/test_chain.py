@@ -4,7 +4,7 @@ import json
 import os
 import pathlib
 
-from harness import NOTHING, REFERENCE, Agent, filters, ip, sh, test
+from harness import NOTHING, REFERENCE, VERSIONS, Agent, filters, ip, sh, test
 
 FAKE = """#!/bin/sh
 cat >"$LOG.stdin"
@@ -171,7 +171,12 @@ def behind_ptp(host, net):
     assert sent["ifindex"] == ip("link", "show", dev)[0]["ifindex"]
     assert all(len(f) == 1 for f in filters(dev).values())
     net.add(pod, conf={"prevResult": first}).fails(104)
-    net.run("CHECK", netns=pod, conf={"prevResult": first, "ipam": {}}).ok()
+    checked = {"conf": {"prevResult": first, "ipam": {}}, "netns": pod}
+    net.run("CHECK", **checked).ok()
+    sh("ip", "-n", pod.rsplit("/", 1)[1], "route", "add", "10.8.0.0/24", "dev", "eth0")
+    net.run("CHECK", **checked).ok()
+    sh("ip", "-n", pod.rsplit("/", 1)[1], "addr", "del", first["ips"][0]["address"], "dev", "eth0")
+    net.run("CHECK", **checked).fails(103, "address " + first["ips"][0]["address"])
     net.delete(netns=pod, conf={"prevResult": first, "ipam": {}}).ok()
     assert not any(filters(dev).values()) and not net.records()
     reference("ptp", net, "DEL", PTP, first, netns=pod).ok()
@@ -198,3 +203,108 @@ def behind_what_cannot_be_enforced(host, net):
     assert not net.records() and not any(filters("host9").values())
     sh("ip", "link", "del", "host9")
     sh("ip", "link", "del", "br9")
+
+
+def veth(pod):
+    """The pair of another plugin that takes no result of its own with it."""
+    sh("ip", "link", "add", "host9", "type", "veth", "peer", "name", "eth0", "netns", pod.rsplit("/", 1)[1])
+
+
+IP4 = {"ip": "10.1.0.2/24", "gateway": "10.1.0.1", "routes": [{"dst": "0.0.0.0/0"}, {"dst": "10.7.0.0/16", "gw": "10.1.0.9"}]}
+IP6 = {"ip": "fd01::2/64", "routes": [{"dst": "::/0", "gw": "fd01::1"}]}
+IPS = [{"address": "10.1.0.2/24", "gateway": "10.1.0.1"}, {"address": "fd01::2/64"}]
+ROUTES = [*IP4["routes"], *IP6["routes"]]
+DNS = {"nameservers": ["10.1.0.53"]}
+
+
+def result(version, pod, told="1.1.0"):
+    """The same result in each version, as the specification of that version has it; told: in which it was told to us."""
+    r = {"cniVersion": version, "dns": DNS}
+    if version < "0.3.0":
+        return {**r, "ip4": IP4, "ip6": IP6}
+    r["ips"], r["routes"] = IPS, ROUTES
+    if version < "1.0.0":
+        r["ips"] = [{**i, "version": v} for i, v in zip(IPS, "46")]
+    if told >= "0.3.0":
+        r["interfaces"] = [{"name": "eth0", "sandbox": pod}]
+        r["ips"] = [{**i, "interface": 0} for i in r["ips"]]
+    if version == told == "1.1.0":
+        r["interfaces"][0].update(mtu=1500, socketPath="/s", pciID="0")
+        r["routes"] = [{**x, "mtu": 1400, "advmss": 1360, "priority": 7, "table": 254, "scope": 0} for x in ROUTES]
+    return r
+
+
+@test
+def prev_result_of_another_version(host, net):
+    """prevResult in any version: enforced, and passed on in the version of the configuration"""
+    pod = host.new_pod()
+    veth(pod)
+    for told in VERSIONS:
+        for wanted in VERSIONS:
+            a = net.add(pod, conf={"cniVersion": wanted, "prevResult": result(told, pod)}).ok()
+            assert a.json == result(wanted, pod, told), (told, wanted, a.json)
+            r = net.record()
+            assert (r["ipv4"], r["ipv6"]) == ("10.1.0.2", "fd01::2"), (told, wanted, r)
+            net.delete().ok()
+    unnamed = {k: v for k, v in result("0.2.0", pod).items() if k != "cniVersion"}
+    assert net.add(pod, conf={"prevResult": unnamed}).ok().json == result("1.1.0", pod, "0.2.0")
+    net.delete().ok()
+    sh("ip", "link", "del", "host9")
+
+
+@test
+def check_of_an_old_prev_result(host, net):
+    """CHECK behind a plugin of an old version: passes right after ADD, and finds its address and its route missing"""
+    pod = host.new_pod()
+    ns = ("ip", "-n", pod.rsplit("/", 1)[1])
+    veth(pod)
+    sh("ip", "link", "set", "host9", "up")
+    sh(*ns, "link", "set", "eth0", "up")
+    routes = [{"dst": "10.7.0.0/16", "gw": "10.1.0.9"}]
+    for prev in ({"cniVersion": "0.2.0", "ip4": {"ip": "10.1.0.2/24", "routes": routes}},
+                 {"cniVersion": "0.4.0", "interfaces": [{"name": "eth0", "sandbox": pod}], "routes": routes,
+                  "ips": [{"version": "4", "address": "10.1.0.2/24", "interface": 0}]}):
+        conf = {"prevResult": prev}
+        sh(*ns, "addr", "add", "10.1.0.2/24", "dev", "eth0")
+        sh(*ns, "route", "add", "10.7.0.0/16", "via", "10.1.0.9")
+        net.add(pod, conf=conf).ok()
+        net.run("CHECK", netns=pod, conf=conf).ok()
+        sh(*ns, "route", "del", "10.7.0.0/16")
+        net.run("CHECK", netns=pod, conf=conf).fails(103, "route to 10.7.0.0/16")
+        sh(*ns, "addr", "del", "10.1.0.2/24", "dev", "eth0")
+        net.run("CHECK", netns=pod, conf=conf).fails(103, "address 10.1.0.2/24")
+        net.delete().ok()
+    sh("ip", "link", "del", "host9")
+
+
+@test
+def prev_result_that_is_not_understood(host, net):
+    """prevResult of an unknown version or shape: refused, saying which part; nothing changed"""
+    pod = host.new_pod()
+    veth(pod)
+    good = result("1.1.0", pod)
+    for change, code, word in (({"cniVersion": "9.9.9"}, 1, "9.9.9"), ({"cniVersion": 1}, 6, "cniVersion"),
+                               ({"ips": {}}, 6, "ips"), ({"interfaces": {}}, 6, "interfaces"), ({"routes": "all"}, 6, "routes"),
+                               ({"ip4": []}, 6, "ip4"), ({"ip4": IP4}, 6, "ip4"), ({"ips": [7]}, 6, "ips[0]"),
+                               ({"interfaces": ["eth0"]}, 6, "interfaces[0]"), ({"routes": [None]}, 6, "routes[0]")):
+        for cmd in ("ADD", "CHECK"):
+            net.run(cmd, netns=pod, conf={"prevResult": {**good, **change}}).fails(code, "prevResult", word)
+    net.add(pod, conf={"prevResult": {"ip6": {**IP6, "routes": {}}}}).fails(6, "prevResult", "routes")
+    assert not net.records() and not any(filters("host9").values())
+    sh("ip", "link", "del", "host9")
+
+
+@test
+def old_results_of_the_ipam_plugin(host, net):
+    """a delegated plugin that answers in an old version, and one in a version that nobody knows"""
+    pod = host.new_pod()
+    for v, code in ("0.2.0", 0), ("9.9.9", 1):
+        kw = fake(net, f"[ $CNI_COMMAND != ADD ] || echo '{json.dumps({**result('0.2.0', pod), 'cniVersion': v})}'")
+        a = net.add(pod, **kw)
+        if code:
+            a.fails(code, "ipam plugin fake", v)
+            assert calls(net) == ["ADD", "DEL"] and net.left() == NOTHING
+        else:
+            assert (a.ok().address(4), a.address(6), a.json["dns"]) == ("10.1.0.2", "fd01::2", DNS)
+            net.delete(**kw).ok()
+            calls(net)

@@ -57,6 +57,51 @@ def del_of_a_broken_record(host, net):
     assert net.left() == NOTHING
 
 
+# What ADD refuses, each on its own, and two at once.
+BROKEN = [{"ipam": v} for v in (None, {}, [], 7, {"type": 1}, {"type": "../evil"}, {"subnets": "10.9.0.0/24"},
+                                {"subnets": ["10.9.0.0"]}, {"subnets": [7]}, {"ranges": {}})] + [
+    {"mtu": "big"}, {"runDir": "run"}, {"bpfDir": 1}, {"prevResult": 7}, {"runDir": 1, "prevResult": [], "ipam": []}]
+
+
+@test
+def broken_configuration(host, net):
+    """DEL and GC of a configuration that ADD refuses remove everything, also leases without a record, and say what is wrong"""
+    pod, keep = host.new_pod(), host.new_pod()
+    net.add(keep, cid="keep").ok()
+    before = net.left()
+    everyone = {"cni.dev/valid-attachments": [{"containerID": "keep", "ifname": "eth0"}]}
+    for conf in BROKEN:
+        for cmd in ("DEL", "GC"):
+            net.add(pod).ok()
+            os.symlink("c1:eth0", net.dir / "state/ipam/net/10.9.0.200")
+            (net.dir / "state/attachments/c1:eth0.json").unlink()  # its address is known by the lease only, too
+            a = net.run(cmd, conf={**everyone, **conf}).ok()
+            assert not a.raw and (conf in BROKEN[:2] or list(conf)[-1] in a.err), (conf, a)
+            if cmd == "GC":
+                net.delete().ok()  # without a record GC knows no link
+            assert net.left() == before, (cmd, conf)
+            net.add(pod).ok()
+            assert not net.run(cmd, conf={**everyone, **conf}).ok().raw and net.left() == before, (cmd, conf)
+    net.add(pod).ok()
+    assert "CNI_ARGS" in net.delete(args="broken").ok().err and net.left() == before
+    net.delete(cid="keep").ok()
+
+
+@test
+def broken_state_dir(host, net):
+    """DEL and GC with a wrong stateDir look into the default one"""
+    sh("mount", "-t", "tmpfs", "weir-test", "/var/lib")
+    try:
+        for cmd, wrong in (("DEL", 7), ("DEL", "state"), ("GC", 7), ("GC", "state")):
+            net.add(host.new_pod(), conf={"stateDir": None}).ok()
+            assert os.listdir("/var/lib/weir/attachments") == ["c1:eth0.json"]
+            net.run(cmd, conf={"stateDir": wrong, "cni.dev/valid-attachments": []}).ok()
+            assert net.left() == NOTHING and not os.listdir("/var/lib/weir/attachments")
+            assert not [f for f in os.listdir("/var/lib/weir/ipam/net") if f[0] != "."]
+    finally:
+        sh("umount", "/var/lib")
+
+
 def check(net, pod, result, **kw):
     return net.run("CHECK", netns=pod, conf={"prevResult": result}, **kw)
 
@@ -91,6 +136,9 @@ def check_finds(host, net):
             (lambda: sh(*ns, "link", "set", "eth0", "down"), "down"),
             (lambda: sh("ip", "link", "set", dev, "down"), "down"),
             (lambda: sh(*ns, "addr", "del", "10.9.0.2/32", "dev", "eth0"), "address 10.9.0"),
+            (lambda: (sh(*ns, "addr", "del", "10.9.0.2/32", "dev", "eth0"), sh(*ns, "addr", "add", "10.9.0.2/24", "dev", "eth0")),
+             "address 10.9.0.2/32"),
+            (lambda: sh(*ns, "route", "replace", "default", "dev", "eth0"), "via 169.254.1.1"),
             (lambda: sh(*ns, "route", "del", "default"), "route to 0.0.0.0/0"),
             (lambda: sh(*ns, "-6", "route", "del", "default"), "route to ::/0"),
             (lambda: sh("ip", "route", "flush", "dev", dev), "route to 10.9.0"),
@@ -108,7 +156,7 @@ def check_finds(host, net):
         dev = net.record()["hostIf"]
         check(net, pod, result).ok()
         what()
-        check(net, pod, result).fails(103, word)
+        check(net, pod, result).fails(103, word, "call DEL, then ADD again")
         sh("ip", "link", "del", dev, check=False)
         net.delete().ok()
         for f in (net.dir / "state/ipam/net").glob("[!.]*"):
@@ -117,9 +165,52 @@ def check_finds(host, net):
     check(net, pod, {**result, "ips": result["ips"][:1]}).fails(103, "prevResult")
     check(net, pod, {**result, "interfaces": []}).fails(103)
     net.run("CHECK", netns=pod).fails(7, "prevResult")
+    net.run("CHECK", netns=host.new_pod(), conf={"prevResult": result}).fails(103)
     check(net, pod, result, cid="c2").fails(103)
     with Agent(net, {"ok": False, "code": 100, "error": "unknown"}):
         check(net, pod, result).fails(100, "unknown")
+    net.delete().ok()
+
+
+def changed(result, i, **change):
+    """The result with its interface i changed: 0 is the host's end, 1 the pod's."""
+    interfaces = [{**x, **change} if n == i else x for n, x in enumerate(result["interfaces"])]
+    return {**result, "interfaces": interfaces}
+
+
+@test
+def check_compares_prev_result(host, net):
+    """CHECK finds what prevResult has and the kernel has not: sandbox, MACs, MTUs, addresses, routes"""
+    pod = host.new_pod()
+    ns = ("ip", "-n", pod.rsplit("/", 1)[1])
+    result = net.add(pod).ok().json
+    ips, routes = result["ips"], result["routes"]
+    more = {"address": "10.200.0.1/24", "interface": 1}
+    there = {"dst": "10.201.0.0/24", "gw": "10.200.0.2"}
+    for wrong, *words in (
+            (changed(result, 1, sandbox="/run/netns/other"), "eth0", "/run/netns/other", pod),
+            (changed(result, 1, mac="02:00:00:00:00:09"), "eth0", "MAC", "02:00:00:00:00:09"),
+            (changed(result, 0, mac="02:00:00:00:00:09"), net.record()["hostIf"], "MAC"),
+            (changed(result, 1, mtu=1300), "eth0", "MTU", "1300"), (changed(result, 0, mtu=1300), "MTU"),
+            ({**result, "ips": [*ips, more]}, "address 10.200.0.1/24"),
+            ({**result, "ips": [*ips, {"address": "fd77::1/64"}]}, "address fd77::1/64"),
+            ({**result, "ips": [*ips, {"address": "10.200.0.1/33"}]}, "prevResult", "10.200.0.1/33"),
+            ({**result, "routes": [*routes, there]}, "route to 10.201.0.0/24"),
+            ({**result, "routes": [*routes, {"dst": "fd77::/64"}]}, "route to fd77::/64"),
+            ({**result, "routes": [{**routes[0], "table": 7}, routes[1]]}, "route to 0.0.0.0/0"),
+            ({**result, "routes": [{**routes[0], "gw": "169.254.1.9"}]}, "via 169.254.1.9"),
+            ({**result, "routes": [{"dst": "everywhere"}]}, "prevResult", "everywhere"),
+            ({**result, "routes": [{**routes[0], "gw": "x"}]}, "prevResult", "gw")):
+        check(net, pod, wrong).fails(103, *words)
+    sh(*ns, "addr", "add", "10.200.0.1/24", "dev", "eth0")
+    sh(*ns, "route", "add", "10.201.0.0/24", "via", "10.200.0.2")
+    sh(*ns, "route", "add", "10.202.0.0/24", "via", "10.200.0.2", "table", "1007")
+    sh(*ns, "link", "set", "eth0", "mtu", "1400")
+    sh(*ns, "route", "del", "default")
+    later = {**changed(result, 1, mtu=1400), "ips": [*ips, more, {"address": "10.9.9.9/24", "interface": 0}],
+             "routes": [routes[1], there, {"dst": "10.202.0.9/24", "table": 1007}, {"dst": "10.201.0.0/24"}]}
+    check(net, pod, changed(later, 1, mac=later["interfaces"][1]["mac"].upper())).ok()
+    check(net, pod, result).fails(103)
     net.delete().ok()
 
 

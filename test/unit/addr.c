@@ -65,6 +65,7 @@ START_TEST(addresses_round_trip)
 		ck_assert_int_eq(addr_parse(text[i], &a), 0);
 		ck_assert_str_eq(addr_to_str(&a, buf), text[i]);
 	}
+	ck_assert_str_eq(mac_to_str((const uint8_t[]){ 2, 0, 0x1a, 0xff, 0, 9 }, buf), "02:00:1a:ff:00:09");
 	ck_assert_int_eq(addr_parse("10.0.0.1.", &a), -EINVAL);
 	ck_assert_int_eq(addr_parse("1::2::3", &a), -EINVAL);
 }

@@ -28,6 +28,7 @@ static int read_conf(struct conf *c, const char *members)
 	give(text);
 	code = conf_read_env(c, 0, &e);
 	code = code ?: conf_read_stdin(c, &e);
+	code = code ?: conf_read_settings(c, &e);
 	return code ?: conf_read_capabilities(c, &e);
 }
 
