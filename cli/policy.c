@@ -38,7 +38,8 @@ int policy_load_world(const char *objects, struct world *w)
 		return cli_fail("%s", err.msg);
 	if (w->n_unaddressed)
 		fprintf(stderr,
-			"notice: %zu pods have no address yet: of ipBlocks, only 0.0.0.0/0 is taken to cover them\n",
+			"notice: %zu pods have no address yet: of ipBlocks, only 0.0.0.0/0 and ::/0 are taken to cover "
+			"them\n",
 			w->n_unaddressed);
 	return status;
 }
