@@ -27,6 +27,7 @@ struct objects {
 	char *dir, *keep_dir;
 	struct k8s_store *store;
 	struct file *files;
+	struct k8s_problems duplicates; /* between files */
 	void (*changed)(void *userdata);
 	void *userdata;
 };
@@ -85,6 +86,27 @@ static void report(const struct k8s_problems *p)
 		log_warn("%s", p->v[i].text ?: "out of memory");
 }
 
+static bool same_problems(const struct k8s_problems *a, const struct k8s_problems *b)
+{
+	size_t i = 0;
+
+	while (i < a->n && i < b->n && streq(a->v[i].text, b->v[i].text))
+		i++;
+	return i == a->n && i == b->n;
+}
+
+/* Told once, not with every change of another file. */
+static void look_for_duplicates(struct objects *o)
+{
+	struct k8s_problems now = {};
+
+	k8s_store_duplicates(o->store, &now);
+	if (!same_problems(&now, &o->duplicates))
+		report(&now);
+	k8s_problems_done(&o->duplicates);
+	o->duplicates = now;
+}
+
 static const char *name_of(const struct file *f)
 {
 	return strrchr(f->path, '/') + 1;
@@ -141,8 +163,8 @@ static int load_text(struct objects *o, struct file *f, const char *text, size_t
 	return len ? k8s_store_load_file(o->store, f->path, text, len, &f->problems) : -ENODATA;
 }
 
-/* Returns whether the store may have changed. A file that cannot be read leaves its former objects in force. */
-static bool load(struct objects *o, struct file *f)
+/* A file that cannot be read leaves its former objects in force. */
+static void load(struct objects *o, struct file *f)
 {
 	_cleanup_free_ char *text = NULL, *story = NULL;
 	size_t len = 0;
@@ -160,7 +182,6 @@ static bool load(struct objects *o, struct file *f)
 			      r == -ENODATA ? "it is empty (its objects go when the file does)" : strerror(-r)) >= 0)
 		k8s_problems_add(&f->problems, K8S_ERROR, 0, TAKE_PTR(story));
 	report(&f->problems);
-	return true;
 }
 
 static void forget(struct objects *o, struct file *f)
@@ -176,6 +197,7 @@ static void forget(struct objects *o, struct file *f)
 	free(f);
 }
 
+/* Returns whether the store may have changed. */
 static bool look_at(struct objects *o, const char *name)
 {
 	_cleanup_free_ char *path = NULL;
@@ -189,7 +211,10 @@ static bool look_at(struct objects *o, const char *name)
 	HASH_FIND_STR(o->files, path, f);
 	if (f) {
 		f->seen = true;
-		return !same(&f->st, &st) && load(o, f);
+		if (same(&f->st, &st))
+			return false;
+		load(o, f);
+		return true;
 	}
 	f = calloc(1, sizeof(*f));
 	if (!f)
@@ -202,7 +227,8 @@ static bool look_at(struct objects *o, const char *name)
 		free(f);
 		return false;
 	}
-	return load(o, f);
+	load(o, f);
+	return true;
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)
@@ -210,12 +236,12 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-/* In the order of names: of two definitions of one object the first stays, and which is first must not be chance. */
+/* In the order of names: of two pods with one address the one that was read last has it, which must not be chance. */
 static bool scan(struct objects *o)
 {
 	struct dirent **names = NULL;
 	struct file *f, *tmp;
-	bool changed = false, gone = false;
+	bool changed = false;
 	int n = scandir(o->dir, &names, NULL, by_name);
 
 	if (n < 0) {
@@ -232,12 +258,11 @@ static bool scan(struct objects *o)
 	HASH_ITER(hh, o->files, f, tmp)
 		if (!f->seen) {
 			forget(o, f);
-			gone = true;
+			changed = true;
 		}
-	for (f = o->files; f && gone; f = f->hh.next) /* what stood twice may now have its turn */
-		if (f->problems.n_errors)
-			load(o, f);
-	return changed || gone;
+	if (changed)
+		look_for_duplicates(o);
+	return changed;
 }
 
 /* Of files that went while no agent ran. */
@@ -317,6 +342,7 @@ void objects_free(struct objects *o)
 		free(f->path);
 		free(f);
 	}
+	k8s_problems_done(&o->duplicates);
 	sd_event_source_disable_unref(o->io);
 	sd_event_source_disable_unref(o->timer);
 	free(o->dir);
@@ -329,4 +355,6 @@ void objects_each_problem(const struct objects *o, void (*tell)(void *userdata, 
 	for (struct file *f = o->files; f; f = f->hh.next)
 		for (size_t i = 0; i < f->problems.n; i++)
 			tell(userdata, &f->problems.v[i]);
+	for (size_t i = 0; i < o->duplicates.n; i++)
+		tell(userdata, &o->duplicates.v[i]);
 }

@@ -125,7 +125,20 @@ def explain_in_words():
     return bad + same((0, "a/web (10.0.0.1) -> a/db (10.0.0.2), 91/TCP: DENIED"), (lambda s, out, _: (s, out[0]))(*f.run(*ask, "91")))
 
 
-TESTS = (unanswered_probes, families, unaddressed, host_ip, many_policies, check_tells_where, explain_in_words)
+def duplicates():
+    """of two files with one object the first by name counts, and the error names both, in whatever order they are given"""
+    f = Folder({"a.json": [pod("web", podIP="10.0.0.1"), pod("db", podIP="10.0.0.2"), policy("p")], "b.json": [policy("p", ingress=[{}])]},
+               [probe("a/web", "a/db")])
+    story = "error: objects/b.json: NetworkPolicy a/p: is defined in objects/a.json already; that definition counts"
+    bad = []
+    for order in (("objects/a.json", "objects/b.json"), ("objects/b.json", "objects/a.json")):
+        bad += same((1, [story, "2 files, 3 objects, 1 errors"]), f.run("check", *order)[:2])
+    status, out, err = f.run("matrix", "--objects", "objects", "--probe", "probes", "-o", "json")
+    return bad + same((1, False, [story]), (status, json.loads(out[0])["allowed"], err))
+
+
+TESTS = (unanswered_probes, families, unaddressed, host_ip, many_policies, check_tells_where, explain_in_words,
+         duplicates)
 
 
 def run(tap):
