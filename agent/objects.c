@@ -54,7 +54,7 @@ static bool same(const struct stat *a, const struct stat *b)
 
 static int read_file(const char *path, char **ret_text, size_t *ret_len, struct stat *ret_st)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK /* a FIFO is no reason to wait */);
 	_cleanup_free_ char *text = NULL;
 	struct stat st;
 	size_t len = 0;
