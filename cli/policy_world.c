@@ -290,7 +290,8 @@ int world_find(const struct world *w, const char *text, struct world_end *ret_en
 				       text);
 		find_addr(w, &a, &e);
 	} else {
-		snprintf(ns, sizeof(ns), "%.*s", (int)MIN(slash - text, 63), text);
+		if (snprintf(ns, sizeof(ns), "%.*s", (int)(slash - text), text) >= (int)sizeof(ns))
+			return err_set(reterr, -ENOENT, "there is no pod %s", text);
 		if (streq(ns, "node") && !k8s_store_find(w->store, K8S_POD, ns, slash + 1)) {
 			if (!fill_node(w, slash + 1, &e))
 				return err_set(reterr, -ENOENT, "there is no node %s", slash + 1);

@@ -62,6 +62,10 @@ def unanswered_probes():
     bad = same((1, [True, None, None, None, None, None, True]), (status, [r["allowed"] for r in rows]))
     bad += same({"from": "a/nobody", "to": "a/db", "port": 80, "allowed": None, "error": "there is no pod a/nobody"}, rows[1])
     bad += same("a/web does not have the address 10.0.0.9", rows[5]["error"])
+    long = pod("x", podIP="10.0.0.3")
+    long["metadata"]["namespace"] = "n" * 63
+    status, out = Folder({"w.json": [long]}, [probe("n" * 64 + "/x", "n" * 63 + "/x")]).ask("-o", "json")
+    bad += same((1, "there is no pod " + "n" * 64 + "/x"), (status, json.loads(out[0]).get("error")))
     status, out = f.ask()
     return bad + same((1, 7, "a/nobody", "error", "^[[31m"), (status, len(out), *out[1].split()[0:3:2], out[3].split()[1]))
 
