@@ -32,20 +32,6 @@ struct objects {
 	void *userdata;
 };
 
-static bool is_manifest(const char *name)
-{
-	static const char *const endings[] = { ".json", ".yaml", ".yml" };
-	size_t len = strlen(name);
-
-	for (size_t i = 0; i < ARRAY_SIZE(endings); i++) {
-		size_t n = strlen(endings[i]);
-
-		if (name[0] != '.' && len > n && streq(name + len - n, endings[i]))
-			return true;
-	}
-	return false;
-}
-
 static bool same(const struct stat *a, const struct stat *b)
 {
 	return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
@@ -204,7 +190,7 @@ static bool look_at(struct objects *o, const char *name)
 	struct file *f;
 	struct stat st;
 
-	if (!is_manifest(name) || asprintf(&path, "%s/%s", o->dir, name) < 0)
+	if (!k8s_is_manifest(name) || asprintf(&path, "%s/%s", o->dir, name) < 0)
 		return false;
 	if (stat(path, &st) < 0)
 		return false;
@@ -274,7 +260,7 @@ static void drop_copies(const struct objects *o)
 	for (int i = 0; i < n; i++) {
 		_cleanup_free_ char *path = NULL;
 
-		if (is_manifest(names[i]->d_name) && asprintf(&path, "%s/%s", o->dir, names[i]->d_name) >= 0 &&
+		if (k8s_is_manifest(names[i]->d_name) && asprintf(&path, "%s/%s", o->dir, names[i]->d_name) >= 0 &&
 		    access(path, F_OK) < 0 && errno == ENOENT)
 			fs_remove(o->keep_dir, names[i]->d_name, NULL);
 		free(names[i]);

@@ -37,16 +37,7 @@ static int read_file(struct world *w, const char *path, struct err *reterr)
 
 static int is_manifest(const struct dirent *e)
 {
-	static const char *const endings[] = { ".json", ".yaml", ".yml" };
-	size_t len = strlen(e->d_name);
-
-	for (size_t i = 0; i < ARRAY_SIZE(endings); i++) {
-		size_t n = strlen(endings[i]);
-
-		if (e->d_name[0] != '.' && len > n && streq(e->d_name + len - n, endings[i]))
-			return 1;
-	}
-	return 0;
+	return k8s_is_manifest(e->d_name);
 }
 
 static int read_folder(struct world *w, const char *path, struct err *reterr)

@@ -301,6 +301,20 @@ static void report_syntax(struct load *l, unsigned line, const struct err *e)
 	l->unreadable = true;
 }
 
+bool k8s_is_manifest(const char *name)
+{
+	static const char *const endings[] = { ".json", ".yaml", ".yml" };
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < ARRAY_SIZE(endings); i++) {
+		size_t n = strlen(endings[i]);
+
+		if (name[0] != '.' && len > n && streq(name + len - n, endings[i]))
+			return true;
+	}
+	return false;
+}
+
 int k8s_store_load_file(struct k8s_store *s, const char *source, const char *text, size_t len,
 			struct k8s_problems *problems)
 {

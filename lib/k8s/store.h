@@ -21,6 +21,8 @@ struct k8s_store *k8s_store_new(void);
 void k8s_store_free(struct k8s_store *s);
 DEFINE_CLEANUP(struct k8s_store *, k8s_store_free);
 
+/* Is it a file of manifests, by its name? */
+bool k8s_is_manifest(const char *name);
 /*
  * All objects of one file (JSON or YAML, several documents, Lists). source is its name in messages and for later calls.
  * 0 also when some of it is broken: then problems->n_errors > 0. -ENOMEM: some objects may be loaded, none is lost;
