@@ -263,7 +263,8 @@ static int read_options(struct config *c, int argc, char **argv, bool only_file,
 			return 0;
 		}
 		if (o == 'k')
-			return err_set(reterr, -EINVAL, "--kubeconfig: there is no reading from an API server yet, only --objects DIR");
+			return err_set(reterr, -EINVAL,
+				       "--kubeconfig: there is no reading from an API server yet, only --objects DIR");
 		if (o < 256)
 			return err_set(reterr, -EINVAL, "unknown option or missing value: %s (see --help)", argv[optind - 1]);
 		s = &settings[o - 256];
