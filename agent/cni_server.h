@@ -7,8 +7,10 @@
 
 #include "lib/attachment.h"
 
-/* What the agent does with a request. 0 = answer now with {"ok":true} and *ret_answer's members; 1 = the answer waits
- * until cni_server_settle(); negative = an error for weir-cni, code in *ret_code. */
+/*
+ * What the agent does with a request. add() may take *a, and then sets it to NULL; it returns 0 = answer now with the
+ * state, 1 = the answer waits until cni_server_settle(), negative = an error for weir-cni, its code in *ret_code.
+ */
 struct cni_handler {
 	void *userdata;
 	int (*add)(void *userdata, struct attachment **a, int *ret_code, struct err *reterr);

@@ -247,7 +247,7 @@ static int read_file(struct config *c, struct err *reterr)
 static int read_options(struct config *c, int argc, char **argv, bool only_file, enum config_action *ret_action,
 			struct err *reterr)
 {
-	struct option longopts[ARRAY_SIZE(settings) + 3] = {};
+	struct option longopts[ARRAY_SIZE(settings) + 4] = {};
 	size_t n = 0;
 	int o;
 
@@ -258,6 +258,7 @@ static int read_options(struct config *c, int argc, char **argv, bool only_file,
 							 256 + (int)i };
 	longopts[n++] = (struct option){ "help", no_argument, NULL, 'h' };
 	longopts[n++] = (struct option){ "version", no_argument, NULL, 'v' };
+	longopts[n++] = (struct option){ "kubeconfig", optional_argument, NULL, 'k' };
 	optind = 1;
 	opterr = 0;
 	while ((o = getopt_long(argc, argv, "", longopts, NULL)) != -1) {
@@ -272,6 +273,9 @@ static int read_options(struct config *c, int argc, char **argv, bool only_file,
 			*ret_action = CONFIG_EXIT;
 			return 0;
 		}
+		if (o == 'k')
+			return err_set(reterr, -EINVAL,
+				       "--kubeconfig: there is no reading from an API server yet, only --objects DIR");
 		if (o < 256)
 			return err_set(reterr, -EINVAL, "unknown option or missing value: %s (see --help)",
 				       argv[optind - 1]);

@@ -165,8 +165,10 @@ static int on_messages(_unused_ sd_event_source *source, int fd, _unused_ uint32
 int node_watch_new(sd_event *event, void (*changed)(void *userdata), void *userdata, struct node_watch **ret_w,
 		   struct err *reterr)
 {
-	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
-				      RTNLGRP_IPV6_ROUTE };
+	/* Bound: the kernel's own messages pass over a socket without a port. */
+	static const struct sockaddr_nl groups = { .nl_family = AF_NETLINK,
+						   .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
+								RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE };
 	_cleanup_(node_watch_freep) struct node_watch *w = calloc(1, sizeof(*w));
 
 	if (!w)
@@ -176,9 +178,8 @@ int node_watch_new(sd_event *event, void (*changed)(void *userdata), void *userd
 	w->fd = nl_open(reterr);
 	if (w->fd < 0)
 		return w->fd;
-	for (size_t i = 0; i < ARRAY_SIZE(groups); i++)
-		if (setsockopt(w->fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i], sizeof(groups[i])) < 0)
-			return err_set(reterr, -errno, "cannot watch this node's addresses and routes: %m");
+	if (bind(w->fd, (const struct sockaddr *)&groups, sizeof(groups)) < 0)
+		return err_set(reterr, -errno, "cannot watch this node's addresses and routes: %m");
 	if (sd_event_add_io(event, &w->io, w->fd, EPOLLIN, on_messages, w) < 0 ||
 	    sd_event_add_time_relative(event, &w->timer, CLOCK_MONOTONIC, 0, 0, on_timer, w) < 0)
 		return err_oom(reterr);

@@ -27,23 +27,10 @@ struct objects {
 	char *dir, *keep_dir;
 	struct k8s_store *store;
 	struct file *files;
+	struct k8s_problems duplicates; /* between files */
 	void (*changed)(void *userdata);
 	void *userdata;
 };
-
-static bool is_manifest(const char *name)
-{
-	static const char *const endings[] = { ".json", ".yaml", ".yml" };
-	size_t len = strlen(name);
-
-	for (size_t i = 0; i < ARRAY_SIZE(endings); i++) {
-		size_t n = strlen(endings[i]);
-
-		if (name[0] != '.' && len > n && streq(name + len - n, endings[i]))
-			return true;
-	}
-	return false;
-}
 
 static bool same(const struct stat *a, const struct stat *b)
 {
@@ -53,7 +40,7 @@ static bool same(const struct stat *a, const struct stat *b)
 
 static int read_file(const char *path, char **ret_text, size_t *ret_len, struct stat *ret_st)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK /* a FIFO is no reason to wait */);
 	_cleanup_free_ char *text = NULL;
 	struct stat st;
 	size_t len = 0;
@@ -83,6 +70,27 @@ static void report(const struct k8s_problems *p)
 {
 	for (size_t i = 0; i < p->n; i++)
 		log_warn("%s", p->v[i].text ?: "out of memory");
+}
+
+static bool same_problems(const struct k8s_problems *a, const struct k8s_problems *b)
+{
+	size_t i = 0;
+
+	while (i < a->n && i < b->n && streq(a->v[i].text, b->v[i].text))
+		i++;
+	return i == a->n && i == b->n;
+}
+
+/* Told once, not with every change of another file. */
+static void look_for_duplicates(struct objects *o)
+{
+	struct k8s_problems now = {};
+
+	k8s_store_duplicates(o->store, &now);
+	if (!same_problems(&now, &o->duplicates))
+		report(&now);
+	k8s_problems_done(&o->duplicates);
+	o->duplicates = now;
 }
 
 static const char *name_of(const struct file *f)
@@ -142,8 +150,8 @@ static int load_text(struct objects *o, struct file *f, const char *text, size_t
 	return len ? k8s_store_load_file(o->store, f->path, text, len, &f->problems) : -ENODATA;
 }
 
-/* Returns whether the store may have changed. A file that cannot be read leaves its former objects in force. */
-static bool load(struct objects *o, struct file *f)
+/* A file that cannot be read leaves its former objects in force. */
+static void load(struct objects *o, struct file *f)
 {
 	_cleanup_free_ char *text = NULL, *story = NULL;
 	size_t len = 0;
@@ -161,7 +169,6 @@ static bool load(struct objects *o, struct file *f)
 			      r == -ENODATA ? "it is empty (its objects go when the file does)" : strerror(-r)) >= 0)
 		k8s_problems_add(&f->problems, K8S_ERROR, 0, TAKE_PTR(story));
 	report(&f->problems);
-	return true;
 }
 
 static void forget(struct objects *o, struct file *f)
@@ -177,20 +184,24 @@ static void forget(struct objects *o, struct file *f)
 	free(f);
 }
 
+/* Returns whether the store may have changed. */
 static bool look_at(struct objects *o, const char *name)
 {
 	_cleanup_free_ char *path = NULL;
 	struct file *f;
 	struct stat st;
 
-	if (!is_manifest(name) || asprintf(&path, "%s/%s", o->dir, name) < 0)
+	if (!k8s_is_manifest(name) || asprintf(&path, "%s/%s", o->dir, name) < 0)
 		return false;
 	if (stat(path, &st) < 0)
 		return false;
 	HASH_FIND_STR(o->files, path, f);
 	if (f) {
 		f->seen = true;
-		return !same(&f->st, &st) && load(o, f);
+		if (same(&f->st, &st))
+			return false;
+		load(o, f);
+		return true;
 	}
 	f = calloc(1, sizeof(*f));
 	if (!f)
@@ -203,7 +214,8 @@ static bool look_at(struct objects *o, const char *name)
 		free(f);
 		return false;
 	}
-	return load(o, f);
+	load(o, f);
+	return true;
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)
@@ -211,12 +223,12 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-/* In the order of names: of two definitions of one object the first stays, and which is first must not be chance. */
+/* In the order of names: of two pods with one address the one that was read last has it, which must not be chance. */
 static bool scan(struct objects *o)
 {
 	struct dirent **names = NULL;
 	struct file *f, *tmp;
-	bool changed = false, gone = false;
+	bool changed = false;
 	int n = scandir(o->dir, &names, NULL, by_name);
 
 	if (n < 0) {
@@ -233,12 +245,11 @@ static bool scan(struct objects *o)
 	HASH_ITER (hh, o->files, f, tmp)
 		if (!f->seen) {
 			forget(o, f);
-			gone = true;
+			changed = true;
 		}
-	for (f = o->files; f && gone; f = f->hh.next) /* what stood twice may now have its turn */
-		if (f->problems.n_errors)
-			load(o, f);
-	return changed || gone;
+	if (changed)
+		look_for_duplicates(o);
+	return changed;
 }
 
 /* Of files that went while no agent ran. */
@@ -250,7 +261,7 @@ static void drop_copies(const struct objects *o)
 	for (int i = 0; i < n; i++) {
 		_cleanup_free_ char *path = NULL;
 
-		if (is_manifest(names[i]->d_name) && asprintf(&path, "%s/%s", o->dir, names[i]->d_name) >= 0 &&
+		if (k8s_is_manifest(names[i]->d_name) && asprintf(&path, "%s/%s", o->dir, names[i]->d_name) >= 0 &&
 		    access(path, F_OK) < 0 && errno == ENOENT)
 			fs_remove(o->keep_dir, names[i]->d_name, NULL);
 		free(names[i]);
@@ -320,6 +331,7 @@ void objects_free(struct objects *o)
 		free(f->path);
 		free(f);
 	}
+	k8s_problems_done(&o->duplicates);
 	sd_event_source_disable_unref(o->io);
 	sd_event_source_disable_unref(o->timer);
 	free(o->dir);
@@ -333,4 +345,6 @@ void objects_each_problem(const struct objects *o, void (*tell)(void *userdata, 
 	for (struct file *f = o->files; f; f = f->hh.next)
 		for (size_t i = 0; i < f->problems.n; i++)
 			tell(userdata, &f->problems.v[i]);
+	for (size_t i = 0; i < o->duplicates.n; i++)
+		tell(userdata, &o->duplicates.v[i]);
 }

@@ -31,6 +31,7 @@ int policy_load_world(const char *objects, struct world *w)
 
 	if (world_read(w, objects, &err) < 0)
 		return cli_fail("%s", err.msg);
+	k8s_store_duplicates(w->store, &w->problems);
 	print_problems(stderr, &w->problems, false);
 	if (w->problems.n_errors)
 		status = 1;
@@ -38,7 +39,8 @@ int policy_load_world(const char *objects, struct world *w)
 		return cli_fail("%s", err.msg);
 	if (w->n_unaddressed)
 		fprintf(stderr,
-			"notice: %zu pods have no address yet: of ipBlocks, only 0.0.0.0/0 is taken to cover them\n",
+			"notice: %zu pods have no address yet: of ipBlocks, only 0.0.0.0/0 and ::/0 are taken to cover "
+			"them\n",
 			w->n_unaddressed);
 	return status;
 }
@@ -73,6 +75,8 @@ static int cmd_check(int argc, char **argv)
 	for (int i = 0; i < n; i++)
 		if (world_read(&w, argv[i], &err) < 0)
 			status = cli_fail("%s", err.msg);
+	if (w.store)
+		k8s_store_duplicates(w.store, &w.problems);
 	print_problems(stdout, &w.problems, true);
 	printf("%zu files, %zu objects, %zu errors\n", w.n_files, count_objects(w.store), w.problems.n_errors);
 	if (w.problems.n_errors)

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 
 #include "cli/cli.h"
+#include "cli/flow_text.h"
 #include "cli/policy.h"
 
 struct args {
@@ -25,31 +26,40 @@ static const struct cli_usage usage = {
 
 struct printer {
 	const struct world *world;
-	bool json, colour, failed;
+	bool json, colour;
 };
 
-static void side_text(const struct world_side *s, char *buf, size_t size)
+/* Caller frees. NULL: out of memory. */
+static char *side_text(const struct world_verdict *v, enum weir_dir dir)
 {
 	static const char *const fixed[] = {
 		[WHY_NOT_A_POD] = "none",       [WHY_SELF] = "self", [WHY_NODE] = "node",
 		[WHY_OPEN] = "default",         [WHY_RULE] = "",     [WHY_AUDIT] = "audit: ",
 		[WHY_DENIED] = "default deny: "
 	};
-	size_t len = snprintf(buf, size, "%s", fixed[s->why]);
+	const struct world_side *s = &v->side[dir];
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
 
-	for (size_t i = 0; s->rule && i < s->rule->n_policies && len < size; i++)
-		len += snprintf(buf + len, size - len, "%s%s/%s", i ? "," : "", s->rule->policies[i].ns,
-				s->rule->policies[i].name);
+	if (!f)
+		return NULL;
+	fputs(v->no_family ? "no common address family" : fixed[s->why], f);
+	for (size_t i = 0; s->rule && i < s->rule->n_policies; i++)
+		fprintf(f, "%s%s/%s", i ? "," : "", s->rule->policies[i].ns, s->rule->policies[i].name);
+	if (fclose(f) == 0)
+		return text;
+	free(text);
+	return NULL;
 }
 
-static void print_json(const char *from, const char *to, uint8_t proto, uint16_t port, const struct world_verdict *v,
-		       const char *egress, const char *ingress)
+/* Takes o. */
+static void print_json(json_t *o)
 {
-	json_t *o = json_pack("{s:s, s:s, s:i, s:s, s:b, s:s, s:s}", "from", from, "to", to, "port", port, "protocol",
-			      world_proto_name(proto), "allowed", v->allowed, "egress", egress, "ingress", ingress);
-
-	json_dumpf(o, stdout, JSON_COMPACT);
-	putchar('\n');
+	if (!o)
+		cli_fail("out of memory");
+	else if (json_dumpf(o, stdout, JSON_COMPACT) == 0)
+		putchar('\n');
 	json_decref(o);
 }
 
@@ -57,14 +67,13 @@ static void print(struct printer *p, const struct world_end *from, const struct 
 		  uint16_t port)
 {
 	struct world_verdict v = world_judge(p->world, from, to, proto, port);
-	char egress[2000], ingress[2000], at[24];
+	_cleanup_free_ char *egress = side_text(&v, WEIR_EGRESS), *ingress = side_text(&v, WEIR_INGRESS);
+	char at[24];
 
-	side_text(&v.side[WEIR_EGRESS], egress, sizeof(egress));
-	side_text(&v.side[WEIR_INGRESS], ingress, sizeof(ingress));
-	if (v.no_family)
-		strcpy(strcpy(egress, "no common address family"), ingress);
 	if (p->json) {
-		print_json(from->name, to->name, proto, port, &v, egress, ingress);
+		print_json(json_pack("{s:s, s:s, s:i, s:s, s:b, s:s, s:s}", "from", from->name, "to", to->name, "port",
+				     port, "protocol", world_proto_name(proto), "allowed", v.allowed, "egress", egress,
+				     "ingress", ingress));
 		return;
 	}
 	snprintf(at, sizeof(at), "%u/%s", port, world_proto_name(proto));
@@ -73,6 +82,24 @@ static void print(struct printer *p, const struct world_end *from, const struct 
 	       : v.allowed ? "\033[32m"
 			   : "\033[31m",
 	       v.allowed ? "allowed" : "denied", p->colour ? "\033[0m" : "", egress, ingress);
+}
+
+/* Answers are in the order of the probes: one that cannot be judged has a line, too. */
+static void print_unanswered(const struct printer *p, json_t *probe, const char *story)
+{
+	const char *from = json_string_value(json_object_get(probe, "from"));
+	const char *to = json_string_value(json_object_get(probe, "to"));
+	char a[128], b[128], why[sizeof(struct err)];
+
+	if (!p->json) {
+		printf("%-32s %-32s %-11s %-7s  %s\n", printable(from ?: "?", a, sizeof(a)),
+		       printable(to ?: "?", b, sizeof(b)), "", "error", printable(story, why, sizeof(why)));
+		return;
+	}
+	probe = json_is_object(probe) ? json_copy(probe) : json_object();
+	json_object_set_new(probe, "allowed", json_null());
+	json_object_set_new(probe, "error", json_string(story));
+	print_json(probe);
 }
 
 static bool seen_before(const struct k8s_pod *p, size_t i)
@@ -128,7 +155,7 @@ static int one_probe(struct printer *p, json_t *probe, struct err *reterr)
 	if (port < (number != IPPROTO_ICMP) || port > UINT16_MAX)
 		return err_set(reterr, -EINVAL, "port: %d is not a port", port);
 	if (world_find(p->world, from, &a, reterr) < 0 || world_find(p->world, to, &b, reterr) < 0 ||
-	    world_choose(&a, from_ip, reterr) < 0 || world_choose(&b, to_ip, reterr) < 0)
+	    world_choose(p->world, &a, from_ip, reterr) < 0 || world_choose(p->world, &b, to_ip, reterr) < 0)
 		return -EINVAL;
 	print(p, &a, &b, number, port);
 	return 0;
@@ -150,8 +177,10 @@ static int probes(struct printer *p, const char *path)
 	json_array_foreach (list, i, probe) {
 		struct err err;
 
-		if (one_probe(p, probe, &err) < 0)
+		if (one_probe(p, probe, &err) < 0) {
 			status = cli_fail("%s: probe %zu: %s", path, i, err.msg);
+			print_unanswered(p, probe, err.msg);
+		}
 	}
 	json_decref(list);
 	return status;

@@ -37,16 +37,7 @@ static int read_file(struct world *w, const char *path, struct err *reterr)
 
 static int is_manifest(const struct dirent *e)
 {
-	static const char *const endings[] = { ".json", ".yaml", ".yml" };
-	size_t len = strlen(e->d_name);
-
-	for (size_t i = 0; i < ARRAY_SIZE(endings); i++) {
-		size_t n = strlen(endings[i]);
-
-		if (e->d_name[0] != '.' && len > n && streq(e->d_name + len - n, endings[i]))
-			return 1;
-	}
-	return 0;
+	return k8s_is_manifest(e->d_name);
 }
 
 static int read_folder(struct world *w, const char *path, struct err *reterr)
@@ -84,6 +75,19 @@ int world_read(struct world *w, const char *path, struct err *reterr)
 	return S_ISDIR(st.st_mode) ? read_folder(w, path, reterr) : read_file(w, path, reterr);
 }
 
+static bool has_addr(const struct weir_addr addr[2])
+{
+	return !addr_is_zero(&addr[0]) || !addr_is_zero(&addr[1]);
+}
+
+/* Addresses for tests of benchmarks (RFC 2544, RFC 5180), which no policy but one for everyone names. */
+static void stand_in(uint32_t n, struct weir_addr ret_addr[2])
+{
+	ret_addr[0] = addr_from_v4(htonl(0xc6120000u + (n & 0x1ffff)));
+	ret_addr[1] = (struct weir_addr){ .b = { 0x20, 0x01, 0x00, 0x02 } };
+	ret_addr[1].w[3] = htonl(n);
+}
+
 /* The list moves with the store's changes, but keeps its order: setting an address adds no entry. */
 static int give_addresses(struct world *w)
 {
@@ -92,11 +96,11 @@ static int give_addresses(struct world *w)
 
 	for (size_t i = 0; i < n; i++) {
 		const struct k8s_pod *p = (const struct k8s_pod *)entries[i]->object;
-		struct weir_addr addr[2] = {};
+		struct weir_addr addr[2];
 
-		if (p->host_network || p->finished || !addr_is_zero(&p->addr[0]) || !addr_is_zero(&p->addr[1]))
+		if (p->host_network || p->finished || has_addr(p->addr))
 			continue;
-		addr[0] = addr_from_v4(htonl(0xc6120000u + (++w->n_unaddressed & 0x1ffff)));
+		stand_in(++w->n_unaddressed, addr);
 		if (k8s_store_set_pod_address(w->store, entries[i]->ns, entries[i]->name, addr) < 0)
 			return -ENOMEM;
 	}
@@ -148,6 +152,41 @@ static void set_addr(struct world_end *e, const struct weir_addr *a)
 		e->addr[!addr_is_v4(a)] = *a;
 }
 
+/* Is a one of the two, each of which may be zero for none? */
+static bool is_either(const struct weir_addr addr[2], const struct weir_addr *a)
+{
+	return !addr_is_zero(a) && (!addr_cmp(&addr[0], a) || !addr_cmp(&addr[1], a));
+}
+
+static bool node_has(const struct k8s_node *node, const struct weir_addr *a)
+{
+	for (size_t i = 0; i < node->n_addrs; i++)
+		if (!addr_cmp(&node->addrs[i], a))
+			return true;
+	return false;
+}
+
+/* NULL: of none. Where nobody wrote Node objects, the pods tell. */
+static const char *node_of_addr(const struct world *w, const struct weir_addr *a)
+{
+	const struct k8s_entry *const *v;
+	size_t n = k8s_store_list(w->store, K8S_NODE, &v);
+
+	for (size_t i = 0; i < n; i++)
+		if (node_has((const struct k8s_node *)v[i]->object, a))
+			return v[i]->name;
+	n = k8s_store_list(w->store, K8S_POD, &v);
+	for (size_t i = 0; i < n; i++) {
+		const struct k8s_pod *p = (const struct k8s_pod *)v[i]->object;
+
+		if (p->node &&
+		    (is_either(p->host_addr, a) || (p->host_network && !p->finished && is_either(p->addr, a))))
+			return p->node;
+	}
+	return NULL;
+}
+
+/* False: nothing names such a node. */
 static bool fill_node(const struct world *w, const char *name, struct world_end *e)
 {
 	const struct k8s_entry *entry = k8s_store_find(w->store, K8S_NODE, "", name);
@@ -164,12 +203,39 @@ static bool fill_node(const struct world *w, const char *name, struct world_end 
 		if (!p->node || !streq(p->node, name))
 			continue;
 		e->node = p->node;
-		if (p->host_network && !p->finished) {
-			set_addr(e, &p->addr[0]);
-			set_addr(e, &p->addr[1]);
+		for (size_t v = 0; v < 2; v++) {
+			set_addr(e, &p->host_addr[v]);
+			if (p->host_network && !p->finished)
+				set_addr(e, &p->addr[v]);
 		}
 	}
+	if (e->node && !has_addr(e->addr))
+		stand_in(0, e->addr);
 	return e->node;
+}
+
+static void find_addr(const struct world *w, const struct weir_addr *a, struct world_end *e)
+{
+	const struct policy_ipcache_entry *entry = policy_result_ipcache(w->result, a);
+	const struct k8s_entry *pod;
+
+	set_addr(e, a);
+	e->pod = entry ? entry->pod : NULL;
+	e->node = e->pod ? NULL : node_of_addr(w, a);
+	pod = e->pod ? k8s_store_find(w->store, K8S_POD, e->pod->ns, e->pod->name) : NULL;
+	e->pod_node = pod ? ((const struct k8s_pod *)pod->object)->node : NULL;
+}
+
+static void fill_host_network_pod(const struct world *w, const struct k8s_pod *p, struct world_end *e)
+{
+	const char *node = p->node ?: node_of_addr(w, &p->addr[0]) ?: node_of_addr(w, &p->addr[1]);
+
+	set_addr(e, &p->addr[0]);
+	set_addr(e, &p->addr[1]);
+	if (node)
+		fill_node(w, node, e);
+	else if (!has_addr(e->addr))
+		stand_in(0, e->addr);
 }
 
 static int find_named_pod(const struct world *w, const char *ns, const char *name, struct world_end *e,
@@ -182,56 +248,22 @@ static int find_named_pod(const struct world *w, const char *ns, const char *nam
 	if (!p)
 		return err_set(reterr, -ENOENT, "there is no pod %s/%s", ns, name);
 	addr = k8s_entry_pod_addr(entry);
+	if (p->finished && !has_addr(addr))
+		return err_set(reterr, -ENOENT, "pod %s/%s has finished and has no address", ns, name);
+	for (size_t v = 0; p->finished && v < 2; v++) /* whose they are now */
+		if (!addr_is_zero(&addr[v]))
+			find_addr(w, &addr[v], e);
+	if (p->finished)
+		return 0;
+	if (p->host_network) {
+		fill_host_network_pod(w, p, e);
+		return 0;
+	}
 	set_addr(e, &addr[0]);
 	set_addr(e, &addr[1]);
-	if (p->host_network && p->node)
-		fill_node(w, p->node, e);
-	else if (!p->host_network)
-		e->pod = find_pod(w->result, ns, name);
+	e->pod = find_pod(w->result, ns, name);
 	e->pod_node = p->node;
 	return 0;
-}
-
-static bool node_has(const struct k8s_node *node, const struct weir_addr *a)
-{
-	for (size_t i = 0; i < node->n_addrs; i++)
-		if (!addr_cmp(&node->addrs[i], a))
-			return true;
-	return false;
-}
-
-static const char *node_of_addr(const struct world *w, const struct weir_addr *a)
-{
-	const struct k8s_entry *const *v;
-	size_t n = k8s_store_list(w->store, K8S_NODE, &v);
-
-	for (size_t i = 0; i < n; i++)
-		if (node_has((const struct k8s_node *)v[i]->object, a))
-			return v[i]->name;
-	n = k8s_store_list(w->store, K8S_POD, &v);
-	for (size_t i = 0; i < n; i++) {
-		const struct k8s_pod *p = (const struct k8s_pod *)v[i]->object;
-
-		if (p->host_network && !p->finished && p->node &&
-		    (!addr_cmp(&p->addr[0], a) || !addr_cmp(&p->addr[1], a)))
-			return p->node;
-	}
-	return NULL;
-}
-
-static void find_addr(const struct world *w, const struct weir_addr *a, struct world_end *e)
-{
-	const struct policy_ipcache_entry *entry = policy_result_ipcache(w->result, a);
-	const struct k8s_entry *pod;
-
-	set_addr(e, a);
-	e->pod = entry ? entry->pod : NULL;
-	if (!e->pod) {
-		e->node = node_of_addr(w, a);
-		return;
-	}
-	pod = k8s_store_find(w->store, K8S_POD, e->pod->ns, e->pod->name);
-	e->pod_node = pod ? ((const struct k8s_pod *)pod->object)->node : NULL;
 }
 
 int world_find(const struct world *w, const char *text, struct world_end *ret_end, struct err *reterr)
@@ -249,7 +281,8 @@ int world_find(const struct world *w, const char *text, struct world_end *ret_en
 				       text);
 		find_addr(w, &a, &e);
 	} else {
-		snprintf(ns, sizeof(ns), "%.*s", (int)MIN(slash - text, 63), text);
+		if (snprintf(ns, sizeof(ns), "%.*s", (int)(slash - text), text) >= (int)sizeof(ns))
+			return err_set(reterr, -ENOENT, "there is no pod %s", text);
 		if (streq(ns, "node") && !k8s_store_find(w->store, K8S_POD, ns, slash + 1)) {
 			if (!fill_node(w, slash + 1, &e))
 				return err_set(reterr, -ENOENT, "there is no node %s", slash + 1);
@@ -262,7 +295,17 @@ int world_find(const struct world *w, const char *text, struct world_end *ret_en
 	return r;
 }
 
-int world_choose(struct world_end *e, const char *ip, struct err *reterr)
+static bool end_has(const struct world *w, const struct world_end *e, const struct weir_addr *a)
+{
+	const char *node;
+
+	if (is_either(e->addr, a))
+		return true;
+	node = e->node ? node_of_addr(w, a) : NULL;
+	return node && streq(node, e->node);
+}
+
+int world_choose(const struct world *w, struct world_end *e, const char *ip, struct err *reterr)
 {
 	struct weir_addr a;
 
@@ -270,9 +313,10 @@ int world_choose(struct world_end *e, const char *ip, struct err *reterr)
 		return 0;
 	if (addr_parse(ip, &a) < 0)
 		return err_set(reterr, -EINVAL, "\"%s\" is not an address", ip);
-	if (addr_cmp(&e->addr[!addr_is_v4(&a)], &a))
+	if (!end_has(w, e, &a))
 		return err_set(reterr, -EINVAL, "%s does not have the address %s", e->name, ip);
-	memset(&e->addr[addr_is_v4(&a)], 0, sizeof(a));
+	memset(e->addr, 0, sizeof(e->addr));
+	set_addr(e, &a);
 	return 0;
 }
 
@@ -296,19 +340,37 @@ static struct world_side judge_side(const struct world *w, const struct policy_p
 	return side;
 }
 
+/* The first family that both have; -1: none. */
+static int common_family(const struct world_end *from, const struct world_end *to)
+{
+	for (int i = 0; i < 2; i++)
+		if (!addr_is_zero(&from->addr[i]) && !addr_is_zero(&to->addr[i]))
+			return i;
+	return -1;
+}
+
+static const struct weir_addr *addr_of(const struct world_end *e, int family)
+{
+	return &e->addr[family < 0 ? addr_is_zero(&e->addr[0]) : family];
+}
+
+static bool on_one_node(const struct world_end *from, const struct world_end *to)
+{
+	return to->pod && from->node && to->pod_node && streq(from->node, to->pod_node);
+}
+
 struct world_verdict world_judge(const struct world *w, const struct world_end *from, const struct world_end *to,
 				 uint8_t proto, uint16_t port)
 {
 	struct world_verdict v = { .allowed = true };
-	int f = -1;
+	int f = common_family(from, to);
 
-	for (int i = 1; i >= 0; i--)
-		if (!addr_is_zero(&from->addr[i]) && !addr_is_zero(&to->addr[i]))
-			f = i;
-	if (f < 0)
+	if (on_one_node(from, to)) /* whatever addresses of the node are known */
+		v.side[WEIR_INGRESS].why = WHY_NODE;
+	else if (f < 0)
 		return (struct world_verdict){ .no_family = true };
-	v.from = from->addr[f];
-	v.to = to->addr[f];
+	v.from = *addr_of(from, f);
+	v.to = *addr_of(to, f);
 	if (proto == IPPROTO_ICMP && f == 1)
 		proto = IPPROTO_ICMPV6;
 	if (from->pod && !addr_cmp(&v.from, &v.to)) {
@@ -317,9 +379,7 @@ struct world_verdict world_judge(const struct world *w, const struct world_end *
 	}
 	if (from->pod)
 		v.side[WEIR_EGRESS] = judge_side(w, from->pod, WEIR_EGRESS, &v.to, proto, port);
-	if (to->pod && from->node && to->pod_node && streq(from->node, to->pod_node))
-		v.side[WEIR_INGRESS].why = WHY_NODE;
-	else if (to->pod)
+	if (to->pod && v.side[WEIR_INGRESS].why != WHY_NODE)
 		v.side[WEIR_INGRESS] = judge_side(w, to->pod, WEIR_INGRESS, &v.from, proto, port);
 	v.allowed = v.side[0].why != WHY_DENIED && v.side[1].why != WHY_DENIED;
 	return v;

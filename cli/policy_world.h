@@ -19,8 +19,8 @@ void world_done(struct world *w);
 /* A file, or all manifests (.json, .yaml, .yml) of a folder. Broken objects are in w->problems. */
 int world_read(struct world *w, const char *path, struct err *reterr);
 /*
- * Compile what was read. Pods without an address get one of 198.18.0.0/15 (which no policy but one for everyone
- * names), so that a policy can be tried before there are pods.
+ * Compile what was read. Pods without an address get one of 198.18.0.0/15 and one of 2001:2::/48 (which no policy but
+ * one for everyone names), so that a policy can be tried before there are pods.
  */
 int world_compile(struct world *w, struct err *reterr);
 
@@ -30,13 +30,16 @@ struct world_end {
 	const struct policy_pod *pod; /* NULL: not a pod that policies apply to */
 	const char *pod_node;         /* where that pod runs, NULL: unknown */
 	const char *node;             /* it is this node itself, or a pod on its network; NULL */
-	struct weir_addr addr[2];     /* [0] IPv4, [1] IPv6; zero = none */
+	struct weir_addr addr[2];     /* [0] IPv4, [1] IPv6; zero = none. Of a node's several: the first of each */
 };
 
-/* "ns/pod", "node/NAME" or an address, which stands for the pod or node that has it. */
+/*
+ * "ns/pod", "node/NAME" or an address, which stands for the pod or node that has it. The name of a finished pod stands
+ * for its address. -ENOENT: nothing has that name.
+ */
 int world_find(const struct world *w, const char *text, struct world_end *ret_end, struct err *reterr);
 /* Keep one address: the one given (NULL: any). -EINVAL: the end does not have it. */
-int world_choose(struct world_end *e, const char *ip, struct err *reterr);
+int world_choose(const struct world *w, struct world_end *e, const char *ip, struct err *reterr);
 
 enum world_why {
 	WHY_NOT_A_POD, /* no policy is asked on this side */

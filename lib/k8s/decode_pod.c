@@ -126,7 +126,7 @@ static void read_containers(struct k8s_decoder *d, const struct k8s_at *spec, co
 	}
 }
 
-static void read_pod_ip(struct k8s_decoder *d, const struct k8s_at *at, const char *key, struct k8s_pod *pod)
+static void read_ip(struct k8s_decoder *d, const struct k8s_at *at, const char *key, struct weir_addr addr[2])
 {
 	struct k8s_at here;
 	const char *s = k8s_string(d, at, key, &here);
@@ -136,22 +136,32 @@ static void read_pod_ip(struct k8s_decoder *d, const struct k8s_at *at, const ch
 		return;
 	if (addr_parse(s, &a) < 0)
 		k8s_bad(d, &here, "\"%.80s\" is not an address", s);
-	else if (addr_is_zero(&pod->addr[!addr_is_v4(&a)]))
-		pod->addr[!addr_is_v4(&a)] = a;
+	else if (addr_is_zero(&addr[!addr_is_v4(&a)]))
+		addr[!addr_is_v4(&a)] = a;
+}
+
+/* "podIP" and, with the other family, "podIPs"; the same of its host. */
+static void read_ips(struct k8s_decoder *d, const struct k8s_at *status, const char *one, const char *all,
+		     struct weir_addr addr[2])
+{
+	struct k8s_at list, at;
+	const json_t *ips;
+
+	read_ip(d, status, one, addr);
+	ips = k8s_member(d, status, all, JSON_ARRAY, &list);
+	for (size_t i = 0; i < json_array_size(ips); i++)
+		if (k8s_item(d, &list, i, &at))
+			read_ip(d, &at, "ip", addr);
 }
 
 static void read_status(struct k8s_decoder *d, const struct k8s_at *status, struct k8s_pod *pod)
 {
-	struct k8s_at list, at;
+	struct k8s_at at;
 	const char *phase = k8s_string(d, status, "phase", &at);
-	const json_t *ips;
 
 	pod->finished = phase && (streq(phase, "Succeeded") || streq(phase, "Failed"));
-	read_pod_ip(d, status, "podIP", pod);
-	ips = k8s_member(d, status, "podIPs", JSON_ARRAY, &list);
-	for (size_t i = 0; i < json_array_size(ips); i++)
-		if (k8s_item(d, &list, i, &at))
-			read_pod_ip(d, &at, "ip", pod);
+	read_ips(d, status, "podIP", "podIPs", pod->addr);
+	read_ips(d, status, "hostIP", "hostIPs", pod->host_addr);
 }
 
 /* "name-SUFFIX" without it; NULL when it is not that. */

@@ -44,9 +44,10 @@ struct k8s_pod {
 	struct k8s_object o;
 	const char *node; /* spec.nodeName, NULL */
 	bool host_network;
-	bool finished;            /* phase Succeeded or Failed: has given its address back */
-	bool terminating;         /* has a deletionTimestamp, but may still run */
-	struct weir_addr addr[2]; /* of status: [0] IPv4, [1] IPv6; all zero = none */
+	bool finished;                 /* phase Succeeded or Failed: has given its address back */
+	bool terminating;              /* has a deletionTimestamp, but may still run */
+	struct weir_addr addr[2];      /* of status: [0] IPv4, [1] IPv6; all zero = none */
+	struct weir_addr host_addr[2]; /* of its node, by status */
 	enum k8s_l7 { K8S_L7_DEFAULT, K8S_L7_FULL, K8S_L7_HEADERS, K8S_L7_OFF } l7; /* annotation weir.io/l7 */
 	size_t n_ports;
 	struct k8s_port *ports;                    /* of containers and sidecars */

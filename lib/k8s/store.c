@@ -8,9 +8,17 @@ struct source {
 	char name[];
 };
 
+/* An object as one source has it, or had it when it was last good there. */
+struct definition {
+	struct definition *next;
+	const char *source;
+	struct k8s_object *object;
+	uint64_t load; /* the load that saw it last */
+};
+
 struct entry {
 	struct k8s_entry pub;
-	uint64_t load; /* the load that saw it last */
+	struct definition *definitions; /* sorted by source: the first is in force, whichever came first */
 	char names[];
 };
 
@@ -36,9 +44,20 @@ static struct entry *entry_of(const struct k8s_entry *e)
 	return (struct entry *)e;
 }
 
+/* Takes it out of the list. */
+static void definition_free(struct definition **at)
+{
+	struct definition *d = *at;
+
+	*at = d->next;
+	k8s_object_unref(d->object);
+	free(d);
+}
+
 static void entry_free(struct entry *e)
 {
-	k8s_object_unref(e->pub.object);
+	while (e->definitions)
+		definition_free(&e->definitions);
 	free(e);
 }
 
@@ -134,11 +153,26 @@ static void table_sweep(struct table *t)
 	t->n = n;
 }
 
-static void entry_clear(struct k8s_store *s, enum k8s_kind kind, struct entry *e)
+/* Where the definition of this source is (true), or would be. */
+static bool find_definition(struct entry *e, const char *source, struct definition ***ret_at)
 {
-	k8s_object_unref(e->pub.object);
-	e->pub.object = NULL;
-	e->pub.source = NULL;
+	struct definition **at = &e->definitions;
+
+	while (*at && strcmp((*at)->source, source) < 0)
+		at = &(*at)->next;
+	*ret_at = at;
+	return *at && streq((*at)->source, source);
+}
+
+/* Puts the first definition in force. */
+static void settle(struct k8s_store *s, enum k8s_kind kind, struct entry *e)
+{
+	const struct definition *d = e->definitions;
+
+	if (e->pub.object == (d ? d->object : NULL))
+		return;
+	e->pub.object = d ? d->object : NULL;
+	e->pub.source = d ? d->source : NULL;
 	changed(s, kind, e);
 }
 
@@ -167,9 +201,12 @@ static void remove_unseen(struct k8s_store *s, const char *source, uint64_t load
 
 		for (size_t i = 0; i < t->n; i++) {
 			struct entry *e = entry_of(t->v[i]);
+			struct definition **at;
 
-			if (e->pub.source && streq(e->pub.source, source) && (!load || e->load != load))
-				entry_clear(s, k, e);
+			if (!find_definition(e, source, &at) || (load && (*at)->load == load))
+				continue;
+			definition_free(at);
+			settle(s, k, e);
 		}
 		table_sweep(t);
 	}
@@ -195,34 +232,47 @@ static bool is_broken(const struct k8s_object *o)
 
 static bool is_same(const struct k8s_object *a, const struct k8s_object *b)
 {
-	return a && !memcmp(a->digest, b->digest, sizeof(a->digest)) && (a->digest[0] | a->digest[1]) &&
+	return !memcmp(a->digest, b->digest, sizeof(a->digest)) && (a->digest[0] | a->digest[1]) &&
 	       is_broken(a) == is_broken(b);
+}
+
+static int add_definition(struct definition **at, const struct load *l)
+{
+	struct definition *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return -ENOMEM;
+	d->next = *at;
+	d->source = l->source;
+	d->load = l->store->load;
+	*at = d;
+	return 0;
 }
 
 static int put(struct load *l, struct k8s_decoded *obj)
 {
 	struct k8s_store *s = l->store;
 	struct entry *e = table_get(&s->tables[obj->kind], obj->ns, obj->name);
+	struct definition **at, *known;
 
 	if (!e)
 		return -ENOMEM;
-	if (e->pub.object && e->load == s->load) {
+	known = find_definition(e, l->source, &at) ? *at : NULL;
+	if (known && known->load == s->load) {
 		k8s_bad(&l->decoder, NULL, "is defined twice in this file; the first definition stays");
 		return 0;
 	}
-	if (e->pub.object && !streq(e->pub.source, l->source)) {
-		k8s_bad(&l->decoder, NULL, "is defined in %s already; that definition stays", e->pub.source);
-		return 0;
-	}
-	e->load = s->load;
-	if (!obj->object || (is_broken(obj->object) && e->pub.object && !is_broken(e->pub.object)))
+	if (known)
+		known->load = s->load;
+	if (!obj->object || (known && is_broken(obj->object) && !is_broken(known->object)))
 		return 0; /* what was there before stays in force */
-	if (is_same(e->pub.object, obj->object))
+	if (known && is_same(known->object, obj->object))
 		return 0;
-	k8s_object_unref(e->pub.object);
-	e->pub.object = k8s_object_ref(obj->object);
-	e->pub.source = l->source;
-	changed(s, obj->kind, e);
+	if (!known && add_definition(at, l) < 0)
+		return -ENOMEM;
+	k8s_object_unref((*at)->object);
+	(*at)->object = k8s_object_ref(obj->object);
+	settle(s, obj->kind, e);
 	return 0;
 }
 
@@ -252,6 +302,20 @@ static void report_syntax(struct load *l, unsigned line, const struct err *e)
 	l->unreadable = true;
 }
 
+bool k8s_is_manifest(const char *name)
+{
+	static const char *const endings[] = { ".json", ".yaml", ".yml" };
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < ARRAY_SIZE(endings); i++) {
+		size_t n = strlen(endings[i]);
+
+		if (name[0] != '.' && len > n && streq(name + len - n, endings[i]))
+			return true;
+	}
+	return false;
+}
+
 int k8s_store_load_file(struct k8s_store *s, const char *source, const char *text, size_t len,
 			struct k8s_problems *problems)
 {
@@ -279,6 +343,25 @@ int k8s_store_load_file(struct k8s_store *s, const char *source, const char *tex
 	for (size_t k = 0; k < K8S_KIND_COUNT; k++)
 		table_sweep(&s->tables[k]); /* names that got no object */
 	return r < 0 ? r : 0;
+}
+
+static void report_duplicates(enum k8s_kind kind, const struct entry *e, struct k8s_problems *problems)
+{
+	for (const struct definition *d = e->definitions; d && d->next; d = d->next) {
+		char *text;
+
+		if (asprintf(&text, "%s: %s %s%s%s: is defined in %s already; that definition counts", d->next->source,
+			     k8s_kind_name(kind), e->pub.ns, *e->pub.ns ? "/" : "", e->pub.name, e->pub.source) < 0)
+			text = NULL;
+		k8s_problems_add(problems, K8S_ERROR, 0, text);
+	}
+}
+
+void k8s_store_duplicates(const struct k8s_store *s, struct k8s_problems *problems)
+{
+	for (enum k8s_kind k = 0; k < K8S_KIND_COUNT; k++)
+		for (size_t i = 0; i < s->tables[k].n; i++)
+			report_duplicates(k, entry_of(s->tables[k].v[i]), problems);
 }
 
 int k8s_store_set_pod_address(struct k8s_store *s, const char *ns, const char *name, const struct weir_addr addr[2])

@@ -7,8 +7,8 @@
  *  - a new NetworkPolicy that is broken isolates the pods that it selects and allows nothing, as far as that much can
  *    be read (struct k8s_network_policy.broken), so that a mistake never opens what was to be closed;
  *  - a new Namespace that is broken has its name and labels that nobody knows: no selector meets it by what it lacks;
- *  - an object that another source defines already is an error: the first definition stays. It takes over when that
- *    source goes and this one is loaded again.
+ *  - of an object that several sources define, the definition of the source whose name sorts first is in force,
+ *    whichever was loaded first; the next one takes over when it goes.
  */
 #ifndef WEIR_K8S_STORE_H
 #define WEIR_K8S_STORE_H
@@ -21,6 +21,8 @@ struct k8s_store *k8s_store_new(void);
 void k8s_store_free(struct k8s_store *s);
 DEFINE_CLEANUP(struct k8s_store *, k8s_store_free);
 
+/* Is it a file of manifests, by its name? */
+bool k8s_is_manifest(const char *name);
 /*
  * All objects of one file (JSON or YAML, several documents, Lists). source is its name in messages and for later calls.
  * 0 also when some of it is broken: then problems->n_errors > 0. -ENOMEM: some objects may be loaded, none is lost;
@@ -30,6 +32,8 @@ int k8s_store_load_file(struct k8s_store *s, const char *source, const char *tex
 			struct k8s_problems *problems);
 /* The file is gone: so are its objects. */
 void k8s_store_remove_source(struct k8s_store *s, const char *source);
+/* Definitions that are not in force because another source has one, too: an error each, which names both. */
+void k8s_store_duplicates(const struct k8s_store *s, struct k8s_problems *problems);
 
 /*
  * The addresses under which the CNI registered a pod ([0] IPv4, [1] IPv6), which count in place of those in the

@@ -224,7 +224,8 @@ static bool find_pod_by_addr(const struct world *w, const struct weir_addr *a, s
 	for (size_t i = 0; i < n; i++) {
 		const struct k8s_pod *pod = (const struct k8s_pod *)pods[i]->object;
 
-		if (pod->finished || !same_addr(k8s_entry_pod_addr(pods[i]), a) || (end->node && pod->terminating))
+		if (pod->finished || (pod->host_network && !pod->node) || !same_addr(k8s_entry_pod_addr(pods[i]), a) ||
+		    (end->node && pod->terminating))
 			continue;
 		end->pod = pod->host_network ? NULL : pods[i];
 		end->node = node_of(pod);
@@ -260,18 +261,52 @@ static bool find_node(const struct world *w, const char *name, const struct weir
 	return end->node != NULL;
 }
 
+/* A node that only its pods name stands at an address that nobody else has. */
+static bool find_node_of_pods(const struct world *w, const char *name, struct end *end)
+{
+	const struct k8s_entry *const *pods;
+	size_t n = k8s_store_list(w->store, K8S_POD, &pods);
+
+	for (size_t i = 0; i < n && !end->node; i++)
+		if (streq(node_of((const struct k8s_pod *)pods[i]->object), name))
+			end->node = node_of((const struct k8s_pod *)pods[i]->object);
+	end->addr[0] = addr_from_v4(htonl(0xc6120000));
+	return end->node != NULL;
+}
+
+static void find_addr(const struct world *w, const struct weir_addr *a, struct end *end)
+{
+	set_addr(end, a);
+	if (!find_pod_by_addr(w, a, end))
+		find_node(w, NULL, a, end);
+}
+
+static void find_pod(const struct world *w, const struct k8s_entry *e, struct end *end)
+{
+	const struct k8s_pod *pod = (const struct k8s_pod *)e->object;
+	const struct weir_addr *addr = k8s_entry_pod_addr(e);
+
+	if (pod->host_network && pod->node && addr_is_zero(&addr[0]) && addr_is_zero(&addr[1])) {
+		find_node(w, pod->node, NULL, end);
+	} else if (pod->finished || (pod->host_network && !pod->node)) { /* what has the address now */
+		find_addr(w, &addr[addr_is_zero(&addr[0])], end);
+	} else {
+		memcpy(end->addr, addr, sizeof(end->addr));
+		end->pod = pod->host_network ? NULL : e;
+		end->node = node_of(pod);
+	}
+}
+
 static struct end find_end(const struct world *w, const char *text, const char *ip)
 {
 	struct end end = {};
 	struct weir_addr a;
 
 	if (str_prefix(text, "node/")) {
-		if (!find_node(w, text + 5, NULL, &end))
+		if (!find_node(w, text + 5, NULL, &end) && !find_node_of_pods(w, text + 5, &end))
 			die(text, "no such node");
 	} else if (addr_parse(text, &a) >= 0) {
-		set_addr(&end, &a);
-		if (!find_pod_by_addr(w, &a, &end))
-			find_node(w, NULL, &a, &end);
+		find_addr(w, &a, &end);
 	} else {
 		_cleanup_free_ char *ns = strdup(text);
 		char *slash = strchr(ns, '/');
@@ -281,10 +316,7 @@ static struct end find_end(const struct world *w, const char *text, const char *
 		e = k8s_store_find(w->store, K8S_POD, ns, slash + 1);
 		if (!e || !e->object)
 			die(text, "no such pod");
-		memcpy(end.addr, k8s_entry_pod_addr(e), sizeof(end.addr));
-		if (!((const struct k8s_pod *)e->object)->host_network)
-			end.pod = e;
-		end.node = node_of((const struct k8s_pod *)e->object);
+		find_pod(w, e, &end);
 	}
 	if (ip && addr_parse(ip, &a) >= 0) {
 		memset(end.addr, 0, sizeof(end.addr));

@@ -36,7 +36,7 @@ class World:
         self.labels = {n["name"]: {**n.get("labels", {}), "kubernetes.io/metadata.name": n["name"]}
                        for n in case["namespaces"]}
         self.pods = {p["ns"] + "/" + p["name"]: p for p in case["pods"]}
-        self.by_ip = {ip: p for p in case["pods"] for ip in p["ips"] if self.plain(p)}
+        self.by_ip = {ip: p for p in case["pods"] for ip in p.get("ips", ()) if self.plain(p)}
 
     @staticmethod
     def plain(pod):
@@ -86,7 +86,11 @@ class World:
                     return True
         return False
 
-    def allowed(self, src_ip, dst_ip, port, proto):
+    def node_of(self, ip):
+        return next((n["name"] for n in self.case["nodes"] if ip in n["ips"]), None)
+
+    def allowed(self, src_ip, dst_ip, port, proto, src_node=None):
+        """src_node: the source is this node, whatever its address."""
         src, dst = self.by_ip.get(src_ip), self.by_ip.get(dst_ip)
         if src_ip == dst_ip:
             return True
@@ -94,7 +98,7 @@ class World:
             return False
         if not dst:
             return True
-        node = next((n["name"] for n in self.case["nodes"] if src_ip in n["ips"] and not src), None)
+        node = src_node or (None if src else self.node_of(src_ip))
         return node == dst.get("node", "") or self.side(dst, "Ingress", src_ip, dst_ip, port, proto)
 
 
@@ -194,20 +198,64 @@ def pod(r, i):
     return p
 
 
+def host_pod(r, node):
+    """A pod on the network of a node; only where its manifest tells, it has the addresses."""
+    p = {"ns": "n0", "name": "host-" + node["name"], "labels": labels(r), "node": node["name"], "hostNetwork": True,
+         "ports": [{"name": r.choice(NAMES), "port": r.choice(PORTS), "proto": r.choice(PROTOS)}]}
+    if r.random() < 0.7:
+        p["ips"] = node["ips"]
+    return p
+
+
+def ends(case):
+    """(name, addresses) of everything that there is; None: nothing but an address."""
+    pods = [(p["ns"] + "/" + p["name"], p["ips"]) for p in case["pods"] if not p.get("hostNetwork")]
+    hosts = [(p["ns"] + "/" + p["name"], next(n["ips"] for n in case["nodes"] if n["name"] == p["node"]))
+             for p in case["pods"] if p.get("hostNetwork")]
+    return (pods * 2 + hosts + [("node:" + n["name"], n["ips"]) for n in case["nodes"]] +
+            [(None, ["203.0.113.7", "2001:db8::7"]), (None, ["198.51.100.1", "2001:db9::1"])])
+
+
+def probe(r, w):
+    family = r.randint(0, 1)
+    (src, src_ips), (dst, dst_ips) = (r.choice(ends(w.case)) for _ in range(2))
+    row = {"from": src_ips[family], "to": dst_ips[family], "port": r.choice(PORTS + (82, 1080, 9999)), "proto": r.choice(PROTOS)}
+    row["allowed"] = w.allowed(row["from"], row["to"], row["port"], row["proto"])
+    if src and r.random() < 0.5:
+        row.update({"from": src, "fromIP": row["from"]})
+    if dst and r.random() < 0.5:
+        row.update({"to": dst, "toIP": row["to"]})
+    return row
+
+
+UNKNOWN = "198.18.0.0"  # whoever only an ipBlock for everyone meets
+
+
+def node_probe(r, w):
+    """Of a node that no Node object describes, to or from a pod."""
+    node = r.choice(w.case["nodes"])["name"]
+    pod = r.choice([p for p in w.case["pods"] if w.plain(p)] or w.case["pods"])
+    row = {"from": "node:" + node, "to": pod["ns"] + "/" + pod["name"], "port": r.choice(PORTS), "proto": r.choice(PROTOS)}
+    row["allowed"] = w.allowed(UNKNOWN, pod["ips"][0], row["port"], row["proto"], node)
+    if r.random() < 0.3:
+        row["from"], row["to"] = row["to"], row["from"]
+        row["allowed"] = w.allowed(pod["ips"][0], UNKNOWN, row["port"], row["proto"])
+    return row
+
+
 def world(seed, n_probes=40):
     """A case with its expectations filled in by the evaluator."""
     r = random.Random(seed)
     case = {"name": "random world %s" % seed, "namespaces": [{"name": "n%d" % i, "labels": labels(r)} for i in range(3)],
             "nodes": [{"name": "m%d" % i, "ips": ["192.168.0.%d" % (i + 1), "fd01::%d" % (i + 1)]} for i in range(2)],
             "pods": [pod(r, i) for i in range(r.randint(3, 8))], "policies": [policy(r, i) for i in range(r.randint(1, 6))]}
+    if r.random() < 0.2:
+        w = World(case)
+        for p, name in zip(case["pods"], ("m0", "m1")):  # or nothing would name the nodes
+            p["node"] = name
+        case["expect"] = [node_probe(r, w) for _ in range(n_probes)]
+        return {**case, "nodes": []}
+    case["pods"] += [host_pod(r, n) for n in case["nodes"] if r.random() < 0.4]
     w = World(case)
-    ends = [p["ips"] for p in case["pods"]] * 2 + [n["ips"] for n in case["nodes"]]
-    ends += [["203.0.113.7", "2001:db8::7"], ["198.51.100.1", "2001:db9::1"]]
-    case["expect"] = []
-    for _ in range(n_probes):
-        family = r.randint(0, 1)
-        src, dst = r.choice(ends)[family], r.choice(ends)[family]
-        port, proto = r.choice(PORTS + (82, 1080, 9999)), r.choice(PROTOS)
-        case["expect"].append({"from": src, "to": dst, "port": port, "proto": proto,
-                               "allowed": w.allowed(src, dst, port, proto)})
+    case["expect"] = [probe(r, w) for _ in range(n_probes)]
     return case

@@ -101,6 +101,9 @@ START_TEST(options_that_there_are_not_are_refused)
 	ck_assert_int_eq(parse(&c, "{}", &e, "--objects", "/o", "stray", NULL), -EINVAL);
 	ck_assert(strstr(e.msg, "stray"));
 	config_done(&c);
+	ck_assert_int_eq(parse(&c, "{}", &e, "--objects", "/o", "--kubeconfig", "/k", NULL), -EINVAL);
+	ck_assert_str_eq(e.msg, "--kubeconfig: there is no reading from an API server yet, only --objects DIR");
+	config_done(&c);
 	ck_assert_int_eq(parse(&c, "{}", &e, NULL), -EINVAL);
 	ck_assert(strstr(e.msg, "--objects"));
 	config_done(&c);

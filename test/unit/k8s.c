@@ -363,20 +363,88 @@ START_TEST(broken_policies_isolate)
 }
 END_TEST
 
-START_TEST(one_definition_counts)
+static size_t count_duplicates(void)
+{
+	k8s_problems_done(&problems);
+	k8s_store_duplicates(store, &problems);
+	return problems.n_errors;
+}
+
+/* How many ingress rules the policy in force has, with the one of "a" having none and that of "b" one. */
+#define IN_A POLICY("{}")
+#define IN_B POLICY("{ingress: [{}]}")
+static size_t rules(void)
+{
+	ck_assert_ptr_nonnull(policy());
+	return policy()->n_rules[WEIR_INGRESS];
+}
+
+START_TEST(of_two_sources_the_first_by_name_counts_in_whatever_order_they_come)
+{
+	static const char *const texts[] = { IN_A, IN_B }, *const names[] = { "a", "b" };
+
+	for (size_t first = 0; first < 2; first++) {
+		begin();
+		ck_assert_uint_eq(load_as(names[first], texts[first]), 0);
+		ck_assert_uint_eq(count_duplicates(), 0);
+		ck_assert_uint_eq(load_as(names[!first], texts[!first]), 0);
+		ck_assert_uint_eq(rules(), 0);
+		ck_assert_uint_eq(count_duplicates(), 1);
+		ck_assert_str_eq(problems.v[0].text,
+				 "b: NetworkPolicy x/p: is defined in a already; that definition counts");
+		end();
+	}
+}
+END_TEST
+
+START_TEST(the_next_definition_takes_over)
+{
+	uint64_t before;
+
+	begin();
+	load_as("a", IN_A "---\n" POD);
+	load_as("b", IN_B);
+	before = k8s_store_changes(store, K8S_NETWORK_POLICY);
+	ck_assert_uint_eq(load_as("a", POD), 0); /* by an edit */
+	ck_assert_uint_eq(rules(), 1);
+	ck_assert_uint_eq(count_duplicates(), 0);
+	ck_assert_uint_eq(k8s_store_changes(store, K8S_NETWORK_POLICY), before + 1);
+	load_as("a", IN_A);
+	ck_assert_uint_eq(rules(), 0);
+	k8s_store_remove_source(store, "b"); /* of what is not in force */
+	ck_assert_uint_eq(rules(), 0);
+	load_as("b", IN_B);
+	k8s_store_remove_source(store, "a");
+	ck_assert_uint_eq(rules(), 1);
+	k8s_store_remove_source(store, "b");
+	ck_assert_ptr_null(policy());
+	end();
+}
+END_TEST
+
+/* As after a restart: what one source had before is nothing that another one falls back to. */
+START_TEST(a_broken_definition_counts_as_far_as_it_can_be_read)
 {
 	begin();
-	ck_assert_uint_eq(load_as("a", POLICY("{}")), 0);
-	ck_assert_uint_eq(load_as("b", POLICY("{ingress: [{}]}")), 1);
-	ck_assert(strstr(problems.v[0].text, "b: NetworkPolicy x/p: is defined in a already"));
-	ck_assert_uint_eq(policy()->n_rules[WEIR_INGRESS], 0);
-	k8s_store_remove_source(store, "b");
-	ck_assert_ptr_nonnull(policy());
-	k8s_store_remove_source(store, "a");
-	ck_assert_uint_eq(load_as("b", POLICY("{ingress: [{}]}")), 0);
-	ck_assert_uint_eq(policy()->n_rules[WEIR_INGRESS], 1);
-	ck_assert_uint_eq(load_as("b", POLICY("{}") "---\n" POLICY("{ingress: [{}]}")), 1);
-	ck_assert_uint_eq(policy()->n_rules[WEIR_INGRESS], 0);
+	load_as("b", IN_B "---\n" POD);
+	ck_assert_uint_eq(load_as("a", POLICY("{ingress: 7}") "---\n" POD "spec: 7\n"), 2);
+	ck_assert(policy()->broken);
+	ck_assert_ptr_nonnull(find(K8S_POD, "a")); /* nothing can be kept of a broken pod: that of b counts */
+	ck_assert_uint_eq(count_duplicates(), 1);
+	ck_assert_uint_eq(load_as("a", IN_A), 0);
+	ck_assert_uint_eq(load_as("a", POLICY("{ingress: 7}")), 1);
+	ck_assert(!policy()->broken); /* the last good one of a */
+	ck_assert_uint_eq(rules(), 0);
+	end();
+}
+END_TEST
+
+START_TEST(of_two_in_one_file_the_first_stays)
+{
+	begin();
+	ck_assert_uint_eq(load(IN_A "---\n" IN_B), 1);
+	ck_assert(strstr(problems.v[0].text, "f.yaml: NetworkPolicy x/p: is defined twice in this file"));
+	ck_assert_uint_eq(rules(), 0);
 	end();
 }
 END_TEST
@@ -457,5 +525,7 @@ END_TEST
 UNIT_MAIN(k8s, what_the_api_server_refuses, what_the_api_server_takes, policy_types_default,
 	  yaml_scalars_as_kubectl_reads_them, hostile_texts, anchors_and_merge_keys, services, lists_and_other_kinds,
 	  a_file_replaces_what_came_from_it, broken_now_good_before, broken_namespaces_have_unknown_labels,
-	  broken_policies_isolate, one_definition_counts, registered_addresses_go_before,
-	  workloads_as_hubble_names_them, nodes_and_namespaces)
+	  broken_policies_isolate, of_two_sources_the_first_by_name_counts_in_whatever_order_they_come,
+	  the_next_definition_takes_over, a_broken_definition_counts_as_far_as_it_can_be_read,
+	  of_two_in_one_file_the_first_stays, registered_addresses_go_before, workloads_as_hubble_names_them,
+	  nodes_and_namespaces)
