@@ -96,8 +96,9 @@ $(B)/$(1)/%.o: %.c Makefile | $(PROTO_H) $(SKEL)
 	$(Q)mkdir -p $$(@D) && $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(2) $$(HOT) -c $$< -o $$@
 $(B)/$(1)/gen/%.o: $(B)/gen/%.c Makefile | $(PROTO_H)
 	$(Q)mkdir -p $$(@D) && $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(2) -c $$< -o $$@
+# One function of many jumps: where it begins makes a fifth of its speed.
 $(B)/$(1)/llhttp/%.o: /usr/share/llhttp/%.c Makefile
-	$(Q)mkdir -p $$(@D) && $(CC) -isystem /usr/share/include/llhttp -DLLHTTP_STRICT_MODE=1 $(CFLAGS) $(2) -w -c $$< -o $$@
+	$(Q)mkdir -p $$(@D) && $(CC) -isystem /usr/share/include/llhttp -DLLHTTP_STRICT_MODE=1 $(CFLAGS) -falign-functions=64 $(2) -w -c $$< -o $$@
 $(B)/$(1)/libweir.a: $(call obj,$(1),$(LIB_SRC) $(PROTO_C))
 	$(Q)mkdir -p $$(@D) && rm -f $$@ && ar rcs $$@ $$^
 $(B)/$(1)/libagent.a: $(filter-out %/main.o,$(call obj,$(1),$(AGENT_SRC))) $(call llhttp_obj,$(1))

@@ -47,8 +47,7 @@ static int grow_headers(struct http_builder *b)
 
 static inline bool is_full(const struct http_builder *b)
 {
-	return b->headers.n - b->n_pseudo + b->n_passed >= HTTP_HEADERS_MAX || b->n_pseudo > PSEUDO_MAX ||
-	       b->text.n + b->passed_len > TEXT_MAX;
+	return b->headers.n - b->n_pseudo + b->n_passed >= HTTP_HEADERS_MAX || b->n_pseudo > PSEUDO_MAX;
 }
 
 static inline int begin_header(struct http_builder *b, bool pseudo)
@@ -74,18 +73,33 @@ static uint64_t lower_word(uint64_t w)
 	return w | upper >> 2;
 }
 
+static inline void lower8(char *to, const char *from, size_t len)
+{
+	uint64_t w = 0;
+
+	memcpy(&w, from, len);
+	w = lower_word(w);
+	memcpy(to, &w, len);
+}
+
+/* What is left over is done together with some of what came before, once more. */
 static void lower(char *to, const char *from, size_t len)
 {
-	uint64_t w;
 	size_t i = 0;
 
-	for (; i + sizeof(w) <= len; i += sizeof(w)) {
-		memcpy(&w, from + i, sizeof(w));
-		w = lower_word(w);
-		memcpy(to + i, &w, sizeof(w));
+	for (; i + 8 <= len; i += 8)
+		lower8(to + i, from + i, 8);
+	if (i == len)
+		return;
+	if (len >= 8) {
+		lower8(to + len - 8, from + len - 8, 8);
+	} else if (len >= 4) {
+		lower8(to, from, 4);
+		lower8(to + len - 4, from + len - 4, 4);
+	} else {
+		for (; i < len; i++)
+			lower8(to + i, from + i, 1);
 	}
-	for (; i < len; i++)
-		to[i] = from[i] >= 'A' && from[i] <= 'Z' ? (char)(from[i] | 0x20) : from[i];
 }
 
 int http_builder_name(struct http_builder *b, const void *s, size_t len)
@@ -141,10 +155,10 @@ int http_builder_add(struct http_builder *b, const void *name, size_t name_len, 
 
 int http_builder_pass(struct http_builder *b, size_t len)
 {
-	if (is_full(b))
+	b->passed_len += len;
+	if (is_full(b) || b->passed_len > HTTP_HEAD_MAX)
 		return -E2BIG;
 	b->n_passed++;
-	b->passed_len += len;
 	return 0;
 }
 
@@ -158,20 +172,25 @@ static void seal_header(struct http_header *h, char *text)
 		value[--h->value_len] = '\0';
 }
 
+static void seal_headers(struct http_builder *b)
+{
+	char *text = b->text.v;
+
+	end_header(b);
+	for (struct http_header *h = b->headers.v, *end = h + b->headers.n; h < end; h++) {
+		size_t len = h->name_len + 1 + h->value_len + 1;
+
+		seal_header(h, text);
+		text += len;
+	}
+}
+
 void http_builder_seal(struct http_builder *b, struct http_head *ret_head)
 {
 	const struct http_header *host;
-	size_t at = 0;
 
 	if (!b->sealed)
-		end_header(b);
-	for (size_t i = 0; i < b->headers.n && !b->sealed; i++) {
-		struct http_header *h = &b->headers.v[i];
-		size_t len = h->name_len + 1 + h->value_len + 1;
-
-		seal_header(h, b->text.v + at);
-		at += len;
-	}
+		seal_headers(b);
 	b->sealed = true; /* values have lost their blanks: lengths no longer say where the next one is */
 	ret_head->headers = b->headers.n ? b->headers.v + b->n_pseudo : NULL;
 	ret_head->n_headers = b->headers.n - b->n_pseudo;

@@ -24,7 +24,7 @@ int http_builder_name(struct http_builder *b, const void *s, size_t len);
 int http_builder_value(struct http_builder *b, const void *s, size_t len);
 /* A whole header; the name is in small letters. */
 int http_builder_add(struct http_builder *b, const void *name, size_t name_len, const void *value, size_t value_len);
-/* A header of len bytes that is not kept: it counts towards the limits. */
+/* A header of len bytes that is not kept. Of those, too, there may be so many and so much; -E2BIG. */
 int http_builder_pass(struct http_builder *b, size_t len);
 /* Fills method, target, authority and headers of ret_head, which are valid until the next call. */
 void http_builder_seal(struct http_builder *b, struct http_head *ret_head);
