@@ -117,6 +117,45 @@ in_pod a/shy curl -s -o /dev/null "http://${server[0]}/shy"
 check "off by default, a pod that wants it is read" become 1 "/eager 404\$"
 check "and no other" test "$(records | wc -l)" = 1
 
+background a/server python3 -c '
+from http.server import *
+class Tool(BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = b"""{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"{\\"pass\\":\\"p2\\",\\"rows\\":3}"}]}}"""
+        self.send_response(200)
+        for name, value in ("Content-Type", "application/json"), ("Content-Length", str(len(body))):
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+ThreadingHTTPServer(("", 8090), Tool).serve_forever()
+'
+call_tool() {
+	in_pod a/client curl -s -o /dev/null --retry 20 --retry-connrefused --retry-delay 1 -H "Content-Type: application/json" \
+		-d '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"login","arguments":{"user":"u","PassWord":"p1"}}}' "http://${server[0]}:8090/mcp"
+}
+tool_data() { # "ARGUMENTS RESULT" of calls of tools
+	weir n observe -o json --all --tool login | jq -r '.flow.extensions.value | "\(.["gen_ai.tool.call.arguments"]) \(.["gen_ai.tool.call.result"])"'
+}
+are_recorded() { # WANTED
+	for ((i = 0; i < 50; i++)); do
+		[ -n "$(tool_data)" ] && break
+		sleep 0.1
+	done
+	[ "$(tool_data)" = "$1" ]
+}
+agent_stop "$AGENT_PID"
+echo '{}' >"$TMP/n/agent.json"
+agent_start n || { not_ok "the agent starts with layer 7 as it is by default"; done_testing; }
+call_tool
+check "what tools are given and give is not recorded" are_recorded "null null"
+agent_stop "$AGENT_PID"
+echo '{"l7":{"recordTools":true,"redact":["*pass*"]}}' >"$TMP/n/agent.json"
+agent_start n || { not_ok "the agent starts with data of tools recorded"; done_testing; }
+call_tool
+check "but when configured, without secrets" are_recorded \
+	'{"user":"u","PassWord":"[redacted]"} {"content":[{"type":"text","text":"{\"pass\":\"[redacted]\",\"rows\":3}"}]}'
+
 agent_stop "$AGENT_PID"
 echo '{"l7":{"enabled":false}}' >"$TMP/n/agent.json"
 agent_start n || { not_ok "the agent starts without layer 7"; done_testing; }
