@@ -112,7 +112,7 @@ static int compile_and_apply(struct agent *a, struct err *reterr)
 		return r;
 	if (enrich_update(a->enrich, a->result, reterr) < 0)
 		return -ENOMEM;
-	return nat_apply(&a->nat, &a->config, &a->endpoints, reterr);
+	return nat_apply(&a->nat, &a->config, &a->endpoints, &a->node, reterr);
 }
 
 static void arm(sd_event_source *timer, uint64_t usec)

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <nftables/libnftables.h>
 
+#include "agent/host_ip.h"
 #include "lib/netlink.h"
 
 int nat_init(struct nat *n, const struct config *c, struct err *reterr)
@@ -26,6 +27,7 @@ void nat_done(struct nat *n)
 {
 	free(n->table);
 	free(n->applied);
+	nat_udp_done(&n->udp);
 	*n = (struct nat){};
 }
 
@@ -48,27 +50,16 @@ static void put_exclude(FILE *f, const struct prefix_list *l, bool v4)
 	fprintf(f, "%s }\n", *sep ? " };" : "");
 }
 
-/* 0.0.0.0 stands for every IPv4 address of the node, :: and nothing for all of both families. */
-static bool is_any(const struct weir_addr *host_ip)
-{
-	return addr_is_zero(host_ip) || (addr_is_v4(host_ip) && !host_ip->w[3]);
-}
-
-static bool is_of_family(const struct weir_addr *host_ip, bool v4)
-{
-	return addr_is_zero(host_ip) || addr_is_v4(host_ip) == v4;
-}
-
 static void put_mapping(FILE *f, const struct port_mapping *pm, const struct weir_addr *pod)
 {
 	const char *ip = addr_is_v4(pod) ? "ip" : "ip6";
 	char a[ADDR_STRLEN], h[ADDR_STRLEN];
 	bool v4 = addr_is_v4(pod);
 
-	if (!is_of_family(&pm->host_ip, v4))
+	if (!host_ip_of_family(&pm->host_ip, v4))
 		return;
 	fprintf(f, "  fib daddr type local ");
-	if (!is_any(&pm->host_ip))
+	if (!host_ip_is_any(&pm->host_ip))
 		fprintf(f, "%s daddr %s ", ip, addr_to_str(&pm->host_ip, h));
 	fprintf(f, "meta nfproto ipv%d %s dport %u dnat %s to %s%s%s:%u\n", v4 ? 4 : 6, proto_name(pm->proto),
 		pm->host_port, ip, v4 ? "" : "[", addr_to_str(pod, a), v4 ? "" : "]", pm->container_port);
@@ -107,7 +98,7 @@ static void put_hairpin(FILE *f, const struct endpoints *eps)
 	}
 }
 
-static char *rules_text(const struct nat *n, const struct config *c, const struct endpoints *eps)
+char *nat_rules(const struct nat *n, const struct config *c, const struct endpoints *eps)
 {
 	char *text = NULL;
 	size_t len;
@@ -173,9 +164,10 @@ static int run(const char *text, struct err *reterr)
 	return r;
 }
 
-int nat_apply(struct nat *n, const struct config *c, const struct endpoints *eps, struct err *reterr)
+int nat_apply(struct nat *n, const struct config *c, const struct endpoints *eps, const struct node *node,
+	      struct err *reterr)
 {
-	_cleanup_free_ char *text = rules_text(n, c, eps);
+	_cleanup_free_ char *text = nat_rules(n, c, eps);
 	int r;
 
 	if (!text)
@@ -187,22 +179,15 @@ int nat_apply(struct nat *n, const struct config *c, const struct endpoints *eps
 		r = route_loopback(eps, reterr);
 	if (r < 0)
 		return r;
+	nat_udp_update(&n->udp, eps, node);
 	free(n->applied);
 	n->applied = TAKE_PTR(text);
 	return 0;
 }
 
-static bool same_host_ip(const struct weir_addr *a, const struct weir_addr *b)
-{
-	for (int v4 = 0; v4 < 2; v4++)
-		if (is_of_family(a, v4) && is_of_family(b, v4))
-			return is_any(a) || is_any(b) || !addr_cmp(a, b);
-	return false;
-}
-
 static bool same_host_port(const struct port_mapping *a, const struct port_mapping *b)
 {
-	return a->proto == b->proto && a->host_port == b->host_port && same_host_ip(&a->host_ip, &b->host_ip);
+	return a->proto == b->proto && a->host_port == b->host_port && host_ip_meets(&a->host_ip, &b->host_ip);
 }
 
 int nat_check(const struct endpoints *eps, const struct attachment *a, struct err *reterr)
