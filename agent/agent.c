@@ -103,16 +103,15 @@ static int compile_and_apply(struct agent *a, struct err *reterr)
 
 	if (r < 0)
 		return r;
-	t1 = now_us();
+	a->compile_us = now_us() - t0;
 	read_l7_wishes(a);
-	r = maps_apply(a->maps, a->result, &a->endpoints, reterr);
-	a->compile_us = t1 - t0;
-	a->apply_us = now_us() - t1;
-	if (r < 0)
-		return r;
+	/* The former result is gone, whether or not this one comes into force. */
 	if (enrich_update(a->enrich, a->result, reterr) < 0)
 		return -ENOMEM;
-	return nat_apply(&a->nat, &a->config, &a->endpoints, &a->node, reterr);
+	t1 = now_us();
+	r = maps_apply(a->maps, a->result, &a->endpoints, reterr);
+	a->apply_us = now_us() - t1;
+	return r < 0 ? r : nat_apply(&a->nat, &a->config, &a->endpoints, &a->node, reterr);
 }
 
 static void arm(sd_event_source *timer, uint64_t usec)
