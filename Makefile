@@ -15,7 +15,8 @@ say = $(if $(filter 0,$(V)),@printf '  %-8s %s\n' $(1) $(2))
 # Debian 12 packages: what building needs, what tests, demo and benchmarks run.
 PKGS_BUILD = gcc musl-tools clang llvm make git pkg-config libc6-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev bpftool \
 	libjansson-dev libyaml-dev libnghttp2-dev libprotobuf-c-dev libssl-dev \
-	protobuf-c-compiler libsystemd-dev uthash-dev libcap-ng-dev libnftables-dev libcurl4-openssl-dev \
+	protobuf-c-compiler libsystemd-dev uthash-dev libcap-ng-dev libnftables-dev libnetfilter-conntrack-dev libmnl-dev \
+	libcurl4-openssl-dev \
 	$(if $(shell apt-cache show libllhttp-dev 2>/dev/null),libllhttp-dev,node-llhttp)
 PKGS_TEST := check prometheus iproute2 iputils-ping nftables procps jq curl socat netcat-openbsd python3 python3-hpack containernetworking-plugins \
 	libclang-rt-14-dev xz-utils nghttp2-client nghttp2-server $(if $(shell command -v npm),,npm)
@@ -37,7 +38,7 @@ LLHTTP_SRC := $(if $(LLHTTP_LIBS),,$(wildcard /usr/share/llhttp/*.c))
 llhttp_obj = $(LLHTTP_SRC:/usr/share/%.c=$(B)/$(1)/%.o)
 CPPFLAGS += $(if $(LLHTTP_LIBS),,-isystem /usr/share/include/llhttp)
 LIB_LIBS = $(call pkgs,jansson yaml-0.1 libnghttp2 libprotobuf-c openssl)
-AGENT_LIBS = $(LIB_LIBS) $(call pkgs,libbpf libsystemd libcap-ng libnftables zlib) $(LLHTTP_LIBS) -lpthread
+AGENT_LIBS = $(LIB_LIBS) $(call pkgs,libbpf libsystemd libcap-ng libnftables libnetfilter_conntrack libmnl zlib) $(LLHTTP_LIBS) -lpthread
 # weir-cni is static and starts for every pod. glibc's start-up asks the processor for its caches, which a virtual
 # machine traps (33 times, 15 us each where this was measured); musl's does not.
 CNI_CC := $(or $(shell command -v musl-gcc),$(CC))

@@ -10,7 +10,7 @@
 #include "lib/fs.h"
 
 #define SWEEP_US 200000  /* after a pass; no program runs that long */
-#define RETRY_US 1000000 /* a pass that could not be brought into force */
+#define RETRY_US 1000000 /* a pass that could not be brought into force, or not wholly */
 #define COLLECT_EVERY 10 /* seconds between two looks for connections that are over */
 #define DRAIN_BATCH 512  /* events between two looks at everything else */
 
@@ -48,15 +48,20 @@ static void tell_endpoint(struct agent *a, Flow__AgentEventType type, const stru
 	agent_events_add(&a->events, &ev);
 }
 
-/* A pass that fails is tried again and again: told once. */
-static void tell_problem(struct agent *a, const char *problem)
+/* What a pass could not do ("": nothing). It is tried again and again, but told once: false when it was known. */
+static bool tell_problem(struct agent *a, const char *problem)
 {
 	struct agent_event ev = { .type = FLOW__AGENT_EVENT_TYPE__ENDPOINT_REGENERATE_FAILURE };
 
-	if (!*problem || streq(problem, a->problem))
-		return;
-	snprintf(ev.error, sizeof(ev.error), "%.*s", (int)sizeof(ev.error) - 1, problem);
-	agent_events_add(&a->events, &ev);
+	if (streq(problem, a->problem))
+		return false;
+	snprintf(a->problem, sizeof(a->problem), "%s", problem);
+	if (*problem) {
+		log_error("%s", problem);
+		snprintf(ev.error, sizeof(ev.error), "%.*s", (int)sizeof(ev.error) - 1, problem);
+		agent_events_add(&a->events, &ev);
+	}
+	return true;
 }
 
 /* After a pass that brought something into force. */
@@ -103,16 +108,15 @@ static int compile_and_apply(struct agent *a, struct err *reterr)
 
 	if (r < 0)
 		return r;
-	t1 = now_us();
+	a->compile_us = now_us() - t0;
 	read_l7_wishes(a);
-	r = maps_apply(a->maps, a->result, &a->endpoints, reterr);
-	a->compile_us = t1 - t0;
-	a->apply_us = now_us() - t1;
-	if (r < 0)
-		return r;
+	/* The former result is gone, whether or not this one comes into force. */
 	if (enrich_update(a->enrich, a->result, reterr) < 0)
 		return -ENOMEM;
-	return nat_apply(&a->nat, &a->config, &a->endpoints, reterr);
+	t1 = now_us();
+	r = maps_apply(a->maps, a->result, &a->endpoints, reterr);
+	a->apply_us = now_us() - t1;
+	return r < 0 ? r : nat_apply(&a->nat, &a->config, &a->endpoints, &a->node, reterr);
 }
 
 static void arm(sd_event_source *timer, uint64_t usec)
@@ -135,16 +139,12 @@ static int on_pass(_unused_ sd_event_source *source, void *userdata)
 	struct agent *a = userdata;
 	struct err e = {};
 	int r = compile_and_apply(a, &e);
-	const char *unfit = maps_problem(a->maps);
+	bool told = tell_problem(a, r < 0 ? e.msg : maps_problem(a->maps) ?: "");
 
-	if (r < 0 || unfit)
-		log_error("%s", r < 0 ? e.msg : unfit);
-	tell_problem(a, r < 0 ? e.msg : unfit ?: "");
-	snprintf(a->problem, sizeof(a->problem), "%s", r < 0 ? e.msg : unfit ?: "");
 	tell_pass(a);
 	tell_nodes(a);
 	agent_count_pass(a, r < 0);
-	arm(a->sweep, r < 0 ? RETRY_US : SWEEP_US);
+	arm(a->sweep, r < 0 || (a->problem[0] && !told) ? RETRY_US : SWEEP_US);
 	if (a->cni)
 		cni_server_settle(a->cni, r < 0 ? e.msg : NULL);
 	log_debug("pass: compiled in %lu us, applied in %lu us, generation %u", a->compile_us, a->apply_us,
@@ -572,6 +572,7 @@ int agent_start(struct agent *a, struct err *reterr)
 	sd_event_source_set_enabled(a->pass, SD_EVENT_OFF); /* that was it */
 	arm(a->sweep, SWEEP_US);
 	agent_events_add(&a->events, &(struct agent_event){ .type = FLOW__AGENT_EVENT_TYPE__AGENT_STARTED });
+	tell_problem(a, maps_problem(a->maps) ?: "");
 	tell_pass(a);
 	if (datapath_stats(a->datapath, stats, NULL) >= 0) { /* an earlier agent told of those */
 		a->lost_reported = stats[WEIR_STAT_EVENTS_LOST];

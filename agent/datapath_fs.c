@@ -162,23 +162,32 @@ static int remove_pin(const char *name, void *userdata, struct err *reterr)
 	return unlink(path) < 0 && errno != ENOENT ? err_set(reterr, -errno, "cannot remove %s: %m", path) : 0;
 }
 
+/* Before the programs go, which keep pods from the node's 127.0.0.0/8, so does what would lead there. */
+static int detach_pod(int nl, uint32_t ifindex, struct err *reterr)
+{
+	int r = nl_route_localnet(nl, ifindex, false, reterr);
+
+	if (r == 0)
+		r = tc_detach(ifindex, true, NULL, reterr);
+	return r ?: tc_detach(ifindex, false, NULL, reterr);
+}
+
 /* Pods have no links: the endpoint map knows where the programs are. */
 static int detach_pods(const char *bpf_dir, struct err *reterr)
 {
 	_cleanup_free_ char *path = path_in(bpf_dir, "maps", WEIR_MAP_EP);
 	_cleanup_close_ int fd = path ? bpf_obj_get(path) : -1;
+	_cleanup_close_ int nl = nl_open(reterr);
 	struct weir_ep ep;
 	int r = 0;
 
 	if (!path)
 		return err_oom(reterr);
-	for (uint32_t slot = 1; r == 0 && fd >= 0 && slot < WEIR_EP_MAX; slot++) {
-		if (bpf_map_lookup_elem(fd, &slot, &ep) < 0 || !ep.ifindex)
-			continue;
-		r = tc_detach(ep.ifindex, true, NULL, reterr);
-		if (r == 0)
-			r = tc_detach(ep.ifindex, false, NULL, reterr);
-	}
+	if (nl < 0)
+		return nl;
+	for (uint32_t slot = 1; r == 0 && fd >= 0 && slot < WEIR_EP_MAX; slot++)
+		if (bpf_map_lookup_elem(fd, &slot, &ep) == 0 && ep.ifindex)
+			r = detach_pod(nl, ep.ifindex, reterr);
 	return r;
 }
 

@@ -18,7 +18,9 @@ struct ranges {
 struct maps {
 	struct maps_fds fd;
 	struct weir_node node;
-	size_t marked;          /* entries of the ipcache that this pass wants */
+	size_t marked;  /* entries of the ipcache that this pass wants */
+	size_t n_unfit; /* entries that it wants and that found no room */
+	size_t ipcache_max;
 	uint32_t max_slot;      /* highest slot in use */
 	uint32_t pass, applied; /* the latest pass; the latest that came into force, 0 = none of this agent */
 	struct shadow ipcache, policy;
@@ -28,7 +30,7 @@ struct maps {
 	uint32_t first_ruleset;
 	uint32_t *cut; /* rule sets of this pass that do not fit */
 	size_t n_cut;
-	char problem[256];
+	char problem[512];
 };
 
 static struct weir_lpm_key lpm_key(const struct prefix *p)
@@ -50,6 +52,17 @@ static int read_map(int fd, struct shadow *s, struct err *reterr)
 		prev = key;
 	}
 	return errno == ENOENT ? 0 : err_set(reterr, -errno, "cannot read a map: %m");
+}
+
+static int read_size(int fd, size_t *ret)
+{
+	struct bpf_map_info info = {};
+	uint32_t len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
+		return -errno;
+	*ret = info.max_entries;
+	return 0;
 }
 
 static int read_ranges(struct maps *m)
@@ -88,6 +101,9 @@ int maps_new(const struct maps_fds *fds, struct maps **ret_m, struct err *reterr
 	shadow_init(&m->policy, sizeof(struct weir_policy_key), sizeof(struct weir_policy_val));
 	if (bpf_map_lookup_elem(fds->node, &zero, &m->node) < 0)
 		return err_set(reterr, -errno, "cannot read the node map: %m");
+	r = read_size(fds->ipcache, &m->ipcache_max);
+	if (r < 0)
+		return err_set(reterr, r, "cannot read the size of a map: %m");
 	r = read_map(fds->ipcache, &m->ipcache, reterr);
 	if (r >= 0)
 		r = read_map(fds->policy, &m->policy, reterr);
@@ -246,7 +262,6 @@ static int write_rulesets(struct maps *m, const struct policy_result *result, bo
 	m->cut = calloc(result->n_rulesets + 1, sizeof(*m->cut));
 	if (!m->cut)
 		return -ENOMEM;
-	m->problem[0] = 0;
 	for (size_t i = 0; i < result->n_rulesets; i++) {
 		int r = result->rulesets[i]->too_large ? -E2BIG : write_ruleset(m, result->rulesets[i], changed);
 
@@ -289,7 +304,16 @@ static int wanted_ranges(const struct policy_result *result, struct ranges *ret)
 	return 0;
 }
 
-/* Sets the side that is not in force, keeps the other. A new key says there what the range around it says. */
+/* All but one: before Linux 6.13 a full trie takes no new value for a key that it has, either. */
+static bool has_room(const struct maps *m, size_t more)
+{
+	return m->ipcache.n + more < m->ipcache_max;
+}
+
+/*
+ * Sets the side that is not in force, keeps the other. A new key says there what the range around it says. One that
+ * finds no room is counted.
+ */
 static int write_address(struct maps *m, const struct prefix *p, uint32_t identity, uint16_t slot, uint16_t flags,
 			 bool *changed)
 {
@@ -297,6 +321,10 @@ static int write_address(struct maps *m, const struct prefix *p, uint32_t identi
 	struct weir_ipcache *old = shadow_get(&m->ipcache, &key), val = { .slot = slot, .flags = flags };
 	uint32_t next = (m->node.gen + 1) & 1;
 
+	if (!old && !has_room(m, 1)) {
+		m->n_unfit++;
+		return 0;
+	}
 	val.identity[next] = identity;
 	val.identity[!next] = old ? old->identity[!next] : covering(&m->ranges, p);
 	if (!old || old->slot != slot || old->flags != flags || val.identity[!next] != identity)
@@ -311,21 +339,23 @@ static int write_address(struct maps *m, const struct prefix *p, uint32_t identi
 	return shadow_set(&m->ipcache, &key, &val, m->pass);
 }
 
-static int write_endpoint_addresses(struct maps *m, const struct ranges *ranges, const struct endpoints *eps,
-				    bool *changed)
+static int by_prefix(const void *key, const void *elem)
+{
+	return prefix_cmp(key, &((const struct policy_ipcache_entry *)elem)->prefix);
+}
+
+/* Those that no Pod object has. */
+static int write_endpoint_addresses(struct maps *m, const struct policy_result *result, const struct ranges *ranges,
+				    const struct endpoints *eps, bool *changed)
 {
 	int r = 0;
 
 	for (struct endpoint *ep = eps->by_key; ep && r >= 0; ep = ep->hh.next)
 		for (int f = 0; f < 2 && r >= 0; f++) {
 			struct prefix p = prefix_of_addr(&ep->attachment->addr[f]);
-			struct weir_lpm_key key = lpm_key(&p);
-			struct weir_ipcache *old;
 
-			if (addr_is_zero(&p.addr))
-				continue;
-			old = shadow_get(&m->ipcache, &key);
-			if (!old || shadow_mark_of(&m->ipcache, old) != m->pass) /* no Pod object has this address */
+			if (!addr_is_zero(&p.addr) &&
+			    !bsearch(&p, result->ipcache, result->n_ipcache, sizeof(*result->ipcache), by_prefix))
 				r = write_address(m, &p, covering(ranges, &p), ep->slot, 0, changed);
 		}
 	return r;
@@ -370,40 +400,108 @@ static int local_cmp(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct weir_addr));
 }
 
-static int local_addrs(const struct endpoints *eps, struct local_addr **ret, size_t *ret_n)
-{
-	size_t n = 0;
-	struct local_addr *v = calloc(HASH_COUNT(eps->by_key) * 2 + 1, sizeof(*v));
+struct local_addrs {
+	size_t n;
+	struct local_addr *v;
+};
 
-	if (!v)
+static int local_addrs(const struct endpoints *eps, struct local_addrs *ret)
+{
+	ret->n = 0;
+	ret->v = calloc(HASH_COUNT(eps->by_key) * 2 + 1, sizeof(*ret->v));
+	if (!ret->v)
 		return -ENOMEM;
 	for (struct endpoint *ep = eps->by_key; ep; ep = ep->hh.next)
 		for (int f = 0; f < 2; f++)
 			if (!addr_is_zero(&ep->attachment->addr[f]))
-				v[n++] = (struct local_addr){ ep->attachment->addr[f], ep->slot };
-	qsort(v, n, sizeof(*v), local_cmp);
-	*ret = v;
-	*ret_n = n;
+				ret->v[ret->n++] = (struct local_addr){ ep->attachment->addr[f], ep->slot };
+	qsort(ret->v, ret->n, sizeof(*ret->v), local_cmp);
 	return 0;
 }
 
-static int write_ipcache(struct maps *m, const struct policy_result *result, const struct ranges *ranges,
-			 const struct endpoints *eps, bool *changed)
+/* Who gets room first when there is not enough. */
+enum rank { RANK_POLICY, RANK_LOCAL, RANK_PEER, RANK_ANY };
+
+static enum rank rank_of(const struct policy_ipcache_entry *e)
 {
-	_cleanup_free_ struct local_addr *local = NULL;
-	size_t n_local;
-	int r = local_addrs(eps, &local, &n_local);
+	return e->named || e->flags ? RANK_POLICY : e->pod && e->pod->ruleset ? RANK_LOCAL : RANK_PEER;
+}
+
+/* Neither the prefix, if it is a range, nor the range around it is any that policies mean. */
+static void close_around(struct ranges *ranges, const struct prefix *p)
+{
+	struct range *around = NULL;
+
+	for (size_t i = 0; i < ranges->n; i++) { /* sorted: the longest comes last */
+		struct range *r = &ranges->v[i];
+
+		if (!prefix_cmp(&r->prefix, p))
+			r->identity = WEIR_ID_WORLD;
+		else if (prefix_contains(&r->prefix, p))
+			around = r;
+	}
+	if (around)
+		around->identity = WEIR_ID_WORLD;
+}
+
+/*
+ * The addresses of a prefix that finds no room would pass for others of the range around it, which a policy may allow
+ * but for this prefix. So that range is closed, too.
+ */
+static void close_unfit(struct maps *m, const struct policy_result *result, struct ranges *ranges)
+{
+	size_t more = 0;
+
+	for (size_t i = 0; i < result->n_ipcache; i++) {
+		const struct policy_ipcache_entry *e = &result->ipcache[i];
+		struct weir_lpm_key key = lpm_key(&e->prefix);
+
+		if (rank_of(e) != RANK_POLICY || shadow_get(&m->ipcache, &key))
+			continue;
+		if (has_room(m, more + 1))
+			more++;
+		else if (e->named)
+			close_around(ranges, &e->prefix);
+	}
+}
+
+static int write_listed(struct maps *m, const struct policy_result *result, const struct ranges *ranges,
+			const struct local_addrs *local, enum rank rank, bool *changed)
+{
+	size_t n_ranges = 0;
+	int r = 0;
 
 	for (size_t i = 0; i < result->n_ipcache && r >= 0; i++) {
 		const struct policy_ipcache_entry *e = &result->ipcache[i];
+		uint32_t identity = e->prefix.len < 128 ? ranges->v[n_ranges++].identity : e->identity;
 		const struct local_addr *l = NULL;
 
+		if (rank != RANK_ANY && rank_of(e) != rank)
+			continue;
 		if (e->pod && e->pod->ruleset) /* local */
-			l = bsearch(&e->prefix.addr, local, n_local, sizeof(*local), local_cmp);
-		r = write_address(m, &e->prefix, e->identity, l ? l->slot : 0, e->flags, changed);
+			l = bsearch(&e->prefix.addr, local->v, local->n, sizeof(*local->v), local_cmp);
+		r = write_address(m, &e->prefix, identity, l ? l->slot : 0, e->flags, changed);
 	}
+	return r;
+}
+
+static int write_ipcache(struct maps *m, const struct policy_result *result, struct ranges *ranges,
+			 const struct endpoints *eps, bool *changed)
+{
+	struct local_addrs local;
+	int r = local_addrs(eps, &local);
+
+	m->n_unfit = 0;
+	if (has_room(m, result->n_ipcache)) { /* whatever of it is new */
+		r = r ?: write_listed(m, result, ranges, &local, RANK_ANY, changed);
+	} else {
+		close_unfit(m, result, ranges);
+		for (enum rank rank = 0; rank < RANK_ANY && r >= 0; rank++)
+			r = write_listed(m, result, ranges, &local, rank, changed);
+	}
+	free(local.v);
 	if (r >= 0)
-		r = write_endpoint_addresses(m, ranges, eps, changed);
+		r = write_endpoint_addresses(m, result, ranges, eps, changed);
 	if (r >= 0)
 		r = write_vanishing(m, ranges, changed);
 	return r;
@@ -433,8 +531,21 @@ static const struct policy_pod *find_pod(const struct policy_result *result, con
 	return NULL;
 }
 
-static struct weir_ep_side wanted_side(const struct maps *m, const struct policy_result *result,
-				       const struct ranges *ranges, const struct endpoint *ep)
+/* An endpoint whose address others do not know could be spoken for by anybody. */
+static bool has_addresses(struct maps *m, const struct attachment *a)
+{
+	for (int f = 0; f < 2; f++) {
+		struct prefix p = prefix_of_addr(&a->addr[f]);
+		struct weir_lpm_key key = lpm_key(&p);
+
+		if (!addr_is_zero(&a->addr[f]) && !shadow_get(&m->ipcache, &key))
+			return false;
+	}
+	return true;
+}
+
+static struct weir_ep_side wanted_side(struct maps *m, const struct policy_result *result, const struct ranges *ranges,
+				       const struct endpoint *ep)
 {
 	const struct attachment *a = ep->attachment;
 	const struct policy_pod *pod = find_pod(result, a);
@@ -448,7 +559,9 @@ static struct weir_ep_side wanted_side(const struct maps *m, const struct policy
 		side.identity[f] = pod && !addr_cmp(&pod->addr[f], &a->addr[f]) ? pod->identity[f]
 										: covering(ranges, &p);
 	}
-	if (!a->pod_name) {
+	if (m->n_unfit && !has_addresses(m, a)) {
+		side.flags = 0; /* not ready */
+	} else if (!a->pod_name) {
 		side.flags = WEIR_EP_READY; /* outside Kubernetes: no policy can select it */
 	} else if (pod && pod->ruleset && !is_cut(m, pod->ruleset->number)) {
 		side.ruleset = pod->ruleset->number;
@@ -543,6 +656,18 @@ static int switch_over(struct maps *m, const struct policy_result *result)
 	return 0;
 }
 
+/* After what write_rulesets() has said. */
+static void tell_unfit(struct maps *m)
+{
+	size_t n = strlen(m->problem);
+
+	if (m->n_unfit)
+		snprintf(m->problem + n, sizeof(m->problem) - n,
+			 "%s%zu address(es) do not fit into the ipcache: pods of this node among them are cut off, "
+			 "others are unknown to policy; raise ipcacheMax",
+			 n ? ". " : "", m->n_unfit);
+}
+
 int maps_apply(struct maps *m, const struct policy_result *result, struct endpoints *eps, struct err *reterr)
 {
 	struct ranges ranges = {};
@@ -551,6 +676,7 @@ int maps_apply(struct maps *m, const struct policy_result *result, struct endpoi
 
 	m->pass++;
 	m->marked = 0;
+	m->problem[0] = 0;
 	r = wanted_ranges(result, &ranges);
 	if (r >= 0)
 		r = write_rulesets(m, result, &changed);
@@ -568,7 +694,8 @@ int maps_apply(struct maps *m, const struct policy_result *result, struct endpoi
 	free(m->ranges.v);
 	m->ranges = ranges;
 	m->applied = m->pass;
-	return m->n_cut;
+	tell_unfit(m);
+	return m->n_cut + m->n_unfit;
 }
 
 static void sweep(int fd, struct shadow *s, uint32_t pass)

@@ -28,8 +28,9 @@ uint32_t maps_generation(const struct maps *m);
 
 /*
  * Bring a result into force; marks each endpoint ready or not. Nothing to change = nothing written. On an error
- * everything stays as it was. A rule set that does not fit is no error: its pods are cut off (fail closed), the number
- * of such rule sets is returned and the story is in maps_problem().
+ * everything stays as it was. What does not fit is no error: how much that is is returned, and the story is in
+ * maps_problem(). Pods whose rule set does not fit, or their address, are cut off; an address of others that does not
+ * fit is what the range around it is, and a range that policies name takes the one around it along (fail closed).
  */
 int maps_apply(struct maps *m, const struct policy_result *result, struct endpoints *eps, struct err *reterr);
 /* Delete what the last pass did not want. */

@@ -4,6 +4,9 @@
 #include <netinet/in.h>
 #include <nftables/libnftables.h>
 
+#include "agent/host_ip.h"
+#include "lib/netlink.h"
+
 int nat_init(struct nat *n, const struct config *c, struct err *reterr)
 {
 	uint32_t h = 2166136261u;
@@ -24,6 +27,7 @@ void nat_done(struct nat *n)
 {
 	free(n->table);
 	free(n->applied);
+	nat_udp_done(&n->udp);
 	*n = (struct nat){};
 }
 
@@ -46,27 +50,16 @@ static void put_exclude(FILE *f, const struct prefix_list *l, bool v4)
 	fprintf(f, "%s }\n", *sep ? " };" : "");
 }
 
-/* 0.0.0.0 stands for every IPv4 address of the node, :: and nothing for all of both families. */
-static bool is_any(const struct weir_addr *host_ip)
-{
-	return addr_is_zero(host_ip) || (addr_is_v4(host_ip) && !host_ip->w[3]);
-}
-
-static bool is_of_family(const struct weir_addr *host_ip, bool v4)
-{
-	return addr_is_zero(host_ip) || addr_is_v4(host_ip) == v4;
-}
-
 static void put_mapping(FILE *f, const struct port_mapping *pm, const struct weir_addr *pod)
 {
 	const char *ip = addr_is_v4(pod) ? "ip" : "ip6";
 	char a[ADDR_STRLEN], h[ADDR_STRLEN];
 	bool v4 = addr_is_v4(pod);
 
-	if (!is_of_family(&pm->host_ip, v4))
+	if (!host_ip_of_family(&pm->host_ip, v4))
 		return;
 	fprintf(f, "  fib daddr type local ");
-	if (!is_any(&pm->host_ip))
+	if (!host_ip_is_any(&pm->host_ip))
 		fprintf(f, "%s daddr %s ", ip, addr_to_str(&pm->host_ip, h));
 	fprintf(f, "meta nfproto ipv%d %s dport %u dnat %s to %s%s%s:%u\n", v4 ? 4 : 6, proto_name(pm->proto),
 		pm->host_port, ip, v4 ? "" : "[", addr_to_str(pod, a), v4 ? "" : "]", pm->container_port);
@@ -81,24 +74,31 @@ static void put_mappings(FILE *f, const struct endpoints *eps)
 					put_mapping(f, &ep->attachment->port_mappings[i], &ep->attachment->addr[k]);
 }
 
-/* A pod that calls its own host port comes back to itself: only with the node's address will it answer there. */
+/*
+ * A pod that calls its own host port comes back to itself, and so does what the node sends from its loopback addresses:
+ * only with the node's address will the answers come back here.
+ */
 static void put_hairpin(FILE *f, const struct endpoints *eps)
 {
 	char a[ADDR_STRLEN];
 
-	for (struct endpoint *ep = eps->by_key; ep; ep = ep->hh.next)
-		for (int k = 0; k < 2 && ep->attachment->n_port_mappings; k++) {
-			const struct weir_addr *pod = &ep->attachment->addr[k];
-			const char *ip = k ? "ip6" : "ip";
-
-			if (!addr_is_zero(pod)) {
-				addr_to_str(pod, a);
-				fprintf(f, "  %s saddr %s %s daddr %s masquerade\n", ip, a, ip, a);
+	for (struct endpoint *ep = eps->by_key; ep; ep = ep->hh.next) {
+		if (!ep->attachment->n_port_mappings)
+			continue;
+		/* Another interface under the same address is a change: see route_loopback(). */
+		fprintf(f, "  # interface %u\n", ep->attachment->ifindex);
+		for (int k = 0; k < 2; k++)
+			if (!addr_is_zero(&ep->attachment->addr[k])) {
+				addr_to_str(&ep->attachment->addr[k], a);
+				fprintf(f,
+					k ? "  ip6 saddr %s ip6 daddr %s masquerade\n"
+					  : "  ip saddr { %s, 127.0.0.0/8 } ip daddr %s masquerade\n",
+					a, a);
 			}
-		}
+	}
 }
 
-static char *rules_text(const struct nat *n, const struct config *c, const struct endpoints *eps)
+char *nat_rules(const struct nat *n, const struct config *c, const struct endpoints *eps)
 {
 	char *text = NULL;
 	size_t len;
@@ -111,8 +111,16 @@ static char *rules_text(const struct nat *n, const struct config *c, const struc
 	put_exclude(f, &c->masquerade_exclude, false);
 	fprintf(f, " chain hostports {\n");
 	put_mappings(f, eps);
-	fprintf(f, " }\n chain prerouting { type nat hook prerouting priority dstnat; jump hostports; }\n"
-		   " chain output { type nat hook output priority -100; jump hostports; }\n"
+	/* Loopback addresses are the node's own: what comes in for them finds no way. From ::1 none leads to a pod. */
+	fprintf(f, " }\n"
+		   " chain prerouting { type nat hook prerouting priority dstnat;\n"
+		   "  ip daddr 127.0.0.0/8 return\n"
+		   "  jump hostports\n"
+		   " }\n"
+		   " chain output { type nat hook output priority -100;\n"
+		   "  ip6 daddr ::1 return\n"
+		   "  jump hostports\n"
+		   " }\n"
 		   " chain postrouting { type nat hook postrouting priority srcnat;\n");
 	put_hairpin(f, eps);
 	if (c->masquerade)
@@ -124,6 +132,21 @@ static char *rules_text(const struct nat *n, const struct config *c, const struc
 		return NULL;
 	}
 	return text;
+}
+
+/*
+ * So that the node reaches host ports by its loopback addresses. Nobody else reaches those: the programs of these
+ * interfaces see to it.
+ */
+static int route_loopback(const struct endpoints *eps, struct err *reterr)
+{
+	_cleanup_close_ int fd = nl_open(reterr);
+	int r = fd < 0 ? fd : 0;
+
+	for (struct endpoint *ep = eps->by_key; ep && r >= 0; ep = ep->hh.next)
+		if (ep->attachment->n_port_mappings && !addr_is_zero(&ep->attachment->addr[0]))
+			r = nl_route_localnet(fd, ep->attachment->ifindex, true, reterr);
+	return r;
 }
 
 static int run(const char *text, struct err *reterr)
@@ -141,9 +164,10 @@ static int run(const char *text, struct err *reterr)
 	return r;
 }
 
-int nat_apply(struct nat *n, const struct config *c, const struct endpoints *eps, struct err *reterr)
+int nat_apply(struct nat *n, const struct config *c, const struct endpoints *eps, const struct node *node,
+	      struct err *reterr)
 {
-	_cleanup_free_ char *text = rules_text(n, c, eps);
+	_cleanup_free_ char *text = nat_rules(n, c, eps);
 	int r;
 
 	if (!text)
@@ -151,24 +175,19 @@ int nat_apply(struct nat *n, const struct config *c, const struct endpoints *eps
 	if (n->applied && streq(n->applied, text))
 		return 0;
 	r = run(text, reterr);
+	if (r >= 0)
+		r = route_loopback(eps, reterr);
 	if (r < 0)
 		return r;
+	nat_udp_update(&n->udp, eps, node);
 	free(n->applied);
 	n->applied = TAKE_PTR(text);
 	return 0;
 }
 
-static bool same_host_ip(const struct weir_addr *a, const struct weir_addr *b)
-{
-	for (int v4 = 0; v4 < 2; v4++)
-		if (is_of_family(a, v4) && is_of_family(b, v4))
-			return is_any(a) || is_any(b) || !addr_cmp(a, b);
-	return false;
-}
-
 static bool same_host_port(const struct port_mapping *a, const struct port_mapping *b)
 {
-	return a->proto == b->proto && a->host_port == b->host_port && same_host_ip(&a->host_ip, &b->host_ip);
+	return a->proto == b->proto && a->host_port == b->host_port && host_ip_meets(&a->host_ip, &b->host_ip);
 }
 
 int nat_check(const struct endpoints *eps, const struct attachment *a, struct err *reterr)

@@ -9,16 +9,21 @@
 
 #include "agent/config.h"
 #include "agent/endpoint.h"
+#include "agent/nat_udp.h"
 
 struct nat {
 	char *table;
-	char *applied; /* the rules in force, as text; NULL before the first apply */
+	char *applied;           /* the rules in force, as text; NULL before the first apply */
+	struct nat_udp_list udp; /* those in force */
 };
 
 int nat_init(struct nat *n, const struct config *c, struct err *reterr);
 void nat_done(struct nat *n);
 
-int nat_apply(struct nat *n, const struct config *c, const struct endpoints *eps, struct err *reterr);
+/* The rules, as text for nft. The caller frees. NULL: out of memory. */
+char *nat_rules(const struct nat *n, const struct config *c, const struct endpoints *eps);
+int nat_apply(struct nat *n, const struct config *c, const struct endpoints *eps, const struct node *node,
+	      struct err *reterr);
 /* -EADDRINUSE when another attachment has one of a's host ports. */
 int nat_check(const struct endpoints *eps, const struct attachment *a, struct err *reterr);
 /* Take the table away. */

@@ -18,23 +18,33 @@ void node_done(struct node *n)
 	*n = (struct node){};
 }
 
+static bool is_loopback(const struct weir_addr *a)
+{
+	return addr_is_v4(a) ? a->b[12] == 127 : IN6_IS_ADDR_LOOPBACK(a->b);
+}
+
 static bool wanted_addr(const struct ifaddrs *ifa, struct weir_addr *ret)
 {
 	if (!ifa->ifa_addr)
 		return false;
 	if (ifa->ifa_addr->sa_family == AF_INET) {
 		*ret = addr_from_v4(((struct sockaddr_in *)ifa->ifa_addr)->sin_addr.s_addr);
-		return ret->b[12] != 127;
+		return !is_loopback(ret);
 	}
 	if (ifa->ifa_addr->sa_family != AF_INET6)
 		return false;
 	memcpy(ret->b, &((struct sockaddr_in6 *)ifa->ifa_addr)->sin6_addr, 16);
-	return !IN6_IS_ADDR_LINKLOCAL(ret->b) && !IN6_IS_ADDR_LOOPBACK(ret->b);
+	return !IN6_IS_ADDR_LINKLOCAL(ret->b) && !is_loopback(ret);
 }
 
 static int compare_addr(const void *a, const void *b)
 {
 	return addr_cmp(a, b);
+}
+
+bool node_has_addr(const struct node *n, const struct weir_addr *a)
+{
+	return is_loopback(a) || (n->n_addrs && bsearch(a, n->addrs, n->n_addrs, sizeof(*a), compare_addr));
 }
 
 static int scan_addrs(struct node *n)

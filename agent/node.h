@@ -21,6 +21,9 @@ void node_done(struct node *n);
 /* names: the uplinks by name, NULL-terminated; NULL: the devices of the default routes. */
 int node_scan(struct node *ret_n, char **names, struct err *reterr);
 
+/* By loopback addresses, too; not by link-local ones. */
+bool node_has_addr(const struct node *n, const struct weir_addr *a);
+
 struct node_watch;
 /* Calls back, at most a few times a second, after addresses, routes or links have changed. */
 int node_watch_new(sd_event *event, void (*changed)(void *userdata), void *userdata, struct node_watch **ret_w,

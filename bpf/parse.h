@@ -117,13 +117,18 @@ static __always_inline bool addr_is_multicast(const struct weir_addr *a, bool v6
 	return v6 ? a->b[0] == 0xff : a->b[12] >= 224;
 }
 
+static __always_inline bool addr_is_loopback(const struct weir_addr *a, bool v6)
+{
+	return v6 ? !a->w[0] && !a->w[1] && !a->w[2] && a->w[3] == bpf_htonl(1) : a->b[12] == 127;
+}
+
 /* Loopback and "nobody": never the destination of a packet on a wire. An IPv6 packet with a mapped address would meet
  * the entries of IPv4. */
 static __always_inline bool addr_is_martian(const struct weir_addr *a, bool v6)
 {
-	if (!v6)
-		return a->b[12] == 127 || a->b[12] == 0;
-	return addr_is_mapped(a) || (!a->w[0] && !a->w[1] && !a->w[2] && (!a->w[3] || a->w[3] == bpf_htonl(1)));
+	if (addr_is_loopback(a, v6))
+		return true;
+	return v6 ? addr_is_mapped(a) || !(a->w[0] | a->w[1] | a->w[2] | a->w[3]) : a->b[12] == 0;
 }
 
 static __always_inline bool is_opening(const struct packet *p)

@@ -229,6 +229,9 @@ static __noinline int pod_receives(struct __sk_buff *skb, struct packet *p, bool
 		return drop(p, r);
 	ep = pod_of(skb, p);
 	r = packet_parse(skb, p, plain);
+	/* route_localnet is on where host ports are: what NAT did not give another source stays on the node. */
+	if (!r && p->kind & PKT_L3 && addr_is_loopback(&p->saddr, p->v6))
+		r = WEIR_DROP_MARTIAN;
 	if (r)
 		return drop(p, r);
 	r = skb->ingress_ifindex ? forwarded_by(skb, p) : AS_HOST;

@@ -85,30 +85,6 @@ static void put_up(struct nl_batch *b, uint32_t ifindex, const char *what)
 	i->ifi_flags = i->ifi_change = IFF_UP;
 }
 
-/* IPv4 settings of the host end: it routes, and the programs check sources better than rp_filter. */
-static void put_inet_conf(struct nl_batch *b, uint32_t ifindex)
-{
-	static const struct {
-		uint16_t conf;
-		uint32_t value;
-	} conf[] = {
-		{ IPV4_DEVCONF_FORWARDING, 1 },       { IPV4_DEVCONF_RP_FILTER, 0 },
-		{ IPV4_DEVCONF_ACCEPT_REDIRECTS, 0 }, { IPV4_DEVCONF_SEND_REDIRECTS, 0 },
-		{ IPV4_DEVCONF_PROXY_ARP, 0 },        { IPV4_DEVCONF_ACCEPT_SOURCE_ROUTE, 0 },
-	};
-	size_t spec, inet, list;
-
-	put_link(b, ifindex, "configure the host end");
-	spec = nl_nest(b, IFLA_AF_SPEC, 0);
-	inet = nl_nest(b, AF_INET, 0);
-	list = nl_nest(b, IFLA_INET_CONF, 0);
-	for (size_t i = 0; i < ARRAY_SIZE(conf); i++)
-		nl_put_u32(b, conf[i].conf, conf[i].value);
-	nl_nest_end(b, list);
-	nl_nest_end(b, inet);
-	nl_nest_end(b, spec);
-}
-
 /* No link-local address: nothing to detect duplicates of, nothing that a pod could talk to. */
 static void put_inet6_conf(struct nl_batch *b, uint32_t ifindex)
 {
@@ -239,13 +215,19 @@ int link_attach(int host, uint32_t ifindex, const struct link_progs *progs, stru
 
 static int wire_host(int host, const struct attachment *a, struct err *reterr)
 {
+	/* It routes, and the programs check sources better than rp_filter. */
+	static const struct nl_inet_conf conf[] = {
+		{ IPV4_DEVCONF_FORWARDING, 1 },       { IPV4_DEVCONF_RP_FILTER, 0 },
+		{ IPV4_DEVCONF_ACCEPT_REDIRECTS, 0 }, { IPV4_DEVCONF_SEND_REDIRECTS, 0 },
+		{ IPV4_DEVCONF_PROXY_ARP, 0 },        { IPV4_DEVCONF_ACCEPT_SOURCE_ROUTE, 0 },
+	};
 	struct nl_batch b;
 	int r = host_sysctls(a, reterr);
 
 	if (r < 0)
 		return r;
 	nl_batch_init(&b);
-	put_inet_conf(&b, a->ifindex);
+	nl_put_inet_conf(&b, a->ifindex, conf, ARRAY_SIZE(conf), "configure the host end");
 	put_inet6_conf(&b, a->ifindex);
 	put_up(&b, a->ifindex, "bring up the host end");
 	for (int f = 0; f < 2; f++)

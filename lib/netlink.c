@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lib/netlink.h"
 
+#include <linux/if_link.h>
+#include <linux/ip.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
@@ -91,6 +93,22 @@ void nl_nest_end(struct nl_batch *b, size_t nest)
 {
 	if (!b->full)
 		((struct nlattr *)(b->buf + nest))->nla_len = b->len - nest;
+}
+
+void nl_put_inet_conf(struct nl_batch *b, uint32_t ifindex, const struct nl_inet_conf *v, size_t n, const char *what)
+{
+	struct ifinfomsg *i = nl_begin(b, RTM_NEWLINK, 0, sizeof(*i), what);
+	size_t spec, inet, list;
+
+	i->ifi_index = ifindex;
+	spec = nl_nest(b, IFLA_AF_SPEC, 0);
+	inet = nl_nest(b, AF_INET, 0);
+	list = nl_nest(b, IFLA_INET_CONF, 0);
+	for (size_t k = 0; k < n; k++)
+		nl_put_u32(b, v[k].setting, v[k].value);
+	nl_nest_end(b, list);
+	nl_nest_end(b, inet);
+	nl_nest_end(b, spec);
 }
 
 static const struct nlattr *find(const char *p, size_t len, uint16_t type)
@@ -211,6 +229,17 @@ int nl_send(int fd, struct nl_batch *b, nl_msg_t msg, void *userdata, struct err
 			first = datagram(b, buf, n, msg, userdata, &done, reterr, first);
 	}
 	return first;
+}
+
+int nl_route_localnet(int fd, uint32_t ifindex, bool on, struct err *reterr)
+{
+	const struct nl_inet_conf conf = { IPV4_DEVCONF_ROUTE_LOCALNET, on };
+	struct nl_batch b;
+
+	nl_batch_init(&b);
+	nl_put_inet_conf(&b, ifindex, &conf, 1, "set route_localnet");
+	nl_tolerate(&b, ENODEV);
+	return nl_send(fd, &b, NULL, NULL, reterr);
 }
 
 int nl_ifindex(int fd, const char *name)

@@ -47,6 +47,14 @@ void nl_put_str(struct nl_batch *b, uint16_t type, const char *s);
 size_t nl_nest(struct nl_batch *b, uint16_t type, size_t body);
 void nl_nest_end(struct nl_batch *b, size_t nest);
 
+/* IPv4 settings of an interface: IPV4_DEVCONF_… of linux/ip.h. */
+struct nl_inet_conf {
+	uint16_t setting;
+	uint32_t value;
+};
+/* A further request, which sets them. */
+void nl_put_inet_conf(struct nl_batch *b, uint32_t ifindex, const struct nl_inet_conf *v, size_t n, const char *what);
+
 /* Called for each message that the kernel returns; a negative return value ends nl_send with it. */
 typedef int (*nl_msg_t)(const struct nlmsghdr *h, void *userdata);
 /* Sends, and waits for the end of the answers. Returns the first error of the first failing request, with the kernel's
@@ -65,6 +73,12 @@ static inline size_t nl_len(const struct nlattr *a)
 	return a->nla_len - NLA_HDRLEN;
 }
 uint32_t nl_u32(const struct nlattr *a); /* 0 when a is NULL or short */
+
+/*
+ * Whether addresses of 127.0.0.0/8 may pass this interface (net.ipv4.conf.NAME.route_localnet), as the node's own
+ * packets do that NAT sends from there to a pod. 0 also when the interface is gone.
+ */
+int nl_route_localnet(int fd, uint32_t ifindex, bool on, struct err *reterr);
 
 /* Index of the interface of that name in the namespace of a socket of any kind; -ENODEV: none. */
 int nl_ifindex(int fd, const char *name);

@@ -71,6 +71,11 @@ agent_stop() { # PID [SIGNAL]
 	kill "-${2:-TERM}" "$1" 2>/dev/null
 	while kill -0 "$1" 2>/dev/null; do sleep 0.05; done
 }
+# agent_cleanup NODE: takes everything of Weir out of that node's kernel.
+agent_cleanup() {
+	in_node "$1" "$AGENT" --cleanup --config "$TMP/$1/agent.json" --run-dir "$TMP/$1/run" --state-dir "$TMP/$1/state" \
+		--bpf-dir "$(bpf_dir "$1")"
+}
 weir() { local node=$1 cmd=$2; shift 2; "$BUILD/weir" "$cmd" "$@" --server "unix://$TMP/$node/run/hubble.sock"; }
 
 # cni NODE COMMAND CONTAINER-ID NETNS-NAME NS/NAME [EXTRA-JSON]: run weir-cni as a runtime does.
@@ -121,8 +126,7 @@ cleanup() {
 		kill -KILL "$p" 2>/dev/null
 	done
 	for node in ${NODES[@]+"${NODES[@]}"}; do
-		in_node "$node" "$AGENT" --cleanup --config "$TMP/$node/agent.json" --run-dir "$TMP/$node/run" \
-			--state-dir "$TMP/$node/state" --bpf-dir "$(bpf_dir "$node")" >/dev/null 2>&1
+		agent_cleanup "$node" >/dev/null 2>&1
 		rm -rf "$(bpf_dir "$node")"
 	done
 	for n in $(ip netns list | awk -v id="$ID-" 'index($1, id) == 1 {print $1}'); do ip netns del "$n"; done

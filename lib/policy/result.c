@@ -95,7 +95,7 @@ static void put(struct result *r, const struct prefix *p, const struct identity 
 	if (last && !prefix_cmp(&last->prefix, p)) /* the first claim on an address stands */
 		return;
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): allocate() failed else */
-	r->ipcache[r->pub.n_ipcache++] = (struct policy_ipcache_entry){ *p, i->pub.number, flags, pod };
+	r->ipcache[r->pub.n_ipcache++] = (struct policy_ipcache_entry){ *p, i->pub.number, flags, false, pod };
 }
 
 static void put_addr(struct result *r, const struct addr_entry *e)
@@ -122,6 +122,7 @@ static void list_ipcache(const struct policy_compiler *c, struct result *r, cons
 
 		if (k < n_prefixes && (!addr || prefix_cmp(&prefixes[k], addr) < 0)) {
 			put(r, &prefixes[k], owners[k], 0, NULL);
+			r->ipcache[r->pub.n_ipcache - 1].named = true; /* whoever has it */
 			k++;
 		} else if (host_first) {
 			put(r, &ph, c->hosts.v[h].identity, c->hosts.v[h].local ? WEIR_IPC_HOST : 0, NULL);

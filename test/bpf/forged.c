@@ -214,6 +214,32 @@ START_TEST(loopback_is_nobody)
 }
 END_TEST
 
+/* Where host ports are, the node's stack would route both ways: no socket of the node on 127.0.0.1 is to meet a pod. */
+START_TEST(loopback_speaks_to_no_pod)
+{
+	static const char *const loopback[2] = { "127.9.0.1", "::1" };
+
+	for_each_family(v6)
+	{
+		struct packet p = packet_between(HOST, OPEN, v6, IPPROTO_UDP, 1, 2);
+		struct packet answer = packet_between(OPEN, HOST, v6, IPPROTO_UDP, 2, 1), forged = answer;
+		struct run r;
+
+		addr_parse(loopback[v6], &p.src);
+		for (int forwarded = 0; forwarded < 2; forwarded++) {
+			r = to_pod(OPEN, forwarded ? SIDE_DOOR : 0, &p);
+			ck_dropped(r, WEIR_DROP_MARTIAN);
+		}
+		ck_assert_uint_eq(world_connections(), 0);
+		answer.dst = forged.src = p.src;
+		r = from_pod(OPEN, &answer);
+		ck_dropped(r, WEIR_DROP_MARTIAN);
+		r = from_pod(OPEN, &forged);
+		ck_dropped(r, WEIR_DROP_SRC_IP);
+	}
+}
+END_TEST
+
 static size_t arp(uint8_t frame[FRAME_MAX], int pod, int says)
 {
 	struct packet p = packet_between(pod, HOST, false, IPPROTO_UDP, 1, 2);
@@ -305,6 +331,7 @@ TCase *tests_forged(void)
 		nat_speaks_for_the_node,
 		mapped_addresses_are_no_ipv6,
 		loopback_is_nobody,
+		loopback_speaks_to_no_pod,
 		arp_speaks_of_its_sender,
 		neighbour_discovery_stays_on_the_link,
 	};

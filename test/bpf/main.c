@@ -26,6 +26,7 @@ int main(int argc, char **argv)
 		add(s, tests_malformed());
 		add(s, tests_limits());
 		add(s, tests_l7());
+		add(s, tests_maps());
 		srunner_set_tap(sr, "-");
 		srunner_run_all(sr, CK_SILENT);
 		failed = srunner_ntests_failed(sr);

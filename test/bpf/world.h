@@ -92,5 +92,6 @@ TCase *tests_forged(void);
 TCase *tests_malformed(void);
 TCase *tests_limits(void);
 TCase *tests_l7(void);
+TCase *tests_maps(void);
 
 #endif
