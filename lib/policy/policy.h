@@ -66,8 +66,8 @@ struct policy_identity {
 struct policy_ipcache_entry {
 	struct prefix prefix;
 	uint32_t identity;
-	uint16_t flags;               /* enum weir_ipcache_flags */
-	bool named;                   /* policies name this prefix: without it, they would mean others by its addresses */
+	uint16_t flags; /* enum weir_ipcache_flags */
+	bool named;     /* policies name this prefix: without it, they would mean others by its addresses */
 	const struct policy_pod *pod; /* NULL: not a pod's address */
 };
 
