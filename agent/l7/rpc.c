@@ -302,6 +302,8 @@ static void on_answer(struct http_exchange *x, int dir, const struct body_messag
 	if (c->x == x && dir)
 		l7_record_int(r, L7_KEY_HTTP_STATUS, x->status);
 	if (r->kind == L7_MCP) {
+		if (!l7_record_get(r, L7_KEY_MCP_SESSION)) /* the answer to initialize brings it */
+			set_session(r, x);
 		app_set(r, L7_KEY_MCP_SERVER, m->v[BODY_SERVER]);
 		app_set(r, L7_KEY_MCP_SERVER_VERSION, m->v[BODY_SERVER_VERSION]);
 		app_set(r, L7_KEY_MCP_VERSION, m->v[BODY_VERSION]);
