@@ -7,11 +7,10 @@ import { AgentEvent, DefaultRequestHandler, InMemoryTaskStore } from '@a2a-js/sd
 import { agentCardHandler, jsonRpcHandler, restHandler, UserBuilder } from '@a2a-js/sdk/server/express';
 import { A2AService, grpcService } from '@a2a-js/sdk/server/grpc';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import express from 'express';
+import { app, listen, pause } from './serve.mjs';
 
 const port = Number(process.argv[2]);
 const host = process.argv[3].includes(':') ? `[${process.argv[3]}]` : process.argv[3];
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const at = (protocolBinding, url) => [A2A_PROTOCOL_VERSION, '0.3'].map((protocolVersion) => ({ url, protocolBinding, protocolVersion, tenant: '' }));
 const card = {
 	name: 'l7-agent',
@@ -66,7 +65,6 @@ const executor = {
 
 const requestHandler = new DefaultRequestHandler(card, new InMemoryTaskStore(), executor);
 const options = { requestHandler, userBuilder: UserBuilder.noAuthentication, legacyCompat: { enabled: true } };
-const app = express();
 app.use(`/${AGENT_CARD_PATH}`, agentCardHandler({ agentCardProvider: requestHandler, legacyCompat: { enabled: true } }));
 app.use('/rpc', jsonRpcHandler(options));
 app.use('/rest', restHandler(options));
@@ -76,5 +74,5 @@ server.addService(A2AService, grpcService(options));
 server.addService(LegacyA2AService, legacyGrpcService(options));
 server.bindAsync(`[::]:${port + 1}`, ServerCredentials.createInsecure(), (error) => {
 	if (error) throw error;
-	app.listen(port, '::', () => console.log('listening'));
+	listen();
 });

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Weir must have recorded of the conversations that the programs wrote down (record.mjs): one dict for each record, with its
-kind, its outcome and its attributes. Which protocol is spoken where is known from the servers' paths, not from the messages."""
+"""What Weir must have recorded of the conversations that the programs wrote down (record.mjs, serve.mjs): one dict for each record,
+with its kind, its outcome and its attributes; "within" has bounds for its times, in milliseconds. Which protocol is spoken where is
+known from the servers' paths, not from the messages."""
 import json
+import math
 import re
 from urllib.parse import parse_qs, urlsplit
 
@@ -32,6 +34,24 @@ def path_of(entry):
     return urlsplit(entry["url"]).path
 
 
+def is_stream(entry):
+    return "event-stream" in entry.get("answer", {}).get("content-type", "")
+
+
+def traced(traceparent):
+    return {"traceparent": traceparent, "trace_id": traceparent[3:35]} if traceparent else {}
+
+
+def own(entry):
+    """What the record of an exchange as such has from when it was: the server gave the bytes away before they passed, the client
+    had them afterwards."""
+    record = traced(entry.get("traceparent"))
+    if entry["ended"] == "complete" and "times" in entry:
+        least, most = entry["served"], entry["times"]
+        record["within"] = {"weir.first_ms": (least["first"], most["first"]), "weir.latency_ms": (least["last"], most["last"])}
+    return record
+
+
 def http(entry):
     status = entry["status"]
     record = {
@@ -43,7 +63,9 @@ def http(entry):
     }
     if status >= 400:
         record["error.type"] = str(status)
-    return record
+    if entry["method"] == "GET" and is_stream(entry):
+        return record | {"long_lived": True} | traced(entry.get("traceparent"))
+    return record | own(entry)
 
 
 # ---- MCP
@@ -54,8 +76,19 @@ def session_of(entry):
     asked = parse_qs(urlsplit(entry["url"]).query).get("sessionId")
     if path_of(entry) == "/sse":
         return re.search(r"sessionId=(\S+)", entry["received"]).group(1)
-    header = entry["request"].get("mcp-session-id") or entry["answer"].get("mcp-session-id")
+    header = entry["request"].get("mcp-session-id") or entry.get("answer", {}).get("mcp-session-id")
     return asked[0] if asked else header
+
+
+def answered_here(entry):
+    """Bounds for the times of a message that this exchange has the answer of. Where there are several, it is known only that none
+    came before the first bytes."""
+    answers = [message for message in documents(entry["received"]) if "method" not in message]
+    least, most = entry["served"], entry["times"]
+    return {
+        "weir.first_ms": (least["first"], most["last"]),
+        "weir.latency_ms": (least["last" if len(answers) == 1 else "first"], most["last"]),
+    }
 
 
 def outcome(answer):
@@ -68,15 +101,16 @@ def outcome(answer):
     return {"outcome": "ok"}
 
 
-def call(message):
+def call(entry, message):
     """What a request or notification says of itself."""
     params = message.get("params", {})
+    trace = params.get("_meta", {}).get("traceparent") or entry["traceparent"]
     names = {
         "tools/call": ("gen_ai.tool.name", params.get("name")),
         "prompts/get": ("gen_ai.prompt.name", params.get("name")),
         "resources/read": ("mcp.resource.uri", params.get("uri")),
     }
-    record = {"kind": "mcp", "mcp.method.name": message["method"]}
+    record = {"kind": "mcp", "mcp.method.name": message["method"], "mcp.session.id": session_of(entry)} | traced(trace)
     if message["method"] in names:
         key, value = names[message["method"]]
         record[key] = value
@@ -109,7 +143,7 @@ def mcp(entries):
         for message in sent:
             if "method" not in message:
                 continue
-            record = call(message)
+            record = call(entry, message)
             meta = message.get("params", {}).get("_meta", {})
             version = meta.get("io.modelcontextprotocol/protocolVersion") or entry["request"].get("mcp-protocol-version")
             information(record, "client", meta.get("io.modelcontextprotocol/clientInfo"))
@@ -118,6 +152,8 @@ def mcp(entries):
             else:
                 answer = from_server.get((session, message["id"]))
                 record |= outcome(answer)
+                if any(message["id"] == m.get("id") and "method" not in m for m in received):
+                    record["within"] = answered_here(entry)
                 result = answer.get("result", {})
                 information(record, "server", result.get("_meta", {}).get("io.modelcontextprotocol/serverInfo"))
                 if message["method"] == "initialize":
@@ -129,7 +165,7 @@ def mcp(entries):
             yield record
         for message in received:
             if "method" in message:
-                record = call(message) | {"from_server": True}
+                record = call(entry, message) | {"from_server": True}
                 if "id" in message:
                     yield record | outcome(from_client.get((session, message["id"])))
                 else:
@@ -174,7 +210,7 @@ def finish(record, error):
 def a2a_rpc(entry):
     (message,) = documents(entry["sent"])
     method, params = message["method"], message["params"]
-    record = {
+    record = own(entry) | {
         "kind": "a2a",
         "a2a.method.name": BEFORE_1_0.get(method, method),
         "a2a.protocol.version": entry["request"].get("a2a-version", "0.3"),
@@ -206,7 +242,11 @@ REST = [
 
 def a2a_rest(entry):
     path = path_of(entry).removeprefix("/rest").removeprefix("/v1")
-    record = {"kind": "a2a", "a2a.protocol.version": entry["request"].get("a2a-version", "0.3")}
+    record = own(entry) | {
+        "kind": "a2a",
+        "http.request.method": entry["method"],
+        "a2a.protocol.version": entry["request"].get("a2a-version", "0.3"),
+    }
     for verb, pattern, method in REST:
         match = re.fullmatch(pattern, path)
         if match and verb == entry["method"]:
@@ -224,6 +264,7 @@ def a2a_rest(entry):
 
 GRPC_NAMES = {"TaskSubscription": "SubscribeToTask", "GetAgentCard": "GetExtendedAgentCard",
               "ListTaskPushNotificationConfig": "ListTaskPushNotificationConfigs"}  # of 0.3
+WORK_MS = 19  # a2a-server.mjs pauses for 20, as a timer does
 GRPC_STATES = [None, "SUBMITTED", "WORKING", "COMPLETED", "FAILED", "CANCELED", "INPUT_REQUIRED", "REJECTED", "AUTH_REQUIRED"]
 
 
@@ -243,13 +284,18 @@ def a2a_grpc(entry):
     name = GRPC_NAMES.get(method, method)
     record = {
         "kind": "a2a",
+        "http.request.method": "POST",
+        "within": {"weir.first_ms": (0, entry["times"]["first"]), "weir.latency_ms": (0, entry["times"]["last"])},
         "rpc.method": entry["path"][1:],
         "rpc.status_code": entry["status"],
         "a2a.method.name": name,
         "a2a.protocol.version": "1.0" if package == "lf.a2a.v1" else "0.3",
-    } | ({"a2a.method.original": method} if name != method else {})
+    } | traced(entry["traceparent"])
+    if name != method:
+        record["a2a.method.original"] = method
     sent = entry["sent"]
     if name.startswith("Send"):
+        record["within"]["weir.latency_ms"] = (WORK_MS, entry["times"]["last"])
         message = sent.get("message") or sent["request"]
         record["a2a.message.id"] = message["messageId"]
         grpc_task(record, {k: message.get(k) for k in ("taskId", "contextId")})
@@ -267,7 +313,8 @@ def llm(entry):
     path, body, answers = path_of(entry), json.loads(entry["sent"]), documents(entry["received"])
     model = body.get("model") or re.search(r"/models/([^:]+):", path).group(1)
     stream = bool(body.get("stream", path.startswith("/api/"))) or "streamGenerateContent" in path
-    record = {"kind": "llm", "gen_ai.request.model": model, "gen_ai.request.stream": int(stream), "outcome": "ok"}
+    record = own(entry) | {"kind": "llm", "http.request.method": "POST", "outcome": "ok"}
+    record |= {"gen_ai.request.model": model, "gen_ai.request.stream": int(stream)}
     if path.endswith("/embeddings"):
         provider, operation = "openai", "embeddings"
     elif path.endswith(("/chat/completions", "/responses")):
@@ -326,8 +373,13 @@ def used(record, provider, answer):
 
 
 def expected(lines):
-    talks = []
-    for entry in map(json.loads, lines):
+    talks, entries = [], [json.loads(line) for line in lines]
+    served = {entry["traceparent"]: entry for entry in entries if entry["kind"] == "served"}
+    for entry in entries:
+        # What the server has not written yet makes all times impossible.
+        entry["served"] = served.get(entry.get("traceparent"), {"first": math.inf, "last": math.inf})
+        if entry["kind"] == "served":
+            continue
         if entry["kind"] == "grpc":
             yield a2a_grpc(entry)
         elif path_of(entry) in ("/mcp", "/json", "/sse", "/messages", "/modern"):

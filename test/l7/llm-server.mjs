@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A model that speaks as OpenAI, Anthropic, Gemini and Ollama do: llm-server.mjs PORT. The last word of the question is the number of
 // words to answer; a model named "missing" is not there.
-import express from 'express';
-
-const app = express();
-app.use(express.json({ limit: '8mb' }));
+import { app, listen, pause } from './serve.mjs';
 
 const WORDS = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight'];
 const words = (question) => {
@@ -12,7 +9,6 @@ const words = (question) => {
 	return Array.from({ length: n }, (_, i) => (i ? ' ' : '') + WORDS[i % WORDS.length]);
 };
 const tokensIn = (question) => 10 + String(question).split(' ').length;
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function events(res, list) {
 	res.set('content-type', 'text/event-stream');
@@ -164,4 +160,4 @@ app.post(['/api/chat', '/api/generate'], async (req, res) => {
 	res.end(JSON.stringify({ ...end, ...text('') }) + '\n');
 });
 
-app.listen(Number(process.argv[2]), '::', () => console.log('listening'));
+listen();

@@ -10,13 +10,12 @@ import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import { acceptedContent, createMcpHandler, inputRequired, McpServer as ModernServer } from '@modelcontextprotocol/server';
-import express from 'express';
 import { z } from 'zod';
+import { app, listen, pause } from './serve.mjs';
 
 const INFO = { name: 'workbench', version: '3.1.4' };
 const TABLES = { orders: 1284, customers: 377 };
 const text = (t) => ({ content: [{ type: 'text', text: t }] });
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // What both lines of the SDK register alike; shape, notify and confirm are what differs.
 function offer(server, shape, notify, confirm) {
@@ -83,9 +82,6 @@ const modernServer = () =>
 			inputRequired({ inputRequests: { sure: inputRequired.elicit(question) } }),
 	);
 
-const app = express();
-app.use(express.json({ limit: '8mb' }));
-
 function streamable(path, enableJsonResponse) {
 	const transports = new Map();
 	app.all(path, async (req, res) => {
@@ -117,4 +113,4 @@ app.post('/messages', (req, res) => sse.get(req.query.sessionId).handlePostMessa
 const modern = toNodeHandler(createMcpHandler(modernServer));
 app.all('/modern', (req, res) => modern(req, res, req.body));
 
-app.listen(Number(process.argv[2]), '::', () => console.log('listening'));
+listen();
