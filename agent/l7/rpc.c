@@ -344,7 +344,9 @@ static bool may_come_elsewhere(const struct http_exchange *x, const struct call 
 {
 	if (c->key.from_server)
 		return true;
-	return c->key.id[0] && !c->stream && (x->status == 202 || x->answer_is_stream);
+	/* A stream that breaks off was taken up again until 2026-07-28: since then its end is the call's. */
+	return c->key.id[0] && !c->stream &&
+	       (x->status == 202 || (x->answer_is_stream && strcmp(x->version, "2026-07-28") < 0));
 }
 
 static enum l7_outcome outcome_without_answer(const struct http_exchange *x, struct call *c)
