@@ -33,6 +33,7 @@
 	X(SERVER_VERSION, ".result._meta.io\\.modelcontextprotocol/serverInfo.version") \
 	X(TRACEPARENT, ".params._meta.traceparent")                                     \
 	X(IS_ERROR, ".result.isError")                                                  \
+	X(CANCELLED, ".params.requestId")                                               \
 	/* A2A: requests */                                                             \
 	X(TASK_PARAM, ".params.id")                                                     \
 	X(MCP_TASK, ".params.taskId")                                                   \
@@ -119,7 +120,7 @@
 	X(ID)                                                                                                          \
 	X(RESULT)                                                                                                      \
 	X(ERROR) X(ERROR_CODE) X(ERROR_TYPE) X(NAME) X(URI) X(VERSION) X(CLIENT) X(CLIENT_VERSION) X(SERVER) X(SERVER_VERSION)       \
-	    X(TRACEPARENT) X(IS_ERROR) X(TASK_PARAM) X(MCP_TASK) X(MESSAGE) X(MESSAGE_TASK) X(MESSAGE_CONTEXT) X(TASK) \
+	    X(TRACEPARENT) X(IS_ERROR) X(CANCELLED) X(TASK_PARAM) X(MCP_TASK) X(MESSAGE) X(MESSAGE_TASK) X(MESSAGE_CONTEXT) X(TASK) \
 		X(TASK_ID) X(CONTEXT) X(STATE) X(CARD_NAME) X(CARD_VERSION) X(MODEL) X(STREAM) X(RESPONSE_ID)          \
 		    X(FINISH) X(TOKENS_IN) X(TOKENS_OUT) X(TOKENS_READ) X(TOKENS_WRITE) X(TOKENS_THOUGHT)
 

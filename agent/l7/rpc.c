@@ -51,11 +51,11 @@ static const char *session_of(const struct http_exchange *x)
 }
 
 /* 1 and "1" are two ids. A long one counts by its beginning, length and hash. */
-static void id_text(char text[ID_MAX], const struct body_message *m)
+static void id_text(char text[ID_MAX], const struct body_message *m, enum body_field field)
 {
-	const char *id = m->v[BODY_ID] ?: "";
+	const char *id = m->v[field] ?: "";
 	size_t len = strlen(id);
-	int n = snprintf(text, ID_MAX, "%s%s", m->type[BODY_ID] == JSON_TYPE_STRING ? "\"" : "", id);
+	int n = snprintf(text, ID_MAX, "%s%s", m->type[field] == JSON_TYPE_STRING ? "\"" : "", id);
 
 	if (n >= ID_MAX)
 		snprintf(text, ID_MAX, "\"%.24s %zu %016llx", id, len, (unsigned long long)hash_text(id));
@@ -206,6 +206,20 @@ static void set_a2a(struct l7_record *r, const struct http_exchange *x, const st
 	a2a_request(r, m);
 }
 
+/* Nobody answers what is cancelled. Without a session it could be another client's. */
+static void cancel(struct http_exchange *x, int dir, const struct body_message *m)
+{
+	char id[ID_MAX];
+	struct call *c;
+	struct key k;
+
+	id_text(id, m, BODY_CANCELLED);
+	k = make_key(x, dir, id);
+	c = k.session && *id ? find(&k) : NULL;
+	if (c)
+		app_emit(x, take_call(c), L7_CANCELLED);
+}
+
 static void on_request(struct http_exchange *x, int dir, const struct body_message *m, uint64_t ns)
 {
 	enum l7_kind kind = kind_of(x, m);
@@ -232,11 +246,13 @@ static void on_request(struct http_exchange *x, int dir, const struct body_messa
 		app_set(r, L7_KEY_RPC_SYSTEM, "jsonrpc");
 		app_set(r, L7_KEY_RPC_METHOD, m->v[BODY_METHOD]);
 	}
+	if (streq(m->v[BODY_METHOD], "notifications/cancelled"))
+		cancel(x, dir, m);
 	if (!id && (m->whole || str_prefix(m->v[BODY_METHOD], "notifications/"))) {
 		app_emit(x, r, L7_ONEWAY);
 		return;
 	}
-	id_text(key, m);
+	id_text(key, m, BODY_ID);
 	c = wait_for_answer(x, r, dir, id ? key : "");
 	if (c)
 		c->stream = kind == L7_A2A && (streq(l7_record_get(r, L7_KEY_A2A_METHOD), "SendStreamingMessage") ||
@@ -252,7 +268,7 @@ static struct call *call_of(struct http_exchange *x, int dir, const struct body_
 	struct call *c;
 	struct key k;
 
-	id_text(id, m);
+	id_text(id, m, BODY_ID);
 	for (c = dir ? x->calls : NULL; c; c = c->next)
 		if (!c->key.from_server && (has_id ? streq(c->key.id, id) : x->n_calls == 1))
 			return c;
