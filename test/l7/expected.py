@@ -20,7 +20,9 @@ CARD = "/.well-known/agent-card.json"
 
 def documents(text):
     """The JSON documents of a body: one, a stream of events, or one a line."""
-    if text.startswith(("{", "[")):
+    if text.startswith("["):
+        return json.loads(text)
+    if text.startswith("{"):
         return [json.loads(line) for line in text.splitlines() if line]
     found = []  # no event is in what is plain text
     for event in re.split(r"\r?\n\r?\n", text):
@@ -53,16 +55,16 @@ def own(entry):
 
 
 def http(entry):
-    status = entry["status"]
+    status = entry.get("status")
     record = {
         "kind": "http",
         "http.request.method": entry["method"],
         "url.path": path_of(entry),
         "http.response.status_code": status,
-        "outcome": "error" if status >= 400 else "cancelled" if entry["ended"] != "complete" else "ok",
+        "outcome": "ok" if entry["ended"] == "complete" else "cancelled" if status else "no_answer",
     }
-    if status >= 400:
-        record["error.type"] = str(status)
+    if status and status >= 400:
+        record |= {"outcome": "error", "error.type": str(status)}
     if entry["method"] == "GET" and is_stream(entry):
         return record | {"long_lived": True} | traced(entry.get("traceparent"))
     return record | own(entry)
@@ -80,20 +82,17 @@ def session_of(entry):
     return asked[0] if asked else header
 
 
-def answered_here(entry):
-    """Bounds for the times of a message that this exchange has the answer of. Where there are several, it is known only that none
-    came before the first bytes."""
+def answered(entry, where):
+    """Bounds for the times of a message that was answered in the exchange `where`. Of several answers it is known only that none
+    came before the first bytes, of one on another exchange not even that."""
+    least, most = entry["served"], where["began"] + where["times"]["last"] - entry["began"]
+    if where is not entry:
+        return {"weir.first_ms": (0, most), "weir.latency_ms": (0, most)}
     answers = [message for message in documents(entry["received"]) if "method" not in message]
-    least, most = entry["served"], entry["times"]
-    return {
-        "weir.first_ms": (least["first"], most["last"]),
-        "weir.latency_ms": (least["last" if len(answers) == 1 else "first"], most["last"]),
-    }
+    return {"weir.first_ms": (least["first"], most), "weir.latency_ms": (least["last" if len(answers) == 1 else "first"], most)}
 
 
 def outcome(answer):
-    if answer is None:
-        return {"outcome": "no_answer"}
     if "error" in answer:
         return {"outcome": "error", "error.type": str(answer["error"]["code"])}
     if answer["result"].get("isError"):
@@ -127,14 +126,16 @@ def information(record, prefix, info):
 
 def mcp(entries):
     """Answers may be on other exchanges than their requests: those of one session are looked at together."""
-    from_client, from_server = {}, {}
+    from_client, from_server, cancelled = {}, {}, set()
     for entry in entries:
         for side, text in ((from_client, entry["sent"]), (from_server, entry["received"])):
             for message in documents(text):
-                if "method" not in message and message.get("id") is not None:
-                    # Without a session, a client's ids are its own only within an exchange.
-                    session = session_of(entry)
-                    side[(session or id(entry), message["id"])] = message
+                # Without a session, a client's ids are its own only within an exchange.
+                session = session_of(entry) or id(entry)
+                if message.get("method") == "notifications/cancelled":
+                    cancelled.add((session, message["params"]["requestId"]))
+                elif "method" not in message and message.get("id") is not None:
+                    side[(session, message["id"])] = (entry, message)
     for entry in entries:
         sent, received = documents(entry["sent"]), documents(entry["received"])
         session = session_of(entry) or id(entry)
@@ -149,11 +150,12 @@ def mcp(entries):
             information(record, "client", meta.get("io.modelcontextprotocol/clientInfo"))
             if "id" not in message:
                 record["outcome"] = "oneway"
+            elif (session, message["id"]) not in from_server:
+                left = entry["ended"] == "cancelled" or (session, message["id"]) in cancelled
+                record["outcome"] = "cancelled" if left else "no_answer"
             else:
-                answer = from_server.get((session, message["id"]))
-                record |= outcome(answer)
-                if any(message["id"] == m.get("id") and "method" not in m for m in received):
-                    record["within"] = answered_here(entry)
+                where, answer = from_server[(session, message["id"])]
+                record |= outcome(answer) | {"within": answered(entry, where)}
                 result = answer.get("result", {})
                 information(record, "server", result.get("_meta", {}).get("io.modelcontextprotocol/serverInfo"))
                 if message["method"] == "initialize":
@@ -162,12 +164,14 @@ def mcp(entries):
                     information(record, "server", result["serverInfo"])
             if version:
                 record["mcp.protocol.version"] = version
+            if message["method"] == "subscriptions/listen":
+                record["long_lived"] = True
             yield record
         for message in received:
             if "method" in message:
                 record = call(entry, message) | {"from_server": True}
                 if "id" in message:
-                    yield record | outcome(from_client.get((session, message["id"])))
+                    yield record | outcome(from_client[(session, message["id"])][1])
                 else:
                     yield record | {"outcome": "oneway"}
 
@@ -382,7 +386,7 @@ def expected(lines):
             continue
         if entry["kind"] == "grpc":
             yield a2a_grpc(entry)
-        elif path_of(entry) in ("/mcp", "/json", "/sse", "/messages", "/modern"):
+        elif path_of(entry) in ("/mcp", "/resume", "/json", "/sse", "/messages", "/modern"):
             talks.append(entry)
         elif path_of(entry) == "/rpc":
             yield a2a_rpc(entry)

@@ -29,6 +29,7 @@ process.on('exit', () => open.forEach((entry) => write(entry, 'open')));
 
 const plainFetch = globalThis.fetch;
 globalThis.fetch = async (input, init) => {
+	if (init?.signal?.aborted) return plainFetch(input, init); // which sends nothing
 	const copy = input instanceof Request ? input.clone() : new Request(input, { ...init, signal: undefined });
 	const sent = copy.body ? await copy.text() : '';
 	const entry = begin({ kind: 'http', method: copy.method, url: copy.url, sent, received: '' });
