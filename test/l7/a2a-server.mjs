@@ -7,7 +7,7 @@ import { AgentEvent, DefaultRequestHandler, InMemoryTaskStore } from '@a2a-js/sd
 import { agentCardHandler, jsonRpcHandler, restHandler, UserBuilder } from '@a2a-js/sdk/server/express';
 import { A2AService, grpcService } from '@a2a-js/sdk/server/grpc';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import { app, listen, pause } from './serve.mjs';
+import { app, filler, listen, pause } from './serve.mjs';
 
 const port = Number(process.argv[2]);
 const host = process.argv[3].includes(':') ? `[${process.argv[3]}]` : process.argv[3];
@@ -52,7 +52,7 @@ const executor = {
 		bus.publish(AgentEvent.statusUpdate({ ...ids, status: status(TaskState.TASK_STATE_WORKING) }));
 		await pause(20);
 		const artifact = { artifactId: 'answer', name: 'answer', description: '', metadata: undefined, extensions: [] };
-		artifact.parts = [text(said === 'big' ? 'z'.repeat(200000) : `You said ${said}`)];
+		artifact.parts = [text(said === 'big' ? filler(200000) : `You said ${said}`)];
 		bus.publish(AgentEvent.artifactUpdate({ ...ids, artifact, append: false, lastChunk: true }));
 		bus.publish(AgentEvent.statusUpdate({ ...ids, status: status(OUTCOMES[said] ?? TaskState.TASK_STATE_COMPLETED) }));
 		bus.finished();

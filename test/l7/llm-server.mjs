@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A model that speaks as OpenAI, Anthropic, Gemini and Ollama do: llm-server.mjs PORT. The last word of the question is the number of
 // words to answer; a model named "missing" is not there.
+import { randomInt } from 'node:crypto';
 import { app, listen, pause } from './serve.mjs';
 
 const WORDS = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight'];
 const words = (question) => {
 	const n = Number(String(question).split(' ').at(-1)) || 3;
-	return Array.from({ length: n }, (_, i) => (i ? ' ' : '') + WORDS[i % WORDS.length]);
+	return Array.from({ length: n }, (_, i) => (i ? ' ' : '') + WORDS[randomInt(WORDS.length)]);
 };
 const tokensIn = (question) => 10 + String(question).split(' ').length;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Uses all that mcp-server offers, through both lines of the official SDK: mcp-client.mjs BASE-URL [SHAPE...]
-import { each, fails, newTrace, pool } from './record.mjs';
+import { each, fails, idle, newTrace, pool } from './record.mjs';
 import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport } from '@modelcontextprotocol/client';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
@@ -94,7 +94,10 @@ async function talk(shape) {
 		() => client.listPrompts(),
 		() => client.getPrompt({ name: 'review', arguments: { code: '{"method":"initialize"}' } }),
 	]);
-	if (transport.terminateSession && transport.sessionId) await transport.terminateSession();
+	if (transport.terminateSession && transport.sessionId) {
+		await transport.terminateSession(); // which ends its streams
+		await idle();
+	}
 	await client.close();
 }
 

@@ -13,7 +13,7 @@ import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import { acceptedContent, createMcpHandler, inputRequired, McpServer as ModernServer } from '@modelcontextprotocol/server';
 import { z } from 'zod';
-import { app, listen, pause } from './serve.mjs';
+import { app, filler, listen, pause } from './serve.mjs';
 
 const INFO = { name: 'workbench', version: '3.1.4' };
 const TABLES = { orders: 1284, customers: 377 };
@@ -48,7 +48,7 @@ function offer(server, shape, notify, confirm) {
 		modern.notify.toolsChanged();
 		return text('touched');
 	});
-	server.registerTool('big', { inputSchema: shape({ bytes: z.number() }) }, async ({ bytes }) => text('x'.repeat(bytes)));
+	server.registerTool('big', { inputSchema: shape({ bytes: z.number() }) }, async ({ bytes }) => text(filler(bytes)));
 	server.registerTool('deploy', { inputSchema: shape({ env: z.string() }) }, async ({ env }, context) => {
 		const answer = await confirm(context);
 		return answer === true ? text(`deployed to ${env}`) : (answer ?? text('not deployed'));

@@ -116,6 +116,10 @@ export async function each(jobs) {
 	};
 	await Promise.all(Array.from({ length: pool }, worker));
 }
+// Until nothing is under way: who leaves earlier cannot tell whether the answer's end was there before.
+export async function idle() {
+	while (open.size) await new Promise((resolve) => setTimeout(resolve, 1));
+}
 // Of a call that must fail.
 export async function fails(promise) {
 	await promise.then(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the servers share: an application that takes JSON, answers in gzip when L7_GZIP is set, and writes down, a line of JSON in
 // L7_LOG each, how many milliseconds after a request came it gave away the first and the last bytes of the answer.
+import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { constants, createGzip } from 'node:zlib';
 import express from 'express';
@@ -16,6 +17,7 @@ function pack(req, res, next) {
 		if (/json|event-stream/.test(res.getHeader('content-type'))) {
 			gzip = createGzip({ flush: constants.Z_SYNC_FLUSH });
 			gzip.on('data', (chunk) => write.call(res, chunk)).on('end', () => end.call(res));
+			gzip.on('drain', () => res.emit('drain'));
 			res.setHeader('content-encoding', 'gzip');
 			res.removeHeader('content-length');
 		}
@@ -54,5 +56,7 @@ if (process.env.L7_GZIP) app.use(pack);
 app.use(watch);
 app.use(express.json({ limit: '8mb' }));
 
+// Text that can be packed about as well as any.
+export const filler = (length) => randomBytes(length / 2).toString('hex');
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 export const listen = () => app.listen(Number(process.argv[2]), '::', () => console.log('listening'));
