@@ -51,8 +51,8 @@ static void on_value(void *userdata, size_t path, enum json_type type, const cha
 	struct body *b = userdata;
 	unsigned field = fields[path];
 
-	if (type == JSON_TYPE_NULL)
-		return; /* says nothing: usage is null in all chunks but the last */
+	if (type == JSON_TYPE_NULL && field != BODY_RESULT)
+		return; /* says nothing: usage is null in all chunks but the last; but a result of null is one */
 	free(b->msg.v[field]);
 	b->msg.v[field] = strndup(s, len);
 	b->msg.type[field] = type;
