@@ -53,7 +53,8 @@ static void set_state(struct l7_record *r, const char *s)
 void a2a_request(struct l7_record *r, const struct body_message *m)
 {
 	app_set(r, L7_KEY_A2A_TASK, m->v[BODY_MESSAGE_TASK]);
-	app_set(r, L7_KEY_A2A_TASK, m->v[BODY_TASK_PARAM]);
+	/* Of a push notification's configuration 1.0 has the task in taskId and its own in id. */
+	app_set(r, L7_KEY_A2A_TASK, m->v[BODY_MCP_TASK] ?: m->v[BODY_TASK_PARAM]);
 	app_set(r, L7_KEY_A2A_MESSAGE, m->v[BODY_MESSAGE]);
 	app_set(r, L7_KEY_GEN_AI_CONVERSATION, m->v[BODY_MESSAGE_CONTEXT]);
 }

@@ -95,7 +95,7 @@ static enum l7_kind kind_of(const struct http_exchange *x, const struct body_mes
 
 	if (x->is_mcp || is_mcp_method(method))
 		return L7_MCP;
-	if (tasks && m->v[BODY_MCP_TASK])
+	if (tasks && m->v[BODY_MCP_TASK] && !str_prefix(method, "tasks/pushNotification"))
 		return L7_MCP;
 	if (a2a && (x->is_a2a || m->v[BODY_TASK_PARAM] || m->v[BODY_MESSAGE] || strchr(method, '/')))
 		return L7_A2A;
