@@ -94,16 +94,24 @@ static const char *last_of(const char *path, size_t len, const char *what)
 static const char *rest_of_task(const char *verb, const char *tail, size_t len)
 {
 	static const struct {
-		const char *action, *verb, *name;
+		const char *action, *verb, *name; /* behind a final slash is an id */
 	} actions[] = { { "", "GET", "GetTask" },
 			{ ":cancel", "POST", "CancelTask" },
 			{ ":subscribe", "POST", "SubscribeToTask" },
-			{ ":subscribe", "GET", "SubscribeToTask" } };
+			{ ":subscribe", "GET", "SubscribeToTask" },
+			{ "/pushNotificationConfigs", "POST", "CreateTaskPushNotificationConfig" },
+			{ "/pushNotificationConfigs", "GET", "ListTaskPushNotificationConfigs" },
+			{ "/pushNotificationConfigs/", "GET", "GetTaskPushNotificationConfig" },
+			{ "/pushNotificationConfigs/", "DELETE", "DeleteTaskPushNotificationConfig" } };
 
-	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
-		if (strlen(actions[i].action) == len && !memcmp(actions[i].action, tail, len) &&
-		    streq(actions[i].verb, verb))
+	for (size_t i = 0; i < ARRAY_SIZE(actions); i++) {
+		const char *action = actions[i].action;
+		size_t n = strlen(action);
+		bool fits = n && action[n - 1] == '/' ? len > n : len == n;
+
+		if (fits && !memcmp(action, tail, n) && streq(actions[i].verb, verb))
 			return actions[i].name;
+	}
 	return NULL;
 }
 
@@ -117,6 +125,8 @@ bool a2a_rest_route(struct http_exchange *x, const struct http_head *h)
 		name = "SendMessage";
 	} else if (last_of(path, len, "/message:stream") && streq(h->method, "POST")) {
 		name = "SendStreamingMessage";
+	} else if (last_of(path, len, "/extendedAgentCard") && x->is_get) {
+		name = "GetExtendedAgentCard";
 	} else if (tasks && (x->is_a2a || last_of(path, len, "/v1/tasks"))) { /* a name that others use too */
 		const char *tail = tasks + strlen("/tasks");
 
