@@ -14,6 +14,12 @@ BEFORE_1_0 = {
     "message/stream": "SendStreamingMessage",
     "tasks/get": "GetTask",
     "tasks/cancel": "CancelTask",
+    "tasks/resubscribe": "SubscribeToTask",
+    "tasks/pushNotificationConfig/set": "CreateTaskPushNotificationConfig",
+    "tasks/pushNotificationConfig/get": "GetTaskPushNotificationConfig",
+    "tasks/pushNotificationConfig/list": "ListTaskPushNotificationConfigs",
+    "tasks/pushNotificationConfig/delete": "DeleteTaskPushNotificationConfig",
+    "agent/getAuthenticatedExtendedCard": "GetExtendedAgentCard",
 }
 CARD = "/.well-known/agent-card.json"
 
@@ -213,7 +219,7 @@ def finish(record, error):
 
 def a2a_rpc(entry):
     (message,) = documents(entry["sent"])
-    method, params = message["method"], message["params"]
+    method, params = message["method"], message.get("params", {})
     record = own(entry) | {
         "kind": "a2a",
         "a2a.method.name": BEFORE_1_0.get(method, method),
@@ -222,15 +228,15 @@ def a2a_rpc(entry):
     }
     if method in BEFORE_1_0:
         record["a2a.method.original"] = method
-    if "id" in params:
-        record["a2a.task.id"] = params["id"]
+    if "taskId" in params or "id" in params:
+        record["a2a.task.id"] = params.get("taskId") or params["id"]
     if "message" in params:
         record["a2a.message.id"] = params["message"]["messageId"]
     error = None
     for answer in documents(entry["received"]):
         if "error" in answer:
             error = str(answer["error"]["code"])
-        else:
+        elif isinstance(answer["result"], dict):
             follow(record, answer["result"])
     return finish(record, error)
 
@@ -241,6 +247,13 @@ REST = [
     ("GET", r"/tasks", "ListTasks"),
     ("GET", r"/tasks/([^:/]+)", "GetTask"),
     ("POST", r"/tasks/([^:/]+):cancel", "CancelTask"),
+    ("POST", r"/tasks/([^:/]+):subscribe", "SubscribeToTask"),
+    ("GET", r"/tasks/([^:/]+):subscribe", "SubscribeToTask"),
+    ("POST", r"/tasks/([^:/]+)/pushNotificationConfigs", "CreateTaskPushNotificationConfig"),
+    ("GET", r"/tasks/([^:/]+)/pushNotificationConfigs", "ListTaskPushNotificationConfigs"),
+    ("GET", r"/tasks/([^:/]+)/pushNotificationConfigs/[^:/]+", "GetTaskPushNotificationConfig"),
+    ("DELETE", r"/tasks/([^:/]+)/pushNotificationConfigs/[^:/]+", "DeleteTaskPushNotificationConfig"),
+    ("GET", r"/extendedAgentCard", "GetExtendedAgentCard"),
 ]
 
 
@@ -257,7 +270,7 @@ def a2a_rest(entry):
             record["a2a.method.name"] = method
             if match.groups():
                 record["a2a.task.id"] = match.group(1)
-    if entry["sent"]:
+    if record["a2a.method.name"].startswith("Send"):
         record["a2a.message.id"] = json.loads(entry["sent"])["message"]["messageId"]
     if entry["status"] >= 400:
         return finish(record, str(entry["status"]))
@@ -303,9 +316,10 @@ def a2a_grpc(entry):
         message = sent.get("message") or sent["request"]
         record["a2a.message.id"] = message["messageId"]
         grpc_task(record, {k: message.get(k) for k in ("taskId", "contextId")})
-    elif name in ("GetTask", "CancelTask", "SubscribeToTask"):
-        record["a2a.task.id"] = sent.get("id") or sent["name"].removeprefix("tasks/")
-    for answer in entry["received"] if name.startswith("Send") or "Task" in name else []:
+    elif "Task" in name and name != "ListTasks":
+        path = sent.get("name") or sent.get("parent") or ""  # tasks/ID/pushNotificationConfigs/ID, in 0.3
+        record["a2a.task.id"] = sent.get("taskId") or sent.get("id") or path.split("/")[1]
+    for answer in entry["received"] if not re.search("Config|Card|ListTasks", name) else []:
         grpc_task(record, answer["payload"]["value"] if "payload" in answer else answer)
     return finish(record, None if entry["status"] == "OK" else entry["status"])
 
@@ -390,7 +404,7 @@ def expected(lines):
             talks.append(entry)
         elif path_of(entry) == "/rpc":
             yield a2a_rpc(entry)
-        elif path_of(entry).startswith("/rest/"):
+        elif path_of(entry).startswith("/rest/") and not path_of(entry).endswith("/v1/card"):  # which others use, too
             yield a2a_rest(entry)
         elif re.match(r"/(v1|v1beta|api)/", path_of(entry)):
             yield llm(entry)
