@@ -331,7 +331,7 @@ def llm(entry):
     path, body, answers = path_of(entry), json.loads(entry["sent"]), documents(entry["received"])
     model = body.get("model") or re.search(r"/models/([^:]+):", path).group(1)
     stream = bool(body.get("stream", path.startswith("/api/"))) or "streamGenerateContent" in path
-    record = own(entry) | {"kind": "llm", "http.request.method": "POST", "outcome": "ok"}
+    record = own(entry) | {"kind": "llm", "http.request.method": "POST"}
     record |= {"gen_ai.request.model": model, "gen_ai.request.stream": int(stream)}
     if path.endswith("/embeddings"):
         provider, operation = "openai", "embeddings"
@@ -343,6 +343,8 @@ def llm(entry):
         provider, operation = "gcp.gemini", "generate_content"
     else:
         provider, operation = "ollama", "chat" if path == "/api/chat" else "text_completion"
+    if path.startswith("/openai/"):
+        provider = "azure.ai.openai"
     record |= {"gen_ai.provider.name": provider, "gen_ai.operation.name": operation}
     if entry["status"] >= 400:
         return record | {"outcome": "error", "error.type": str(entry["status"])}
@@ -357,7 +359,11 @@ def llm(entry):
                     if isinstance(answer.get("delta"), dict) else None]
         for reason in filter(None, reasons):
             record["gen_ai.response.finish_reasons"] = reason
-    return record
+        if answer.get("error"):
+            record |= {"outcome": "error", "error.type": answer["error"].get("type") or answer["error"]["code"]}
+    # Some do not wait for the end of a stream when all is said.
+    done = entry["ended"] == "complete" or "gen_ai.response.finish_reasons" in record
+    return {"outcome": "ok" if done else "cancelled"} | record
 
 
 def used(record, provider, answer):
@@ -406,7 +412,7 @@ def expected(lines):
             yield a2a_rpc(entry)
         elif path_of(entry).startswith("/rest/") and not path_of(entry).endswith("/v1/card"):  # which others use, too
             yield a2a_rest(entry)
-        elif re.match(r"/(v1|v1beta|api)/", path_of(entry)):
+        elif re.match(r"/(v1|v1beta|api|openai)/", path_of(entry)) and not path_of(entry).endswith(("/models", "/count_tokens")):
             yield llm(entry)
         else:
             yield http(entry)
