@@ -613,6 +613,28 @@ START_TEST(a_number_is_no_string)
 }
 END_TEST
 
+/* A reason comes with a flag: what the record lacks may have been sent. */
+START_TEST(a_body_that_is_not_read_makes_a_partial_record)
+{
+	static const char asked[] = "{\"model\":\"m\"}", called[] = "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"id\":1}";
+	struct world w;
+
+	begin(&w, 0);
+	exchange(&w, "/v1/chat/completions", JSON, asked, 200, JSON "\ncontent-encoding: br", "?");
+	exchange(&w, "/v1/chat/completions", JSON, asked, 200, JSON "\ncontent-encoding: gzip", "no gzip");
+	exchange(&w, "/mcp", JSON, called, 200, JSON "\ncontent-encoding: br", "?");
+	check(&w, 0, L7_LLM, L7_OK, "gen_ai.request.model=m");
+	check(&w, 1, L7_LLM, L7_OK, "gen_ai.request.model=m");
+	check(&w, 2, L7_MCP, L7_UNKNOWN, "mcp.method.name=ping");
+	for (size_t i = 0; i < w.n; i++) {
+		ck_assert(w.got[i]->flags & L7_PARTIAL);
+		ck_assert_ptr_nonnull(l7_record_get(w.got[i], L7_KEY_REASON));
+	}
+	forget(&w);
+	end(&w);
+}
+END_TEST
+
 START_TEST(one_body_makes_a_bounded_number_of_records)
 {
 	static char many[64 * 1000] = "[";
@@ -659,5 +681,5 @@ START_TEST(the_first_token_is_an_event_not_a_head)
 }
 END_TEST
 
-UNIT_MAIN(app, a_stream_may_fail_after_its_head, only_jsonrpc_is_jsonrpc, a_number_is_no_string, one_body_makes_a_bounded_number_of_records, the_first_token_is_an_event_not_a_head, plain_http, mcp_over_streamable_http, mcp_answers_on_another_connection, mcp_without_sessions,
+UNIT_MAIN(app, a_body_that_is_not_read_makes_a_partial_record, a_stream_may_fail_after_its_head, only_jsonrpc_is_jsonrpc, a_number_is_no_string, one_body_makes_a_bounded_number_of_records, the_first_token_is_an_event_not_a_head, plain_http, mcp_over_streamable_http, mcp_answers_on_another_connection, mcp_without_sessions,
 	  a2a_of_all_versions, model_calls, batches_gaps_and_depth, grpc_calls, a2a_over_grpc, a_hole_in_a_grpc_body)
