@@ -19,9 +19,9 @@ PKGS_BUILD = gcc musl-tools clang llvm make git pkg-config libc6-dev linux-libc-
 	libcurl4-openssl-dev \
 	$(if $(shell apt-cache show libllhttp-dev 2>/dev/null),libllhttp-dev,node-llhttp)
 PKGS_TEST := check prometheus iproute2 iputils-ping nftables procps jq curl socat netcat-openbsd python3 python3-hpack containernetworking-plugins \
-	libclang-rt-14-dev xz-utils nghttp2-client nghttp2-server $(if $(shell command -v npm),,npm)
+	libclang-rt-14-dev xz-utils nghttp2-client nghttp2-server nginx-light wrk $(if $(shell command -v npm),,npm)
 PKGS_CHECK := clang-tidy cppcheck shellcheck check
-PKGS_BENCH := wrk nginx-light iptables ethtool
+PKGS_BENCH := iptables ethtool
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 CFLAGS ?= -O2 -g

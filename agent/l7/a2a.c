@@ -53,7 +53,8 @@ static void set_state(struct l7_record *r, const char *s)
 void a2a_request(struct l7_record *r, const struct body_message *m)
 {
 	app_set(r, L7_KEY_A2A_TASK, m->v[BODY_MESSAGE_TASK]);
-	app_set(r, L7_KEY_A2A_TASK, m->v[BODY_TASK_PARAM]);
+	/* Of a push notification's configuration 1.0 has the task in taskId and its own in id. */
+	app_set(r, L7_KEY_A2A_TASK, m->v[BODY_MCP_TASK] ?: m->v[BODY_TASK_PARAM]);
 	app_set(r, L7_KEY_A2A_MESSAGE, m->v[BODY_MESSAGE]);
 	app_set(r, L7_KEY_GEN_AI_CONVERSATION, m->v[BODY_MESSAGE_CONTEXT]);
 }
@@ -91,28 +92,27 @@ static const char *last_of(const char *path, size_t len, const char *what)
 	return p;
 }
 
-#define CONFIGS "/pushNotificationConfigs"
-
 static const char *rest_of_task(const char *verb, const char *tail, size_t len)
 {
 	static const struct {
-		const char *action, *verb, *name;
+		const char *action, *verb, *name; /* behind a final slash is an id */
 	} actions[] = { { "", "GET", "GetTask" },
 			{ ":cancel", "POST", "CancelTask" },
 			{ ":subscribe", "POST", "SubscribeToTask" },
 			{ ":subscribe", "GET", "SubscribeToTask" },
-			{ CONFIGS, "POST", "CreateTaskPushNotificationConfig" },
-			{ CONFIGS, "GET", "ListTaskPushNotificationConfigs" },
-			{ CONFIGS "/", "GET", "GetTaskPushNotificationConfig" },
-			{ CONFIGS "/", "DELETE", "DeleteTaskPushNotificationConfig" } };
-	size_t configs = strlen(CONFIGS "/");
+			{ "/pushNotificationConfigs", "POST", "CreateTaskPushNotificationConfig" },
+			{ "/pushNotificationConfigs", "GET", "ListTaskPushNotificationConfigs" },
+			{ "/pushNotificationConfigs/", "GET", "GetTaskPushNotificationConfig" },
+			{ "/pushNotificationConfigs/", "DELETE", "DeleteTaskPushNotificationConfig" } };
 
-	if (len > configs && !memcmp(tail, CONFIGS "/", configs)) /* and the id of one */
-		len = configs;
-	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
-		if (strlen(actions[i].action) == len && !memcmp(actions[i].action, tail, len) &&
-		    streq(actions[i].verb, verb))
+	for (size_t i = 0; i < ARRAY_SIZE(actions); i++) {
+		const char *action = actions[i].action;
+		size_t n = strlen(action);
+		bool fits = n && action[n - 1] == '/' ? len > n : len == n;
+
+		if (fits && !memcmp(action, tail, n) && streq(actions[i].verb, verb))
 			return actions[i].name;
+	}
 	return NULL;
 }
 
@@ -237,24 +237,35 @@ static void read_message(struct l7_record *r, const struct pb_field *msg, bool r
 	}
 }
 
-/* 1.0 has the tenant in field 1 and the message or the id in field 2; 0.3 has them in field 1, the id as "tasks/ID". */
-static void read_request(struct l7_record *r, bool send, const uint8_t *msg, size_t len)
+/* Of a request: the message or the task's id. 0.3 has it in front, 1.0 behind the tenant, with two exceptions. */
+static uint32_t subject_field(const char *method, bool old)
+{
+	if (old || streq(method, "ListTaskPushNotificationConfigs"))
+		return 1;
+	return streq(method, "CreateTaskPushNotificationConfig") ? 3 : 2;
+}
+
+/* In 0.3 the id is "tasks/ID" or "tasks/ID/pushNotificationConfigs/…". */
+static void read_request(struct l7_record *r, const char *method, bool send, const uint8_t *msg, size_t len)
 {
 	bool old = streq(l7_record_get(r, L7_KEY_A2A_VERSION) ?: "", "0.3");
 	static const char folder[] = "tasks/";
 	struct pb_field f;
 
 	for (size_t pos = 0; pb_next(msg, len, &pos, &f);) {
-		if (f.number != (old ? 1 : 2) || f.type != 2)
+		if (f.number != subject_field(method, old) || f.type != 2)
 			continue;
 		if (send) {
 			read_message(r, &f, true);
 		} else if (old && f.len > strlen(folder) && !memcmp(f.data, folder, strlen(folder))) {
-			f.data += strlen(folder);
+			const uint8_t *id = f.data + strlen(folder), *slash = memchr(id, '/', f.len - strlen(folder));
+
+			if (slash)
+				f.whole = f.len = (size_t)(slash - f.data);
+			f.data = id;
 			f.len -= strlen(folder);
 			f.whole -= strlen(folder);
-			if (!memchr(f.data, '/', f.len))
-				set_whole(r, L7_KEY_A2A_TASK, &f);
+			set_whole(r, L7_KEY_A2A_TASK, &f);
 		} else if (!old) {
 			set_whole(r, L7_KEY_A2A_TASK, &f);
 		}
@@ -280,10 +291,10 @@ void a2a_grpc_message(struct l7_record *r, int dir, const uint8_t *msg, size_t l
 	const char *method = l7_record_get(r, L7_KEY_A2A_METHOD) ?: "";
 	bool send = streq(method, "SendMessage") || streq(method, "SendStreamingMessage");
 	bool one = streq(method, "GetTask") || streq(method, "CancelTask");
-	bool stream = streq(method, "SubscribeToTask");
+	bool stream = streq(method, "SubscribeToTask"), config = strstr(method, "TaskPushNotificationConfig");
 
-	if (dir == 0 && (send || one || stream))
-		read_request(r, send, msg, len);
+	if (dir == 0 && (send || one || stream || config))
+		read_request(r, method, send, msg, len);
 	else if (dir == 1 && one)
 		read_task(r, msg, len, true);
 	else if (dir == 1 && (send || stream))

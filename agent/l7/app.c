@@ -29,7 +29,7 @@ void app_emit(struct http_exchange *x, struct l7_record *r, enum l7_outcome outc
 {
 	struct l7_host *h = x->app->host;
 
-	if (x->partial)
+	if (x->partial || x->reason)
 		r->flags |= L7_PARTIAL;
 	r->outcome = outcome;
 	h->emit(h, r);

@@ -66,8 +66,8 @@ static void on_value(void *userdata, size_t path, enum json_type type, const cha
 	struct body *b = userdata;
 	unsigned field = fields[path];
 
-	if (type == JSON_TYPE_NULL)
-		return; /* says nothing: usage is null in all chunks but the last */
+	if (type == JSON_TYPE_NULL && field != BODY_RESULT)
+		return; /* says nothing: usage is null in all chunks but the last; but a result of null is one */
 	set_value(&b->msg.v[field], s, len, field == BODY_FINISH);
 	b->msg.type[field] = type;
 	if (b->keep_data && type == JSON_TYPE_CONTAINER && (field == BODY_ARGUMENTS || field == BODY_RESULT)) {

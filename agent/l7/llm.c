@@ -18,6 +18,7 @@ static const struct api apis[] = {
 	{ "/v1/completions", "openai", "text_completion" },
 	{ "/v1/responses", "openai", "chat" },
 	{ "/v1/embeddings", "openai", "embeddings" },
+	{ "/openai/responses", "azure.ai.openai", "chat" }, /* the one that has no deployment in its path */
 	{ "/v1/messages", "anthropic", "chat" },
 	{ "/api/chat", "ollama", "chat" },
 	{ "/api/generate", "ollama", "text_completion" },

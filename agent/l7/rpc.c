@@ -97,7 +97,7 @@ static enum l7_kind kind_of(const struct http_exchange *x, const struct body_mes
 
 	if (x->is_mcp || is_mcp_method(method))
 		return L7_MCP;
-	if (tasks && m->v[BODY_MCP_TASK])
+	if (tasks && m->v[BODY_MCP_TASK] && !str_prefix(method, "tasks/pushNotification"))
 		return L7_MCP;
 	if (a2a && (x->is_a2a || m->v[BODY_TASK_PARAM] || m->v[BODY_MESSAGE] || strchr(method, '/')))
 		return L7_A2A;
@@ -329,11 +329,11 @@ static void on_answer(struct http_exchange *x, int dir, const struct body_messag
 	if (c->x == x && dir)
 		l7_record_int(r, L7_KEY_HTTP_STATUS, x->status);
 	if (r->kind == L7_MCP) {
+		if (!l7_record_get(r, L7_KEY_MCP_SESSION)) /* the answer to initialize brings it */
+			set_session(r, x);
 		app_set(r, L7_KEY_MCP_SERVER, m->v[BODY_SERVER]);
 		app_set(r, L7_KEY_MCP_SERVER_VERSION, m->v[BODY_SERVER_VERSION]);
 		app_set(r, L7_KEY_MCP_VERSION, m->v[BODY_VERSION]);
-		if (c->x == x)
-			set_session(r, x); /* the answer to initialize names it */
 		if (l7_record_get(r, L7_KEY_GEN_AI_TOOL))
 			set_data(r, L7_KEY_GEN_AI_RESULT, x, m);
 	} else if (r->kind == L7_A2A) {

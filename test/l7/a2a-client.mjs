@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Gives a2a-server tasks over every binding, in 1.0 and, with the 0.3 line of the SDK, in 0.3: a2a-client.mjs BASE-URL
-import { each, fails, recordCall } from './record.mjs';
+import { each, fails, pool, recordCall } from './record.mjs';
 import { randomUUID } from 'node:crypto';
 import { Role } from '@a2a-js/sdk';
 import { ClientFactory, JsonRpcTransportFactory, RestTransportFactory } from '@a2a-js/sdk/client';
@@ -33,6 +33,14 @@ const now = {
 		metadata: undefined,
 	}),
 	task: (id) => ({ tenant: '', id }),
+	taskOf: ({ payload }) => payload.value.id,
+	async push(client, taskId) {
+		const ids = { tenant: '', taskId, id: 'config-1' };
+		await client.createTaskPushNotificationConfig({ ...ids, url: 'http://192.0.2.2/told', token: '', authentication: undefined });
+		await client.getTaskPushNotificationConfig(ids);
+		await client.listTaskPushNotificationConfig({ tenant: '', taskId, pageSize: 0, pageToken: '' });
+		await client.deleteTaskPushNotificationConfig(ids);
+	},
 };
 const before = {
 	factory: (Transport) => new old.ClientFactory({ transports: [new Transport(options)] }),
@@ -40,10 +48,27 @@ const before = {
 		message: { kind: 'message', messageId: randomUUID(), role: 'user', parts: [{ kind: 'text', text: said }] },
 	}),
 	task: (id) => ({ id }),
+	taskOf: ({ id }) => id,
+	async push(client, id) {
+		const config = { id, pushNotificationConfigId: 'config-1' };
+		await client.setTaskPushNotificationConfig({
+			taskId: id,
+			pushNotificationConfig: { id: 'config-1', url: 'http://192.0.2.2/told' },
+		});
+		await client.getTaskPushNotificationConfig(config);
+		await client.listTaskPushNotificationConfig({ id });
+		await client.deleteTaskPushNotificationConfig(config);
+	},
 };
 
-async function talk({ factory, message, task }, Transport) {
+async function talk({ factory, message, task, taskOf, push }, Transport) {
 	const client = await factory(Transport).createFromUrl(base);
+	const watchTwice = async () => {
+		let again;
+		for await (const event of client.sendMessageStream(message('slow'))) again ??= drain(client.resubscribeTask(task(taskOf(event))));
+		await again;
+	};
+	await client.getAgentCard(); // the extended one
 	await each([
 		() => client.sendMessage(message('hello')),
 		() => client.sendMessage(message('fail')),
@@ -61,6 +86,9 @@ async function talk({ factory, message, task }, Transport) {
 			const { id } = await client.sendMessage(message('hello'));
 			await fails(client.cancelTask(task(id)));
 		},
+		async () => push(client, (await client.sendMessage(message('ask'))).id),
+		...(pool > 1 ? [watchTwice] : []), // each stream takes a connection
+		() => fails(drain(client.resubscribeTask(task('none')))),
 		() => fails(client.getTask(task('none'))),
 		...(client.listTasks ? [() => client.listTasks({ tenant: '', contextId: '', status: 0, pageToken: '' })] : []),
 	]);

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // One agent behind every binding of A2A 1.0 and 0.3: a2a-server.mjs PORT ADDRESS. JSON-RPC on /rpc and REST on /rest of PORT, gRPC on
-// PORT + 1; ADDRESS is what its card says. What the task comes to is told by the message: "fail", "ask", "wait", "big"; anything else completes.
+// PORT + 1; ADDRESS is what its card says. What the task comes to is told by the message: "fail", "ask", "big"; anything else completes, "slow"
+// after a while. Who wants to be told is written down, and not told.
 import { A2A_PROTOCOL_VERSION, AGENT_CARD_PATH, Role, TaskState } from '@a2a-js/sdk';
 import { LegacyA2AService, legacyGrpcService } from '@a2a-js/sdk/compat/v0_3/server/grpc';
-import { AgentEvent, DefaultRequestHandler, InMemoryTaskStore } from '@a2a-js/sdk/server';
+import { AgentEvent, DefaultRequestHandler, InMemoryPushNotificationStore, InMemoryTaskStore } from '@a2a-js/sdk/server';
 import { agentCardHandler, jsonRpcHandler, restHandler, UserBuilder } from '@a2a-js/sdk/server/express';
 import { A2AService, grpcService } from '@a2a-js/sdk/server/grpc';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import express from 'express';
+import { app, filler, listen, pause } from './serve.mjs';
 
 const port = Number(process.argv[2]);
 const host = process.argv[3].includes(':') ? `[${process.argv[3]}]` : process.argv[3];
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const at = (protocolBinding, url) => [A2A_PROTOCOL_VERSION, '0.3'].map((protocolVersion) => ({ url, protocolBinding, protocolVersion, tenant: '' }));
 const card = {
 	name: 'l7-agent',
@@ -22,7 +22,7 @@ const card = {
 		...at('HTTP+JSON', `http://${host}:${port}/rest`),
 		...at('GRPC', `${host}:${port + 1}`),
 	],
-	capabilities: { streaming: true, pushNotifications: false, extensions: [] },
+	capabilities: { streaming: true, pushNotifications: true, extendedAgentCard: true, extensions: [] },
 	securitySchemes: {},
 	securityRequirements: [],
 	defaultInputModes: ['text/plain'],
@@ -31,7 +31,7 @@ const card = {
 	signatures: [],
 };
 
-const OUTCOMES = { fail: TaskState.TASK_STATE_FAILED, ask: TaskState.TASK_STATE_INPUT_REQUIRED, wait: TaskState.TASK_STATE_WORKING };
+const OUTCOMES = { fail: TaskState.TASK_STATE_FAILED, ask: TaskState.TASK_STATE_INPUT_REQUIRED };
 const text = (value) => ({ content: { $case: 'text', value }, metadata: undefined, filename: '', mediaType: 'text/plain' });
 const status = (state) => ({ state, message: undefined, timestamp: new Date().toISOString() });
 const executor = {
@@ -51,9 +51,9 @@ const executor = {
 			),
 		);
 		bus.publish(AgentEvent.statusUpdate({ ...ids, status: status(TaskState.TASK_STATE_WORKING) }));
-		await pause(20);
+		await pause(said === 'slow' ? 150 : 20);
 		const artifact = { artifactId: 'answer', name: 'answer', description: '', metadata: undefined, extensions: [] };
-		artifact.parts = [text(said === 'big' ? 'z'.repeat(200000) : `You said ${said}`)];
+		artifact.parts = [text(said === 'big' ? filler(200000) : `You said ${said}`)];
 		bus.publish(AgentEvent.artifactUpdate({ ...ids, artifact, append: false, lastChunk: true }));
 		bus.publish(AgentEvent.statusUpdate({ ...ids, status: status(OUTCOMES[said] ?? TaskState.TASK_STATE_COMPLETED) }));
 		bus.finished();
@@ -64,9 +64,9 @@ const executor = {
 	},
 };
 
-const requestHandler = new DefaultRequestHandler(card, new InMemoryTaskStore(), executor);
+const pushed = new InMemoryPushNotificationStore();
+const requestHandler = new DefaultRequestHandler(card, new InMemoryTaskStore(), executor, undefined, pushed, { async send() {} }, card);
 const options = { requestHandler, userBuilder: UserBuilder.noAuthentication, legacyCompat: { enabled: true } };
-const app = express();
 app.use(`/${AGENT_CARD_PATH}`, agentCardHandler({ agentCardProvider: requestHandler, legacyCompat: { enabled: true } }));
 app.use('/rpc', jsonRpcHandler(options));
 app.use('/rest', restHandler(options));
@@ -76,5 +76,5 @@ server.addService(A2AService, grpcService(options));
 server.addService(LegacyA2AService, legacyGrpcService(options));
 server.bindAsync(`[::]:${port + 1}`, ServerCredentials.createInsecure(), (error) => {
 	if (error) throw error;
-	app.listen(port, '::', () => console.log('listening'));
+	listen();
 });

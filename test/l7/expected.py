@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Weir must have recorded of the conversations that the programs wrote down (record.mjs): one dict for each record, with its
-kind, its outcome and its attributes. Which protocol is spoken where is known from the servers' paths, not from the messages."""
+"""What Weir must have recorded of the conversations that the programs wrote down (record.mjs, serve.mjs): one dict for each record,
+with its kind, its outcome and its attributes; "within" has bounds for its times, in milliseconds. Which protocol is spoken where is
+known from the servers' paths, not from the messages."""
 import json
+import math
 import re
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,13 +14,21 @@ BEFORE_1_0 = {
     "message/stream": "SendStreamingMessage",
     "tasks/get": "GetTask",
     "tasks/cancel": "CancelTask",
+    "tasks/resubscribe": "SubscribeToTask",
+    "tasks/pushNotificationConfig/set": "CreateTaskPushNotificationConfig",
+    "tasks/pushNotificationConfig/get": "GetTaskPushNotificationConfig",
+    "tasks/pushNotificationConfig/list": "ListTaskPushNotificationConfigs",
+    "tasks/pushNotificationConfig/delete": "DeleteTaskPushNotificationConfig",
+    "agent/getAuthenticatedExtendedCard": "GetExtendedAgentCard",
 }
 CARD = "/.well-known/agent-card.json"
 
 
 def documents(text):
     """The JSON documents of a body: one, a stream of events, or one a line."""
-    if text.startswith(("{", "[")):
+    if text.startswith("["):
+        return json.loads(text)
+    if text.startswith("{"):
         return [json.loads(line) for line in text.splitlines() if line]
     found = []  # no event is in what is plain text
     for event in re.split(r"\r?\n\r?\n", text):
@@ -32,18 +42,38 @@ def path_of(entry):
     return urlsplit(entry["url"]).path
 
 
+def is_stream(entry):
+    return "event-stream" in entry.get("answer", {}).get("content-type", "")
+
+
+def traced(traceparent):
+    return {"traceparent": traceparent, "trace_id": traceparent[3:35]} if traceparent else {}
+
+
+def own(entry):
+    """What the record of an exchange as such has from when it was: the server gave the bytes away before they passed, the client
+    had them afterwards."""
+    record = traced(entry.get("traceparent"))
+    if entry["ended"] == "complete" and "times" in entry:
+        least, most = entry["served"], entry["times"]
+        record["within"] = {"weir.first_ms": (least["first"], most["first"]), "weir.latency_ms": (least["last"], most["last"])}
+    return record
+
+
 def http(entry):
-    status = entry["status"]
+    status = entry.get("status")
     record = {
         "kind": "http",
         "http.request.method": entry["method"],
         "url.path": path_of(entry),
         "http.response.status_code": status,
-        "outcome": "error" if status >= 400 else "cancelled" if entry["ended"] != "complete" else "ok",
+        "outcome": "ok" if entry["ended"] == "complete" else "cancelled" if status else "no_answer",
     }
-    if status >= 400:
-        record["error.type"] = str(status)
-    return record
+    if status and status >= 400:
+        record |= {"outcome": "error", "error.type": str(status)}
+    if entry["method"] == "GET" and is_stream(entry):
+        return record | {"long_lived": True} | traced(entry.get("traceparent"))
+    return record | own(entry)
 
 
 # ---- MCP
@@ -54,13 +84,21 @@ def session_of(entry):
     asked = parse_qs(urlsplit(entry["url"]).query).get("sessionId")
     if path_of(entry) == "/sse":
         return re.search(r"sessionId=(\S+)", entry["received"]).group(1)
-    header = entry["request"].get("mcp-session-id") or entry["answer"].get("mcp-session-id")
+    header = entry["request"].get("mcp-session-id") or entry.get("answer", {}).get("mcp-session-id")
     return asked[0] if asked else header
 
 
+def answered(entry, where):
+    """Bounds for the times of a message that was answered in the exchange `where`. Of several answers it is known only that none
+    came before the first bytes, of one on another exchange not even that."""
+    least, most = entry["served"], where["began"] + where["times"]["last"] - entry["began"]
+    if where is not entry:
+        return {"weir.first_ms": (0, most), "weir.latency_ms": (0, most)}
+    answers = [message for message in documents(entry["received"]) if "method" not in message]
+    return {"weir.first_ms": (least["first"], most), "weir.latency_ms": (least["last" if len(answers) == 1 else "first"], most)}
+
+
 def outcome(answer):
-    if answer is None:
-        return {"outcome": "no_answer"}
     if "error" in answer:
         return {"outcome": "error", "error.type": str(answer["error"]["code"])}
     if answer["result"].get("isError"):
@@ -68,15 +106,16 @@ def outcome(answer):
     return {"outcome": "ok"}
 
 
-def call(message):
+def call(entry, message):
     """What a request or notification says of itself."""
     params = message.get("params", {})
+    trace = params.get("_meta", {}).get("traceparent") or entry["traceparent"]
     names = {
         "tools/call": ("gen_ai.tool.name", params.get("name")),
         "prompts/get": ("gen_ai.prompt.name", params.get("name")),
         "resources/read": ("mcp.resource.uri", params.get("uri")),
     }
-    record = {"kind": "mcp", "mcp.method.name": message["method"]}
+    record = {"kind": "mcp", "mcp.method.name": message["method"], "mcp.session.id": session_of(entry)} | traced(trace)
     if message["method"] in names:
         key, value = names[message["method"]]
         record[key] = value
@@ -93,14 +132,16 @@ def information(record, prefix, info):
 
 def mcp(entries):
     """Answers may be on other exchanges than their requests: those of one session are looked at together."""
-    from_client, from_server = {}, {}
+    from_client, from_server, cancelled = {}, {}, set()
     for entry in entries:
         for side, text in ((from_client, entry["sent"]), (from_server, entry["received"])):
             for message in documents(text):
-                if "method" not in message and message.get("id") is not None:
-                    # Without a session, a client's ids are its own only within an exchange.
-                    session = session_of(entry)
-                    side[(session or id(entry), message["id"])] = message
+                # Without a session, a client's ids are its own only within an exchange.
+                session = session_of(entry) or id(entry)
+                if message.get("method") == "notifications/cancelled":
+                    cancelled.add((session, message["params"]["requestId"]))
+                elif "method" not in message and message.get("id") is not None:
+                    side[(session, message["id"])] = (entry, message)
     for entry in entries:
         sent, received = documents(entry["sent"]), documents(entry["received"])
         session = session_of(entry) or id(entry)
@@ -109,15 +150,18 @@ def mcp(entries):
         for message in sent:
             if "method" not in message:
                 continue
-            record = call(message)
+            record = call(entry, message)
             meta = message.get("params", {}).get("_meta", {})
             version = meta.get("io.modelcontextprotocol/protocolVersion") or entry["request"].get("mcp-protocol-version")
             information(record, "client", meta.get("io.modelcontextprotocol/clientInfo"))
             if "id" not in message:
                 record["outcome"] = "oneway"
+            elif (session, message["id"]) not in from_server:
+                left = entry["ended"] == "cancelled" or (session, message["id"]) in cancelled
+                record["outcome"] = "cancelled" if left else "no_answer"
             else:
-                answer = from_server.get((session, message["id"]))
-                record |= outcome(answer)
+                where, answer = from_server[(session, message["id"])]
+                record |= outcome(answer) | {"within": answered(entry, where)}
                 result = answer.get("result", {})
                 information(record, "server", result.get("_meta", {}).get("io.modelcontextprotocol/serverInfo"))
                 if message["method"] == "initialize":
@@ -126,12 +170,14 @@ def mcp(entries):
                     information(record, "server", result["serverInfo"])
             if version:
                 record["mcp.protocol.version"] = version
+            if message["method"] == "subscriptions/listen":
+                record["long_lived"] = True
             yield record
         for message in received:
             if "method" in message:
-                record = call(message) | {"from_server": True}
+                record = call(entry, message) | {"from_server": True}
                 if "id" in message:
-                    yield record | outcome(from_client.get((session, message["id"])))
+                    yield record | outcome(from_client[(session, message["id"])][1])
                 else:
                     yield record | {"outcome": "oneway"}
 
@@ -173,8 +219,8 @@ def finish(record, error):
 
 def a2a_rpc(entry):
     (message,) = documents(entry["sent"])
-    method, params = message["method"], message["params"]
-    record = {
+    method, params = message["method"], message.get("params", {})
+    record = own(entry) | {
         "kind": "a2a",
         "a2a.method.name": BEFORE_1_0.get(method, method),
         "a2a.protocol.version": entry["request"].get("a2a-version", "0.3"),
@@ -182,15 +228,15 @@ def a2a_rpc(entry):
     }
     if method in BEFORE_1_0:
         record["a2a.method.original"] = method
-    if "id" in params:
-        record["a2a.task.id"] = params["id"]
+    if "taskId" in params or "id" in params:
+        record["a2a.task.id"] = params.get("taskId") or params["id"]
     if "message" in params:
         record["a2a.message.id"] = params["message"]["messageId"]
     error = None
     for answer in documents(entry["received"]):
         if "error" in answer:
             error = str(answer["error"]["code"])
-        else:
+        elif isinstance(answer["result"], dict):
             follow(record, answer["result"])
     return finish(record, error)
 
@@ -201,19 +247,30 @@ REST = [
     ("GET", r"/tasks", "ListTasks"),
     ("GET", r"/tasks/([^:/]+)", "GetTask"),
     ("POST", r"/tasks/([^:/]+):cancel", "CancelTask"),
+    ("POST", r"/tasks/([^:/]+):subscribe", "SubscribeToTask"),
+    ("GET", r"/tasks/([^:/]+):subscribe", "SubscribeToTask"),
+    ("POST", r"/tasks/([^:/]+)/pushNotificationConfigs", "CreateTaskPushNotificationConfig"),
+    ("GET", r"/tasks/([^:/]+)/pushNotificationConfigs", "ListTaskPushNotificationConfigs"),
+    ("GET", r"/tasks/([^:/]+)/pushNotificationConfigs/[^:/]+", "GetTaskPushNotificationConfig"),
+    ("DELETE", r"/tasks/([^:/]+)/pushNotificationConfigs/[^:/]+", "DeleteTaskPushNotificationConfig"),
+    ("GET", r"/extendedAgentCard", "GetExtendedAgentCard"),
 ]
 
 
 def a2a_rest(entry):
     path = path_of(entry).removeprefix("/rest").removeprefix("/v1")
-    record = {"kind": "a2a", "a2a.protocol.version": entry["request"].get("a2a-version", "0.3")}
+    record = own(entry) | {
+        "kind": "a2a",
+        "http.request.method": entry["method"],
+        "a2a.protocol.version": entry["request"].get("a2a-version", "0.3"),
+    }
     for verb, pattern, method in REST:
         match = re.fullmatch(pattern, path)
         if match and verb == entry["method"]:
             record["a2a.method.name"] = method
             if match.groups():
                 record["a2a.task.id"] = match.group(1)
-    if entry["sent"]:
+    if record["a2a.method.name"].startswith("Send"):
         record["a2a.message.id"] = json.loads(entry["sent"])["message"]["messageId"]
     if entry["status"] >= 400:
         return finish(record, str(entry["status"]))
@@ -224,6 +281,7 @@ def a2a_rest(entry):
 
 GRPC_NAMES = {"TaskSubscription": "SubscribeToTask", "GetAgentCard": "GetExtendedAgentCard",
               "ListTaskPushNotificationConfig": "ListTaskPushNotificationConfigs"}  # of 0.3
+WORK_MS = 19  # a2a-server.mjs pauses for 20, as a timer does
 GRPC_STATES = [None, "SUBMITTED", "WORKING", "COMPLETED", "FAILED", "CANCELED", "INPUT_REQUIRED", "REJECTED", "AUTH_REQUIRED"]
 
 
@@ -243,19 +301,25 @@ def a2a_grpc(entry):
     name = GRPC_NAMES.get(method, method)
     record = {
         "kind": "a2a",
+        "http.request.method": "POST",
+        "within": {"weir.first_ms": (0, entry["times"]["first"]), "weir.latency_ms": (0, entry["times"]["last"])},
         "rpc.method": entry["path"][1:],
         "rpc.status_code": entry["status"],
         "a2a.method.name": name,
         "a2a.protocol.version": "1.0" if package == "lf.a2a.v1" else "0.3",
-    } | ({"a2a.method.original": method} if name != method else {})
+    } | traced(entry["traceparent"])
+    if name != method:
+        record["a2a.method.original"] = method
     sent = entry["sent"]
     if name.startswith("Send"):
+        record["within"]["weir.latency_ms"] = (WORK_MS, entry["times"]["last"])
         message = sent.get("message") or sent["request"]
         record["a2a.message.id"] = message["messageId"]
         grpc_task(record, {k: message.get(k) for k in ("taskId", "contextId")})
-    elif name in ("GetTask", "CancelTask", "SubscribeToTask"):
-        record["a2a.task.id"] = sent.get("id") or sent["name"].removeprefix("tasks/")
-    for answer in entry["received"] if name.startswith("Send") or "Task" in name else []:
+    elif "Task" in name and name != "ListTasks":
+        path = sent.get("name") or sent.get("parent") or ""  # tasks/ID/pushNotificationConfigs/ID, in 0.3
+        record["a2a.task.id"] = sent.get("taskId") or sent.get("id") or path.split("/")[1]
+    for answer in entry["received"] if not re.search("Config|Card|ListTasks", name) else []:
         grpc_task(record, answer["payload"]["value"] if "payload" in answer else answer)
     return finish(record, None if entry["status"] == "OK" else entry["status"])
 
@@ -267,7 +331,8 @@ def llm(entry):
     path, body, answers = path_of(entry), json.loads(entry["sent"]), documents(entry["received"])
     model = body.get("model") or re.search(r"/models/([^:]+):", path).group(1)
     stream = bool(body.get("stream", path.startswith("/api/"))) or "streamGenerateContent" in path
-    record = {"kind": "llm", "gen_ai.request.model": model, "gen_ai.request.stream": int(stream), "outcome": "ok"}
+    record = own(entry) | {"kind": "llm", "http.request.method": "POST"}
+    record |= {"gen_ai.request.model": model, "gen_ai.request.stream": int(stream)}
     if path.endswith("/embeddings"):
         provider, operation = "openai", "embeddings"
     elif path.endswith(("/chat/completions", "/responses")):
@@ -278,6 +343,8 @@ def llm(entry):
         provider, operation = "gcp.gemini", "generate_content"
     else:
         provider, operation = "ollama", "chat" if path == "/api/chat" else "text_completion"
+    if path.startswith("/openai/"):
+        provider = "azure.ai.openai"
     record |= {"gen_ai.provider.name": provider, "gen_ai.operation.name": operation}
     if entry["status"] >= 400:
         return record | {"outcome": "error", "error.type": str(entry["status"])}
@@ -292,7 +359,11 @@ def llm(entry):
                     if isinstance(answer.get("delta"), dict) else None]
         for reason in filter(None, reasons):
             record["gen_ai.response.finish_reasons"] = reason
-    return record
+        if answer.get("error"):
+            record |= {"outcome": "error", "error.type": answer["error"].get("type") or answer["error"]["code"]}
+    # Some do not wait for the end of a stream when all is said.
+    done = entry["ended"] == "complete" or "gen_ai.response.finish_reasons" in record
+    return {"outcome": "ok" if done else "cancelled"} | record
 
 
 def used(record, provider, answer):
@@ -327,17 +398,22 @@ def used(record, provider, answer):
 
 
 def expected(lines):
-    talks = []
-    for entry in map(json.loads, lines):
+    talks, entries = [], [json.loads(line) for line in lines]
+    served = {entry["traceparent"]: entry for entry in entries if entry["kind"] == "served"}
+    for entry in entries:
+        # What the server has not written yet makes all times impossible.
+        entry["served"] = served.get(entry.get("traceparent"), {"first": math.inf, "last": math.inf})
+        if entry["kind"] == "served":
+            continue
         if entry["kind"] == "grpc":
             yield a2a_grpc(entry)
-        elif path_of(entry) in ("/mcp", "/json", "/sse", "/messages", "/modern"):
+        elif path_of(entry) in ("/mcp", "/resume", "/json", "/sse", "/messages", "/modern"):
             talks.append(entry)
         elif path_of(entry) == "/rpc":
             yield a2a_rpc(entry)
-        elif path_of(entry).startswith("/rest/"):
+        elif path_of(entry).startswith("/rest/") and not path_of(entry).endswith("/v1/card"):  # which others use, too
             yield a2a_rest(entry)
-        elif re.match(r"/(v1|v1beta|api)/", path_of(entry)):
+        elif re.match(r"/(v1|v1beta|api|openai)/", path_of(entry)) and not path_of(entry).endswith(("/models", "/count_tokens")):
             yield llm(entry)
         else:
             yield http(entry)

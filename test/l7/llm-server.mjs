@@ -1,18 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 // A model that speaks as OpenAI, Anthropic, Gemini and Ollama do: llm-server.mjs PORT. The last word of the question is the number of
-// words to answer; a model named "missing" is not there.
-import express from 'express';
-
-const app = express();
-app.use(express.json({ limit: '8mb' }));
+// words to answer; models named "missing", "limited" and "wrong" answer with errors, "breaks" in mid-stream.
+import { randomInt } from 'node:crypto';
+import { app, listen, pause } from './serve.mjs';
 
 const WORDS = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight'];
 const words = (question) => {
 	const n = Number(String(question).split(' ').at(-1)) || 3;
-	return Array.from({ length: n }, (_, i) => (i ? ' ' : '') + WORDS[i % WORDS.length]);
+	return Array.from({ length: n }, (_, i) => (i ? ' ' : '') + WORDS[randomInt(WORDS.length)]);
 };
 const tokensIn = (question) => 10 + String(question).split(' ').length;
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+// As each provider tells of errors: type, or what Gemini has in its place.
+const ERRORS = {
+	missing: [404, 'not_found_error', 'NOT_FOUND'],
+	limited: [429, 'rate_limit_error', 'RESOURCE_EXHAUSTED'],
+	wrong: [400, 'invalid_request_error', 'INVALID_ARGUMENT'],
+};
+function refuse(res, model, shape) {
+	const [status, type, name] = ERRORS[model] ?? [];
+	if (status) res.status(status).json(shape(type, status, name));
+	return status;
+}
+const openaiError = (type) => ({ error: { message: 'no', type, param: null, code: null } });
+const anthropicError = (type) => ({ type: 'error', error: { type, message: 'no' } });
+const geminiError = (type, code, status) => ({ error: { code, status, message: 'no' } });
 
 async function events(res, list) {
 	res.set('content-type', 'text/event-stream');
@@ -23,10 +35,10 @@ async function events(res, list) {
 	res.end();
 }
 
-app.post('/v1/chat/completions', async (req, res) => {
+const azure = '/openai/deployments/:deployment';
+app.post(['/v1/chat/completions', `${azure}/chat/completions`], async (req, res) => {
 	const { model, messages, stream, stream_options } = req.body;
-	if (model === 'missing')
-		return res.status(404).json({ error: { message: 'no such model', type: 'invalid_request_error', code: 'model_not_found' } });
+	if (refuse(res, model, openaiError)) return;
 	const said = words(messages.at(-1).content);
 	const input = tokensIn(messages.at(-1).content);
 	const usage = {
@@ -45,6 +57,7 @@ app.post('/v1/chat/completions', async (req, res) => {
 			usage,
 		});
 	const chunk = (choices, u = null) => [null, { ...base, object: 'chat.completion.chunk', choices, usage: u }];
+	if (model === 'breaks') return events(res, [chunk([]), [null, openaiError('server_error')]]);
 	await events(res, [
 		...said.map((content) => chunk([{ index: 0, delta: { content }, finish_reason: null }])),
 		chunk([{ index: 0, delta: {}, finish_reason: 'stop' }]),
@@ -53,7 +66,7 @@ app.post('/v1/chat/completions', async (req, res) => {
 	]);
 });
 
-app.post('/v1/embeddings', (req, res) => {
+app.post(['/v1/embeddings', `${azure}/embeddings`], (req, res) => {
 	const input = tokensIn(req.body.input);
 	res.json({
 		object: 'list',
@@ -63,8 +76,11 @@ app.post('/v1/embeddings', (req, res) => {
 	});
 });
 
-app.post('/v1/responses', async (req, res) => {
+app.get('/v1/models', (req, res) => res.json({ object: 'list', data: [{ id: 'gpt-5', object: 'model' }] }));
+
+app.post(['/v1/responses', '/openai/responses'], async (req, res) => {
 	const { model, input, stream } = req.body;
+	if (refuse(res, model, openaiError)) return;
 	const said = words(input);
 	const content = [{ type: 'output_text', text: said.join(''), annotations: [] }];
 	const base = { id: `resp_${said.length}`, object: 'response', created_at: 1, model, output: [], status: 'in_progress' };
@@ -81,6 +97,10 @@ app.post('/v1/responses', async (req, res) => {
 		},
 	};
 	if (!stream) return res.json(done);
+	if (model === 'breaks') {
+		const failed = { ...base, status: 'failed', error: { code: 'server_error', message: 'no' } };
+		return events(res, [['response.failed', { type: 'response.failed', response: failed, sequence_number: 0 }]]);
+	}
 	const part = { item_id: 'msg_1', output_index: 0, content_index: 0 };
 	const list = [
 		{ type: 'response.created', response: base },
@@ -92,8 +112,7 @@ app.post('/v1/responses', async (req, res) => {
 
 app.post('/v1/messages', async (req, res) => {
 	const { model, messages, stream } = req.body;
-	if (model === 'missing')
-		return res.status(404).json({ type: 'error', error: { type: 'not_found_error', message: 'no such model' } });
+	if (refuse(res, model, anthropicError)) return;
 	const said = words(messages.at(-1).content);
 	const input = { input_tokens: tokensIn(messages.at(-1).content), cache_creation_input_tokens: 5, cache_read_input_tokens: 7 };
 	const base = { id: `msg_${said.length}`, type: 'message', role: 'assistant', model, stop_sequence: null };
@@ -104,8 +123,10 @@ app.post('/v1/messages', async (req, res) => {
 			stop_reason: 'end_turn',
 			usage: { ...input, output_tokens: said.length },
 		});
+	const start = { type: 'message_start', message: { ...base, content: [], stop_reason: null, usage: { ...input, output_tokens: 1 } } };
+	if (model === 'breaks') return events(res, [[start.type, start], ['error', anthropicError('overloaded_error')]]);
 	const list = [
-		{ type: 'message_start', message: { ...base, content: [], stop_reason: null, usage: { ...input, output_tokens: 1 } } },
+		start,
 		{ type: 'content_block_start', index: 0, content_block: { type: 'text', text: '' } },
 		{ type: 'ping' },
 		...said.map((text) => ({ type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text } })),
@@ -116,9 +137,12 @@ app.post('/v1/messages', async (req, res) => {
 	await events(res, list.map((e) => [e.type, e]));
 });
 
+app.post('/v1/messages/count_tokens', (req, res) => res.json({ input_tokens: tokensIn(req.body.messages.at(-1).content) }));
+
 // /v1beta/models/NAME:generateContent; a colon means something in the paths of express.
 app.post(/^\/v1(beta)?\/models\/([^/:]+):(generateContent|streamGenerateContent)$/, async (req, res) => {
 	const [model, method] = [req.params[1], req.params[2]];
+	if (refuse(res, model, geminiError)) return;
 	const question = req.body.contents.at(-1).parts[0].text;
 	const said = words(question);
 	const answer = (text, n, finishReason) => ({
@@ -164,4 +188,4 @@ app.post(['/api/chat', '/api/generate'], async (req, res) => {
 	res.end(JSON.stringify({ ...end, ...text('') }) + '\n');
 });
 
-app.listen(Number(process.argv[2]), '::', () => console.log('listening'));
+listen();

@@ -2,21 +2,22 @@
 // One MCP server in every shape that is on the wire: mcp-server.mjs PORT
 //   /mcp      Streamable HTTP with sessions (2025-03-26 to 2025-11-25), answers as events
 //   /json     the same, answers as JSON
+//   /resume   the same, with events that can be asked for again
 //   /sse      HTTP+SSE (2024-11-05)
 //   /modern   2026-07-28; older clients get stateless Streamable HTTP
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { toNodeHandler } from '@modelcontextprotocol/node';
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import { acceptedContent, createMcpHandler, inputRequired, McpServer as ModernServer } from '@modelcontextprotocol/server';
-import express from 'express';
 import { z } from 'zod';
+import { app, filler, listen, pause } from './serve.mjs';
 
 const INFO = { name: 'workbench', version: '3.1.4' };
 const TABLES = { orders: 1284, customers: 377 };
 const text = (t) => ({ content: [{ type: 'text', text: t }] });
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // What both lines of the SDK register alike; shape, notify and confirm are what differs.
 function offer(server, shape, notify, confirm) {
@@ -33,7 +34,21 @@ function offer(server, shape, notify, confirm) {
 		}
 		return text('done');
 	});
-	server.registerTool('big', { inputSchema: shape({ bytes: z.number() }) }, async ({ bytes }) => text('x'.repeat(bytes)));
+	server.registerTool('hang', {}, async (context) => {
+		await notify(context, 1, 2);
+		await once(context.signal ?? context.mcpReq.signal, 'abort');
+		return text('never read');
+	});
+	server.registerTool('poll', {}, async (context) => {
+		context.closeSSEStream?.(); // the client has to come again
+		await pause(100);
+		return text('done');
+	});
+	server.registerTool('touch', {}, async () => {
+		modern.notify.toolsChanged();
+		return text('touched');
+	});
+	server.registerTool('big', { inputSchema: shape({ bytes: z.number() }) }, async ({ bytes }) => text(filler(bytes)));
 	server.registerTool('deploy', { inputSchema: shape({ env: z.string() }) }, async ({ env }, context) => {
 		const answer = await confirm(context);
 		return answer === true ? text(`deployed to ${env}`) : (answer ?? text('not deployed'));
@@ -51,6 +66,7 @@ const question = {
 	message: 'Deploy?',
 	requestedSchema: { type: 'object', properties: { sure: { type: 'boolean' } }, required: ['sure'] },
 };
+const prompt = (maxTokens) => ({ messages: [{ role: 'user', content: { type: 'text', text: 'Is it Friday?' } }], maxTokens });
 function legacyServer() {
 	const server = new McpServer(INFO);
 	return offer(
@@ -63,7 +79,11 @@ function legacyServer() {
 				params: { progressToken: context._meta.progressToken, progress, total },
 			}),
 		async (context) => {
-			const answer = await server.server.elicitInput(question, { relatedRequestId: context.requestId });
+			const stream = { relatedRequestId: context.requestId };
+			await server.server.listRoots({}, stream);
+			await server.server.createMessage(prompt(10), stream);
+			await server.server.createMessage(prompt(1), stream).catch(() => {}); // the client refuses
+			const answer = await server.server.elicitInput(question, stream);
 			return answer.action === 'accept' && answer.content.sure;
 		},
 	);
@@ -80,20 +100,38 @@ const modernServer = () =>
 			}),
 		async (context) =>
 			acceptedContent(context.mcpReq.inputResponses, 'sure')?.sure ??
-			inputRequired({ inputRequests: { sure: inputRequired.elicit(question) } }),
+			inputRequired({
+				inputRequests: {
+					sure: inputRequired.elicit(question),
+					roots: inputRequired.listRoots(),
+					friday: inputRequired.createMessage(prompt(10)),
+				},
+			}),
 	);
 
-const app = express();
-app.use(express.json({ limit: '8mb' }));
+// Events of a session, for those who come again.
+function eventStore() {
+	const events = [];
+	const streamOf = (id) => events[Number(id)].stream;
+	return {
+		storeEvent: async (stream, message) => String(events.push({ stream, message }) - 1),
+		getStreamIdForEventId: async (id) => streamOf(id),
+		async replayEventsAfter(last, { send }) {
+			for (const [id, { stream, message }] of events.entries())
+				if (id > Number(last) && stream === streamOf(last) && message.jsonrpc) await send(String(id), message);
+			return streamOf(last);
+		},
+	};
+}
 
-function streamable(path, enableJsonResponse) {
+function streamable(path, options) {
 	const transports = new Map();
 	app.all(path, async (req, res) => {
 		let transport = transports.get(req.headers['mcp-session-id']);
 		if (!transport && req.body?.method === 'initialize') {
 			transport = new StreamableHTTPServerTransport({
 				sessionIdGenerator: randomUUID,
-				enableJsonResponse,
+				...options(),
 				onsessioninitialized: (id) => transports.set(id, transport),
 			});
 			await legacyServer().connect(transport);
@@ -103,8 +141,9 @@ function streamable(path, enableJsonResponse) {
 		await transport.handleRequest(req, res, req.body);
 	});
 }
-streamable('/mcp', false);
-streamable('/json', true);
+streamable('/mcp', () => ({}));
+streamable('/json', () => ({ enableJsonResponse: true }));
+streamable('/resume', () => ({ eventStore: eventStore(), retryInterval: 50 }));
 
 const sse = new Map();
 app.get('/sse', async (req, res) => {
@@ -114,7 +153,8 @@ app.get('/sse', async (req, res) => {
 });
 app.post('/messages', (req, res) => sse.get(req.query.sessionId).handlePostMessage(req, res, req.body));
 
-const modern = toNodeHandler(createMcpHandler(modernServer));
-app.all('/modern', (req, res) => modern(req, res, req.body));
+const modern = createMcpHandler(modernServer);
+const modernHandler = toNodeHandler(modern);
+app.all('/modern', (req, res) => modernHandler(req, res, req.body));
 
-app.listen(Number(process.argv[2]), '::', () => console.log('listening'));
+listen();

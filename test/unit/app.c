@@ -655,6 +655,28 @@ START_TEST(a_number_is_no_string)
 }
 END_TEST
 
+/* A reason comes with a flag: what the record lacks may have been sent. */
+START_TEST(a_body_that_is_not_read_makes_a_partial_record)
+{
+	static const char asked[] = "{\"model\":\"m\"}", called[] = "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"id\":1}";
+	struct world w;
+
+	begin(&w, 0);
+	exchange(&w, "/v1/chat/completions", JSON, asked, 200, JSON "\ncontent-encoding: br", "?");
+	exchange(&w, "/v1/chat/completions", JSON, asked, 200, JSON "\ncontent-encoding: gzip", "no gzip");
+	exchange(&w, "/mcp", JSON, called, 200, JSON "\ncontent-encoding: br", "?");
+	check(&w, 0, L7_LLM, L7_OK, "gen_ai.request.model=m");
+	check(&w, 1, L7_LLM, L7_OK, "gen_ai.request.model=m");
+	check(&w, 2, L7_MCP, L7_UNKNOWN, "mcp.method.name=ping");
+	for (size_t i = 0; i < w.n; i++) {
+		ck_assert(w.got[i]->flags & L7_PARTIAL);
+		ck_assert_ptr_nonnull(l7_record_get(w.got[i], L7_KEY_REASON));
+	}
+	forget(&w);
+	end(&w);
+}
+END_TEST
+
 START_TEST(one_body_makes_a_bounded_number_of_records)
 {
 	static char many[64 * 1000] = "[";
@@ -993,7 +1015,7 @@ START_TEST(models_of_all_houses)
 }
 END_TEST
 
-UNIT_MAIN(app, calls_may_be_cancelled, what_is_cut_is_named_by_its_headers,
+UNIT_MAIN(app, a_body_that_is_not_read_makes_a_partial_record, calls_may_be_cancelled, what_is_cut_is_named_by_its_headers,
 	  a_session_begins_with_the_answer_to_initialize, grpc_calls_without_a_status, a2a_over_rest,
 	  models_of_all_houses, data_of_tools_is_recorded_when_asked_for, data_of_tools_is_bounded,
 	  a_stream_may_fail_after_its_head, only_jsonrpc_is_jsonrpc, a_number_is_no_string,
