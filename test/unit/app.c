@@ -658,7 +658,8 @@ END_TEST
 /* A reason comes with a flag: what the record lacks may have been sent. */
 START_TEST(a_body_that_is_not_read_makes_a_partial_record)
 {
-	static const char asked[] = "{\"model\":\"m\"}", called[] = "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"id\":1}";
+	static const char asked[] = "{\"model\":\"m\"}",
+			  called[] = "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"id\":1}";
 	struct world w;
 
 	begin(&w, 0);
@@ -1015,10 +1016,10 @@ START_TEST(models_of_all_houses)
 }
 END_TEST
 
-UNIT_MAIN(app, a_body_that_is_not_read_makes_a_partial_record, calls_may_be_cancelled, what_is_cut_is_named_by_its_headers,
-	  a_session_begins_with_the_answer_to_initialize, grpc_calls_without_a_status, a2a_over_rest,
-	  models_of_all_houses, data_of_tools_is_recorded_when_asked_for, data_of_tools_is_bounded,
-	  a_stream_may_fail_after_its_head, only_jsonrpc_is_jsonrpc, a_number_is_no_string,
+UNIT_MAIN(app, a_body_that_is_not_read_makes_a_partial_record, calls_may_be_cancelled,
+	  what_is_cut_is_named_by_its_headers, a_session_begins_with_the_answer_to_initialize,
+	  grpc_calls_without_a_status, a2a_over_rest, models_of_all_houses, data_of_tools_is_recorded_when_asked_for,
+	  data_of_tools_is_bounded, a_stream_may_fail_after_its_head, only_jsonrpc_is_jsonrpc, a_number_is_no_string,
 	  one_body_makes_a_bounded_number_of_records, the_first_token_is_an_event_not_a_head, plain_http,
 	  mcp_over_streamable_http, mcp_answers_on_another_connection, mcp_without_sessions, a2a_of_all_versions,
 	  model_calls, batches_gaps_and_depth, grpc_calls, a2a_over_grpc, a_hole_in_a_grpc_body)
