@@ -12,7 +12,7 @@ import expected
 # What is compared, for each kind: all of it, whether it is there or not.
 ATTRIBUTES = {
     "http": "http.request.method url.path http.response.status_code error.type",
-    "mcp": "mcp.method.name gen_ai.tool.name gen_ai.prompt.name mcp.resource.uri jsonrpc.request.id mcp.protocol.version"
+    "mcp": "http.request.method mcp.method.name gen_ai.tool.name gen_ai.prompt.name mcp.resource.uri jsonrpc.request.id mcp.protocol.version"
     " mcp.session.id mcp.client.name mcp.client.version mcp.server.name mcp.server.version error.type",
     "a2a": "http.request.method a2a.method.name a2a.method.original a2a.protocol.version a2a.task.id a2a.task.state"
     " a2a.message.id gen_ai.conversation.id jsonrpc.request.id rpc.method rpc.status_code error.type",

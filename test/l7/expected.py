@@ -115,7 +115,8 @@ def call(entry, message):
         "prompts/get": ("gen_ai.prompt.name", params.get("name")),
         "resources/read": ("mcp.resource.uri", params.get("uri")),
     }
-    record = {"kind": "mcp", "mcp.method.name": message["method"], "mcp.session.id": session_of(entry)} | traced(trace)
+    record = {"kind": "mcp", "http.request.method": entry["method"], "mcp.method.name": message["method"]}
+    record |= {"mcp.session.id": session_of(entry)} | traced(trace)
     if message["method"] in names:
         key, value = names[message["method"]]
         record[key] = value
@@ -212,7 +213,7 @@ def finish(record, error):
     state = record.get("a2a.task.state")
     if error:
         return record | {"outcome": "error", "error.type": error}
-    if state in FAILED and record["a2a.method.name"] in ("SendMessage", "SendStreamingMessage"):
+    if state in FAILED and record["a2a.method.name"] in ("SendMessage", "SendStreamingMessage", "SubscribeToTask"):
         return record | {"outcome": "error", "error.type": state}
     return record | {"outcome": "ok"}
 
@@ -222,6 +223,7 @@ def a2a_rpc(entry):
     method, params = message["method"], message.get("params", {})
     record = own(entry) | {
         "kind": "a2a",
+        "http.request.method": entry["method"],
         "a2a.method.name": BEFORE_1_0.get(method, method),
         "a2a.protocol.version": entry["request"].get("a2a-version", "0.3"),
         "jsonrpc.request.id": str(message["id"]),
