@@ -249,11 +249,12 @@ static uint32_t subject_field(const char *method, bool old)
 static void read_request(struct l7_record *r, const char *method, bool send, const uint8_t *msg, size_t len)
 {
 	bool old = streq(l7_record_get(r, L7_KEY_A2A_VERSION) ?: "", "0.3");
+	uint32_t subject = subject_field(method, old);
 	static const char folder[] = "tasks/";
 	struct pb_field f;
 
 	for (size_t pos = 0; pb_next(msg, len, &pos, &f);) {
-		if (f.number != subject_field(method, old) || f.type != 2)
+		if (f.number != subject || f.type != 2)
 			continue;
 		if (send) {
 			read_message(r, &f, true);

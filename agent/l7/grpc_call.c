@@ -126,9 +126,15 @@ bool grpc_call_route(struct http_exchange *x, const struct http_head *h)
 
 static enum l7_outcome failed(struct l7_record *r, const char *status)
 {
-	app_set(r, L7_KEY_RPC_STATUS, status);
 	app_set(r, L7_KEY_ERROR_TYPE, status);
 	return L7_ERROR;
+}
+
+/* A call without a status of its own. */
+static enum l7_outcome failed_as(struct l7_record *r, const char *status)
+{
+	app_set(r, L7_KEY_RPC_STATUS, status);
+	return failed(r, status);
 }
 
 /* A client whose time is up resets the stream; a server may see that later than its own answer. */
@@ -148,10 +154,10 @@ enum l7_outcome grpc_call_outcome(struct http_exchange *x)
 	if (x->partial)
 		return L7_UNKNOWN;
 	if (timed_out(x))
-		return failed(x->record, "DEADLINE_EXCEEDED");
+		return failed_as(x->record, "DEADLINE_EXCEEDED");
 	if (x->status && x->status != 200)
-		return failed(x->record, name_of_http(x->status));
+		return failed_as(x->record, name_of_http(x->status));
 	if (x->complete[1])
-		return failed(x->record, "UNKNOWN");
+		return failed_as(x->record, "UNKNOWN");
 	return x->status || x->client_left ? L7_CANCELLED : L7_NO_ANSWER;
 }

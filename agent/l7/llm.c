@@ -67,6 +67,7 @@ bool llm_route(struct http_exchange *x, const struct http_head *h, const char *p
 	bedrock = api && streq(api->provider, "aws.bedrock");
 	if (!api || (bedrock && !strstr(path, "/model/")))
 		return false;
+	path = strdupa(path); /* it may be the record's own, which moves */
 	gemini = str_prefix(api->provider, "gcp.");
 	app_set(r, L7_KEY_GEN_AI_PROVIDER,
 		azure || (streq(api->provider, "openai") && is_azure(r)) ? "azure.ai.openai"

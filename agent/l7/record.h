@@ -185,7 +185,7 @@ struct l7_record *l7_record_ref(struct l7_record *r);
 void l7_record_unref(struct l7_record *r); /* takes NULL */
 DEFINE_CLEANUP(struct l7_record *, l7_record_unref);
 
-/* NULL, or `none`: it has none. */
+/* NULL, or `none`: it has none. The text is valid until the record gets more of it. */
 const char *l7_record_get(const struct l7_record *r, enum l7_key key);
 int64_t l7_record_get_int(const struct l7_record *r, enum l7_key key, int64_t none);
 const char *l7_key_name(enum l7_key key);           /* the OpenTelemetry name */

@@ -1016,7 +1016,34 @@ START_TEST(models_of_all_houses)
 }
 END_TEST
 
-UNIT_MAIN(app, a_body_that_is_not_read_makes_a_partial_record, calls_may_be_cancelled,
+/* Text of a record moves when it grows: at every length of what comes before. */
+START_TEST(text_that_moves)
+{
+	char head[700], more[700], agent[512];
+	struct world w;
+
+	memset(agent, 'u', sizeof(agent));
+	for (int len = 1; len < (int)sizeof(agent); len++) {
+		char path[500];
+
+		begin(&w, 0);
+		snprintf(path, sizeof(path), "/v1beta/%0400d/models/gemini-3:generateContent", 0);
+		snprintf(head, sizeof(head), JSON "\nuser-agent: %.*s", len, agent);
+		exchange(&w, path, head, "{}", 200, JSON, "{}");
+		check(&w, 0, L7_LLM, L7_OK, "gen_ai.provider.name=gcp.gemini gen_ai.request.model=gemini-3");
+		forget(&w);
+		snprintf(path, sizeof(path), "/%0100d/M", 0);
+		snprintf(head, sizeof(head), GRPC "\nuser-agent: %.300s", agent);
+		snprintf(more, sizeof(more), GRPC "\ngrpc-status: 5\ngrpc-message: %.*s", len, agent);
+		exchange(&w, path, head, NULL, 200, more, NULL);
+		check(&w, 0, L7_GRPC, L7_ERROR, "rpc.status_code=NOT_FOUND error.type=NOT_FOUND");
+		forget(&w);
+		end(&w);
+	}
+}
+END_TEST
+
+UNIT_MAIN(app, text_that_moves, a_body_that_is_not_read_makes_a_partial_record, calls_may_be_cancelled,
 	  what_is_cut_is_named_by_its_headers, a_session_begins_with_the_answer_to_initialize,
 	  grpc_calls_without_a_status, a2a_over_rest, models_of_all_houses, data_of_tools_is_recorded_when_asked_for,
 	  data_of_tools_is_bounded, a_stream_may_fail_after_its_head, only_jsonrpc_is_jsonrpc, a_number_is_no_string,
