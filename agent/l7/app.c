@@ -19,12 +19,6 @@ static void set_header(struct l7_record *r, enum l7_key key, const struct http_h
 		l7_record_str(r, key, x->value, x->value_len);
 }
 
-void app_set_number(struct l7_record *r, enum l7_key key, const char *s)
-{
-	if (s)
-		l7_record_int(r, key, strtoll(s, NULL, 10));
-}
-
 void app_emit(struct http_exchange *x, struct l7_record *r, enum l7_outcome outcome)
 {
 	struct l7_host *h = x->app->host;

@@ -49,8 +49,6 @@ struct l7_record *app_record(struct http_exchange *x, enum l7_kind kind);
 void app_set(struct l7_record *r, enum l7_key key, const char *s);       /* s NULL: nothing happens */
 void app_set_uri(struct l7_record *r, enum l7_key key, const char *uri); /* without user, password, query */
 void app_emit(struct http_exchange *x, struct l7_record *r, enum l7_outcome outcome);
-/* JSON's number as text → integer attribute. */
-void app_set_number(struct l7_record *r, enum l7_key key, const char *s);
 
 /* rpc.c */
 void rpc_message(struct http_exchange *x, int dir, const struct body_message *m, uint64_t ns);

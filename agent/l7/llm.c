@@ -87,9 +87,23 @@ bool llm_route(struct http_exchange *x, const struct http_head *h, const char *p
 	return true;
 }
 
+/* A count is no less than nothing. */
 static int64_t number(const struct body_message *m, enum body_field f)
 {
-	return m->v[f] ? strtoll(m->v[f], NULL, 10) : 0;
+	int64_t n = m->v[f] ? strtoll(m->v[f], NULL, 10) : 0;
+
+	return MAX(n, 0);
+}
+
+static int64_t sum(int64_t a, int64_t b)
+{
+	return a > INT64_MAX - b ? INT64_MAX : a + b;
+}
+
+static void set_number(struct l7_record *r, enum l7_key key, const struct body_message *m, enum body_field f)
+{
+	if (m->v[f])
+		l7_record_int(r, key, number(m, f));
 }
 
 /* Anthropic counts what comes from and goes to its cache apart; the convention wants the sum. */
@@ -101,7 +115,7 @@ static void set_input(struct l7_record *r, const struct body_message *m)
 	if (!m->v[BODY_TOKENS_IN])
 		return;
 	if (provider && streq(provider, "anthropic"))
-		n += number(m, BODY_TOKENS_READ) + number(m, BODY_TOKENS_WRITE);
+		n = sum(n, sum(number(m, BODY_TOKENS_READ), number(m, BODY_TOKENS_WRITE)));
 	l7_record_int(r, L7_KEY_GEN_AI_INPUT, n);
 }
 
@@ -113,7 +127,7 @@ static void set_output(struct l7_record *r, const struct body_message *m)
 
 	if (m->v[BODY_TOKENS_OUT])
 		l7_record_int(r, L7_KEY_GEN_AI_OUTPUT,
-			      number(m, BODY_TOKENS_OUT) + (apart ? number(m, BODY_TOKENS_THOUGHT) : 0));
+			      sum(number(m, BODY_TOKENS_OUT), apart ? number(m, BODY_TOKENS_THOUGHT) : 0));
 }
 
 /* A stream tells of each choice in a message of its own. */
@@ -158,7 +172,7 @@ void llm_message(struct http_exchange *x, int dir, const struct body_message *m)
 	app_set(r, L7_KEY_ERROR_TYPE, error_type(m));
 	set_input(r, m);
 	set_output(r, m);
-	app_set_number(r, L7_KEY_GEN_AI_CACHE_READ, m->v[BODY_TOKENS_READ]);
-	app_set_number(r, L7_KEY_GEN_AI_CACHE_WRITE, m->v[BODY_TOKENS_WRITE]);
-	app_set_number(r, L7_KEY_GEN_AI_REASONING, m->v[BODY_TOKENS_THOUGHT]);
+	set_number(r, L7_KEY_GEN_AI_CACHE_READ, m, BODY_TOKENS_READ);
+	set_number(r, L7_KEY_GEN_AI_CACHE_WRITE, m, BODY_TOKENS_WRITE);
+	set_number(r, L7_KEY_GEN_AI_REASONING, m, BODY_TOKENS_THOUGHT);
 }

@@ -1043,8 +1043,27 @@ START_TEST(text_that_moves)
 }
 END_TEST
 
-UNIT_MAIN(app, text_that_moves, a_body_that_is_not_read_makes_a_partial_record, calls_may_be_cancelled,
-	  what_is_cut_is_named_by_its_headers, a_session_begins_with_the_answer_to_initialize,
+/* Numbers are what a pod says. */
+START_TEST(more_tokens_than_there_are)
+{
+#define MANY "9223372036854775807"
+	struct world w;
+
+	begin(&w, 0);
+	exchange(&w, "/v1/messages", JSON, "{}", 200, JSON,
+		 "{\"usage\":{\"input_tokens\":" MANY ",\"cache_read_input_tokens\":" MANY
+		 ",\"cache_creation_input_tokens\":-5}}");
+	check(&w, 0, L7_LLM, L7_OK, "gen_ai.usage.input_tokens=" MANY " gen_ai.usage.cache_creation.input_tokens=0");
+	exchange(&w, "/v1/models/g:generateContent", JSON, "{}", 200, JSON,
+		 "{\"usageMetadata\":{\"candidatesTokenCount\":" MANY "0,\"thoughtsTokenCount\":1}}");
+	check(&w, 1, L7_LLM, L7_OK, "gen_ai.usage.output_tokens=" MANY);
+	forget(&w);
+	end(&w);
+}
+END_TEST
+
+UNIT_MAIN(app, more_tokens_than_there_are, text_that_moves, a_body_that_is_not_read_makes_a_partial_record,
+	  calls_may_be_cancelled, what_is_cut_is_named_by_its_headers, a_session_begins_with_the_answer_to_initialize,
 	  grpc_calls_without_a_status, a2a_over_rest, models_of_all_houses, data_of_tools_is_recorded_when_asked_for,
 	  data_of_tools_is_bounded, a_stream_may_fail_after_its_head, only_jsonrpc_is_jsonrpc, a_number_is_no_string,
 	  one_body_makes_a_bounded_number_of_records, the_first_token_is_an_event_not_a_head, plain_http,
