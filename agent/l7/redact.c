@@ -9,8 +9,6 @@
 #define UNREADABLE "[unreadable]"
 #define ELLIPSIS "…"
 
-static char *compact(const char *text, size_t len, char *const *patterns, int depth);
-
 /* ---- what was cut off */
 
 /* Bytes of the character of a JSON string at s, or of the escape, both halves of a pair; may be more than there are. */
@@ -94,11 +92,17 @@ static size_t mend(char *text, size_t len)
 	return m.good;
 }
 
-static json_t *load(const char *text, size_t len)
+/* ret_used: bytes of the value; NULL: nothing may be behind it. */
+static json_t *load(const char *text, size_t len, size_t flags, size_t *ret_used)
 {
-	json_t *j = json_loadb(text, len, JSON_ALLOW_NUL, NULL);
+	json_error_t at = {};
+	json_t *j;
 
-	return j ?: json_loadb(text, len, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL); /* integers of any size */
+	flags |= JSON_ALLOW_NUL | (ret_used ? JSON_DISABLE_EOF_CHECK : 0);
+	j = json_loadb(text, len, flags, &at) ?: json_loadb(text, len, flags | JSON_DECODE_INT_AS_REAL, &at);
+	if (j && ret_used)
+		*ret_used = (size_t)at.position;
+	return j; /* as reals integers may have any size */
 }
 
 static json_t *load_mended(const char *text, size_t len)
@@ -108,10 +112,12 @@ static json_t *load_mended(const char *text, size_t len)
 	if (!copy)
 		return NULL;
 	memcpy(copy, text, len);
-	return load(copy, mend(copy, len));
+	return load(copy, mend(copy, len), 0, NULL);
 }
 
 /* ---- what is secret */
+
+static int hide_in_text(json_t **string, char *const *patterns, int depth);
 
 static bool is_secret(const char *key, char *const *patterns)
 {
@@ -121,63 +127,144 @@ static bool is_secret(const char *key, char *const *patterns)
 	return false;
 }
 
-/* Tools like to answer with JSON in a string. */
-static bool holds_json(const char *s)
+static int replace(json_t **v, json_t *with)
 {
-	s += strspn(s, " \t\r\n");
-	if (*s != '{' && *s != '[')
-		return false;
-	s += 1 + strspn(s + 1, " \t\r\n");
-	return strchr("\"{[}]", *s);
+	if (!with)
+		return -ENOMEM;
+	json_decref(*v);
+	*v = with;
+	return 0;
 }
 
-/* What is to stand in place of v; NULL: v itself. */
-static json_t *redacted(json_t *v, char *const *patterns, int depth)
+/* Puts what may be recorded in place of *v. 0 or -ENOMEM: there may be secrets in it still. */
+static int hide(json_t **v, char *const *patterns, int depth)
 {
-	_cleanup_free_ char *text = NULL;
 	const char *key;
+	int r = 0;
 	size_t i;
-	json_t *e, *other;
+	json_t *e;
 
 	if (depth == DEPTH_MAX)
-		return json_string(ELLIPSIS);
-	json_object_foreach (v, key, e) {
-		other = is_secret(key, patterns) ? json_string(HIDDEN) : redacted(e, patterns, depth + 1);
-		if (other)
-			json_object_set_new(v, key, other);
+		return replace(v, json_string(ELLIPSIS));
+	if (json_is_string(*v))
+		return hide_in_text(v, patterns, depth + 1);
+	json_object_foreach (*v, key, e) {
+		json_incref(e);
+		r = is_secret(key, patterns) ? replace(&e, json_string(HIDDEN)) : hide(&e, patterns, depth + 1);
+		if (json_object_set_new(*v, key, e) < 0 || r < 0)
+			return -ENOMEM;
 	}
-	json_array_foreach (v, i, e) {
-		other = redacted(e, patterns, depth + 1);
-		if (other)
-			json_array_set_new(v, i, other);
+	json_array_foreach (*v, i, e) {
+		json_incref(e);
+		r = hide(&e, patterns, depth + 1);
+		if (json_array_set_new(*v, i, e) < 0 || r < 0)
+			return -ENOMEM;
 	}
-	if (!json_is_string(v) || !holds_json(json_string_value(v)))
-		return NULL;
-	text = compact(json_string_value(v), json_string_length(v), patterns, depth + 1);
-	return json_string(text ?: UNREADABLE);
+	return 0;
 }
 
-static char *compact(const char *text, size_t len, char *const *patterns, int depth)
+/* Takes j. */
+static char *print(json_t *j, char *const *patterns, int depth)
 {
-	json_t *j = load(text, len), *other;
+	char *s = hide(&j, patterns, depth) < 0 ? NULL : json_dumps(j, JSON_COMPACT | JSON_ENCODE_ANY);
+
+	json_decref(j);
+	return s;
+}
+
+/* ret_used: how much of text it is; NULL: it must be all. */
+static char *compact(const char *text, size_t len, char *const *patterns, int depth, size_t *ret_used)
+{
+	json_t *j = load(text, len, 0, ret_used);
 	_cleanup_free_ char *whole = NULL;
-	bool cut = !j;
 	char *s;
 
-	if (cut)
-		j = load_mended(text, len);
+	if (j)
+		return print(j, patterns, depth);
+	if (ret_used)
+		*ret_used = len;
+	j = load_mended(text, len);
 	if (!j)
 		return strdup(UNREADABLE);
-	other = redacted(j, patterns, depth);
-	whole = json_dumps(other ?: j, JSON_COMPACT | JSON_ENCODE_ANY);
-	json_decref(other);
-	json_decref(j);
-	if (!whole || !cut)
-		return TAKE_PTR(whole);
-	return asprintf(&s, "%s" ELLIPSIS, whole) < 0 ? NULL : s;
+	whole = print(j, patterns, depth);
+	return !whole || asprintf(&s, "%s" ELLIPSIS, whole) < 0 ? NULL : s;
+}
+
+/* ---- JSON in strings: tools like to answer so, alone or in the middle of other text */
+
+/* Or one that is escaped once more, or in Python's quotes, which cannot be read. */
+static bool begins_key(const char *s, size_t len)
+{
+	size_t i = 0;
+
+	while (i < len && s[i] && strchr(" \t\r\n\\", s[i]))
+		i += s[i] == '\\' && i + 1 < len && s[i + 1] && strchr("nrt", s[i + 1]) ? 2 : 1;
+	return i < len && (s[i] == '"' || s[i] == '\'');
+}
+
+/* len: there is none. */
+static size_t find_object(const char *s, size_t len, size_t i)
+{
+	while (i < len && (s[i] != '{' || !begins_key(s + i + 1, len - i - 1)))
+		i++;
+	return i;
+}
+
+static bool may_be_json(const char *s)
+{
+	s += strspn(s, " \t\r\n");
+	return *s == '{' || *s == '[' || *s == '"';
+}
+
+/* False: out of memory. */
+static bool write_text(FILE *f, const char *s, size_t len, char *const *patterns, int depth)
+{
+	for (size_t i = 0; i < len;) {
+		size_t at = find_object(s, len, i), used = 0;
+		_cleanup_free_ char *object = at < len ? compact(s + at, len - at, patterns, depth, &used) : NULL;
+
+		if (at < len && !object)
+			return false;
+		fwrite(s + i, 1, at - i, f);
+		fputs(object ?: "", f);
+		i = at + used;
+	}
+	return true;
+}
+
+static char *redact_text(const char *s, size_t len, char *const *patterns, int depth, size_t *ret_len)
+{
+	json_t *whole = may_be_json(s) ? load(s, len, JSON_DECODE_ANY, NULL) : NULL;
+	char *text = whole ? print(whole, patterns, depth) : NULL;
+	bool ok;
+	FILE *f;
+
+	if (whole) {
+		*ret_len = text ? strlen(text) : 0;
+		return text;
+	}
+	f = open_memstream(&text, ret_len);
+	ok = f && write_text(f, s, len, patterns, depth);
+	if (f && (fclose(f) != 0 || !ok)) {
+		free(text);
+		return NULL;
+	}
+	return f ? text : NULL;
+}
+
+static int hide_in_text(json_t **string, char *const *patterns, int depth)
+{
+	const char *s = json_string_value(*string);
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0;
+
+	if (!may_be_json(s) && !memchr(s, '{', json_string_length(*string)))
+		return 0;
+	text = redact_text(s, json_string_length(*string), patterns, depth, &len);
+	return text ? replace(string, json_stringn(text, len)) : -ENOMEM;
 }
 
 char *redact(const char *json, size_t len, char *const *patterns)
 {
-	return compact(json, len, patterns, 0);
+	return compact(json, len, patterns, 0, NULL);
 }

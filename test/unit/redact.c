@@ -37,6 +37,49 @@ START_TEST(json_in_strings)
 }
 END_TEST
 
+/* What tools say around it, and how they pack it. */
+START_TEST(json_in_text)
+{
+	check("{\"text\":\"[1, {\\\"token\\\":2}]\"}", "{\"text\":\"[1,{\\\"token\\\":\\\"[redacted]\\\"}]\"}");
+	check("{\"text\":\"gr\xc3\xb6\xc3\x9f: {\\\"\xc3\xb6\\\":1}, {\\n\\\"token\\\": 2} [x] {y}\"}",
+	      "{\"text\":\"gr\xc3\xb6\xc3\x9f: {\\\"\xc3\xb6\\\":1}, {\\\"token\\\":\\\"[redacted]\\\"} [x] {y}\"}");
+	check("{\"text\":\"{\\\"a\\\":1}\\n{\\\"token\\\":2}\"}",
+	      "{\"text\":\"{\\\"a\\\":1}\\n{\\\"token\\\":\\\"[redacted]\\\"}\"}");
+	check("{\"text\":\"\\\"{\\\\\\\"token\\\\\\\":1}\\\"\"}",
+	      "{\"text\":\"\\\"{\\\\\\\"token\\\\\\\":\\\\\\\"[redacted]\\\\\\\"}\\\"\"}");
+	check("{\"text\":\"\\u0000{\\\"token\\\":1}\"}", "{\"text\":\"\\u0000{\\\"token\\\":\\\"[redacted]\\\"}\"}");
+	check("{\"text\":\"log: {\\\\\\\"token\\\\\\\": \\\\\\\"x\\\\\\\"}\"}", "{\"text\":\"log: {}…\"}");
+	check("{\"text\":\"Got {'token': 'x'} here\"}", "{\"text\":\"Got [unreadable]\"}");
+	check("{\"text\":\"\\\"quoted\\\" {text}, [[link]], [1.50]\"}",
+	      "{\"text\":\"\\\"quoted\\\" {text}, [[link]], [1.50]\"}");
+	check("{\"text\":\"it says: {\\\"token\\\":\\\"x",
+	      "{\"text\":\"it says: {\\\"token\\\":\\\"[redacted]\\\"}…\"}…");
+}
+END_TEST
+
+static size_t allocations; /* until one fails */
+
+static void *allocate(size_t size)
+{
+	return --allocations ? malloc(size) : NULL;
+}
+
+START_TEST(without_memory)
+{
+	static const char json[] = "{\"token\":\"SECRET\",\"a\":[\"{\\\"token\\\":\\\"SECRET\\\"}\",{\"token\":1}]}";
+	bool failed = true;
+
+	json_set_alloc_funcs(allocate, free);
+	for (size_t n = 1; failed; n++) {
+		_cleanup_free_ char *got = (allocations = n, redact(json, strlen(json), patterns));
+
+		ck_assert(!got || !strstr(got, "SECRET"));
+		failed = !allocations || allocations > n;
+	}
+	json_set_alloc_funcs(malloc, free);
+}
+END_TEST
+
 START_TEST(cut_off)
 {
 	check("{\"a\":1,\"b\":[1,2", "{\"a\":1,\"b\":[1]}…");
@@ -57,7 +100,8 @@ START_TEST(every_prefix)
 {
 	static const char json[] =
 	    "{\"k\":[{\"user\":\"gr\xc3\xb6\\u00f6\\ud83d\\ude00\\n\",\"password\":{\"SECRET\":[\"SECRET\"]}},"
-	    "-1.5e3,true,\"{\\\"token\\\":\\\"SECRET\\\"}\"],\"token\":\"SECRET\"}";
+	    "-1.5e3,true,\"{\\\"token\\\":\\\"SECRET\\\"}\",\"so: "
+	    "{\\\"token\\\":\\\"SECRET\\\"}\"],\"token\":\"SECRET\"}";
 
 	for (size_t len = 1; len < sizeof(json) - 1; len++) {
 		_cleanup_free_ char *copy = strndup(json, len), *got = redact(copy, len, patterns);
@@ -92,4 +136,4 @@ START_TEST(deep)
 }
 END_TEST
 
-UNIT_MAIN(redact, keys, json_in_strings, cut_off, every_prefix, deep)
+UNIT_MAIN(redact, keys, json_in_strings, json_in_text, without_memory, cut_off, every_prefix, deep)
