@@ -168,7 +168,14 @@ static struct call *wait_for_answer(struct http_exchange *x, struct l7_record *r
 static void set_data(struct l7_record *r, enum l7_key key, const struct http_exchange *x, const struct body_message *m)
 {
 	_cleanup_free_ char *text = m->data ? redact(m->data, m->data_len, x->app->host->settings->redact) : NULL;
+	static const char more[] = "…";
+	size_t cut = L7_TEXT_MAX - strlen(more);
 
+	if (text && strlen(text) > L7_TEXT_MAX) {
+		while ((text[cut] & 0xc0) == 0x80)
+			cut--;
+		memcpy(text + cut, more, sizeof(more));
+	}
 	app_set(r, key, text);
 }
 

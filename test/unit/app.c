@@ -781,6 +781,7 @@ START_TEST(data_of_tools_is_bounded)
 	exchange(&w, "/mcp", JSON, text, 200, JSON, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}");
 	kept = l7_record_get(w.got[0], L7_KEY_GEN_AI_ARGUMENTS);
 	ck_assert_uint_eq(strlen(kept), L7_TEXT_MAX);
+	ck_assert_str_eq(kept + L7_TEXT_MAX - 3, "…");
 	ck_assert_str_eq(l7_record_get(w.got[0], L7_KEY_GEN_AI_TOOL), "n");
 	forget(&w);
 	end(&w);
