@@ -131,27 +131,16 @@
 	X(TOKENS_THOUGHT, ".interaction.usage.total_thought_tokens")                    \
 	X(TOKENS_THOUGHT, ".usageMetadata.thoughtsTokenCount")
 
-#define BODY_FIELDS(X)                                                                                                \
-	X(JSONRPC)                                                                                                    \
-	X(METHOD)                                                                                                     \
-	X(ID)                                                                                                         \
-	X(RESULT)                                                                                                     \
-	X(ERROR)                                                                                                      \
-	X(ERROR_CODE)                                                                                                 \
-	X(ERROR_TYPE)                                                                                                 \
-	X(NAME)                                                                                                       \
-	X(ARGUMENTS)                                                                                                  \
-	X(URI)                                                                                                        \
-	X(VERSION)                                                                                                    \
-	X(CLIENT)                                                                                                     \
-	X(CLIENT_VERSION)                                                                                             \
-	X(SERVER)                                                                                                     \
-	X(SERVER_VERSION)                                                                                             \
-	X(TRACEPARENT)                                                                                                \
-	X(CANCELLED)                                                                                                  \
-	X(IS_ERROR) X(TASK_PARAM) X(MCP_TASK) X(MESSAGE) X(MESSAGE_TASK) X(MESSAGE_CONTEXT) X(TASK) X(TASK_ID)        \
-	    X(CONTEXT) X(STATE) X(CARD_NAME) X(CARD_VERSION) X(MODEL) X(STREAM) X(RESPONSE_ID) X(FINISH) X(TOKENS_IN) \
-		X(TOKENS_OUT) X(TOKENS_READ) X(TOKENS_WRITE) X(TOKENS_THOUGHT)
+/* The formatter makes something else of this list each time. */
+/* clang-format off */
+#define BODY_FIELDS(X) \
+	X(JSONRPC) X(METHOD) X(ID) X(RESULT) X(ERROR) X(ERROR_CODE) X(ERROR_TYPE) X(NAME) X(ARGUMENTS) \
+	X(URI) X(VERSION) X(CLIENT) X(CLIENT_VERSION) X(SERVER) X(SERVER_VERSION) X(TRACEPARENT) \
+	X(CANCELLED) X(IS_ERROR) X(TASK_PARAM) X(MCP_TASK) X(MESSAGE) X(MESSAGE_TASK) X(MESSAGE_CONTEXT) \
+	X(TASK) X(TASK_ID) X(CONTEXT) X(STATE) X(CARD_NAME) X(CARD_VERSION) X(MODEL) X(STREAM) \
+	X(RESPONSE_ID) X(FINISH) X(TOKENS_IN) X(TOKENS_OUT) X(TOKENS_READ) X(TOKENS_WRITE) \
+	X(TOKENS_THOUGHT)
+/* clang-format on */
 
 enum body_field {
 #define X(name) BODY_##name,
