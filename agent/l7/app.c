@@ -475,7 +475,7 @@ void http_app_close(struct http_exchange *x, uint16_t flags, const char *reason,
 	rpc_close(x, ns);
 	if (!x->had_rpc && *x->mcp_method)
 		use_mcp_headers(x);
-	if (!x->had_rpc || (x->is_get && x->answer_is_stream)) {
+	if (!x->had_rpc || (x->is_get && x->answer_is_stream) || x->n_sent > APP_CALLS_MAX) {
 		x->record->outcome = reason && !x->status ? L7_UNKNOWN : outcome(x);
 		emit_own(x, flags, reason);
 	}

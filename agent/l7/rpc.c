@@ -324,13 +324,14 @@ static void set_times(struct l7_record *r, uint64_t first, uint64_t last)
 	r->last_ns = MAX(last, r->start_ns + 1) - r->start_ns;
 }
 
-static void on_answer(struct http_exchange *x, int dir, const struct body_message *m, uint64_t ns)
+/* False: to nothing that was asked. */
+static bool on_answer(struct http_exchange *x, int dir, const struct body_message *m, uint64_t ns)
 {
 	struct call *c = call_of(x, dir, m);
 	struct l7_record *r;
 
 	if (!c)
-		return;
+		return false;
 	r = c->record;
 	set_times(r, c->x == x && x->answer_ns && !x->answer_is_stream ? x->answer_ns : ns, ns);
 	if (c->x == x && dir)
@@ -347,8 +348,9 @@ static void on_answer(struct http_exchange *x, int dir, const struct body_messag
 		a2a_follow(r, m);
 	}
 	if (c->stream && !m->v[BODY_ERROR])
-		return; /* more may come: rpc_close has the end */
+		return true; /* more may come: rpc_close has the end */
 	app_emit(x, take_call(c), outcome_of(r, m));
+	return true;
 }
 
 /* What else has a "method" or a "result" is other JSON. Of a message that is cut the version may be in what is missing.
@@ -364,14 +366,15 @@ void rpc_message(struct http_exchange *x, int dir, const struct body_message *m,
 		return;
 	if (m->v[BODY_METHOD]) {
 		if (!dir && ++x->n_sent > APP_CALLS_MAX) {
-			x->partial = true;
+			x->reason = "too many messages in one body";
 			return;
 		}
 		x->had_rpc = true;
 		on_request(x, dir, m, ns);
 	} else if (m->v[BODY_RESULT] || m->v[BODY_ERROR]) {
-		x->had_rpc |= !dir && m->v[BODY_ID]; /* else an answer that belongs to no request is other JSON */
-		on_answer(x, dir, m, ns);
+		bool belongs = on_answer(x, dir, m, ns); /* what belongs to no request is other JSON */
+
+		x->had_rpc |= belongs && !dir;
 	}
 }
 

@@ -8,7 +8,7 @@ struct world {
 	struct l7_host host;
 	struct l7_settings settings;
 	struct http_app *app;
-	struct l7_record *got[64];
+	struct l7_record *got[80];
 	size_t n, split; /* split: bytes of a body at a time; 0: all */
 	uint64_t now;
 };
@@ -691,9 +691,29 @@ START_TEST(one_body_makes_a_bounded_number_of_records)
 	begin(&w, 0);
 	exchange(&w, "/mcp", JSON, many, 202, JSON, NULL);
 	http_app_free(w.app);
-	ck_assert_uint_gt(w.n, 0);
-	ck_assert_uint_le(w.n, 65);
+	/* and that there were more is not hidden: the exchange itself says so, before those that wait */
+	check(&w, 0, L7_HTTP, L7_OK, "url.path=/mcp");
+	ck_assert_str_eq(l7_record_get(w.got[0], L7_KEY_REASON), "too many messages in one body");
+	ck_assert(w.got[0]->flags & L7_PARTIAL);
+	check(&w, 1, L7_MCP, L7_NO_ANSWER, "mcp.method.name=ping");
+	ck_assert_uint_eq(w.n, 65);
 	forget(&w);
+}
+END_TEST
+
+START_TEST(an_answer_that_nobody_asked_for_is_not_hidden)
+{
+	struct world w;
+
+	for_each_split(&w)
+	{
+		exchange(&w, "/take", JSON, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"all\":\"data\"}}", 200, JSON,
+			 "{}");
+		check(&w, 0, L7_HTTP, L7_OK, "url.path=/take");
+		ck_assert_uint_eq(w.n, 1);
+		forget(&w);
+		end(&w);
+	}
 }
 END_TEST
 
@@ -1067,6 +1087,7 @@ UNIT_MAIN(app, more_tokens_than_there_are, text_that_moves, a_body_that_is_not_r
 	  calls_may_be_cancelled, what_is_cut_is_named_by_its_headers, a_session_begins_with_the_answer_to_initialize,
 	  grpc_calls_without_a_status, a2a_over_rest, models_of_all_houses, data_of_tools_is_recorded_when_asked_for,
 	  data_of_tools_is_bounded, a_stream_may_fail_after_its_head, only_jsonrpc_is_jsonrpc, a_number_is_no_string,
-	  one_body_makes_a_bounded_number_of_records, the_first_token_is_an_event_not_a_head, plain_http,
-	  mcp_over_streamable_http, mcp_answers_on_another_connection, mcp_without_sessions, a2a_of_all_versions,
-	  model_calls, batches_gaps_and_depth, grpc_calls, a2a_over_grpc, a_hole_in_a_grpc_body)
+	  one_body_makes_a_bounded_number_of_records, an_answer_that_nobody_asked_for_is_not_hidden,
+	  the_first_token_is_an_event_not_a_head, plain_http, mcp_over_streamable_http,
+	  mcp_answers_on_another_connection, mcp_without_sessions, a2a_of_all_versions, model_calls,
+	  batches_gaps_and_depth, grpc_calls, a2a_over_grpc, a_hole_in_a_grpc_body)
