@@ -76,8 +76,9 @@ size_t http_app_memory(const struct http_app *a)
 	size_t n = sizeof(*a);
 
 	for (const struct http_exchange *x = a->exchanges; x; x = x->next)
-		n += sizeof(*x) + body_memory(x->body[0]) + body_memory(x->body[1]) + x->n_calls * 1024 + 1024 +
-		     (x->grpc[0].kept ? GRPC_MESSAGE_KEPT : 0) + (x->grpc[1].kept ? GRPC_MESSAGE_KEPT : 0);
+		n += sizeof(*x) + body_memory(x->body[0]) + body_memory(x->body[1]) + x->calls_memory +
+		     l7_record_memory(x->record) + (x->grpc[0].kept ? GRPC_MESSAGE_KEPT : 0) +
+		     (x->grpc[1].kept ? GRPC_MESSAGE_KEPT : 0);
 	return n;
 }
 

@@ -40,6 +40,7 @@ struct http_exchange {
 	bool had_rpc; /* there was a message: the exchange itself is no record */
 	struct call *calls;
 	unsigned n_calls, n_sent;
+	size_t calls_memory;
 	struct grpc_stream grpc[2];
 	uint64_t timeout_ns; /* grpc-timeout; 0: none */
 };

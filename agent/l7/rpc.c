@@ -9,7 +9,9 @@
 #include "lib/hash.h"
 
 #define WAITING_MAX 4096
-#define WAIT_NS (300 * 1000000000ull) /* tools work for minutes; clients wait as long as there is progress */
+#define WAITING_MEMORY_MAX (16u << 20)
+#define SECOND_NS 1000000000ull
+#define WAIT_NS (300 * SECOND_NS) /* tools work for minutes; clients wait as long as there is progress */
 #define ID_MAX 72
 
 struct key {
@@ -27,11 +29,14 @@ struct call {
 	struct http_exchange *x; /* NULL: its exchange is over, the answer may come on another */
 	struct call *next;       /* of the exchange */
 	struct l7_record *record;
+	size_t memory; /* about, with its record */
 	uint64_t expires_ns;
 	bool stream; /* its answer comes in several messages */
 };
 
 static struct call *waiting; /* in the order in which they came */
+static size_t waiting_memory;
+static uint64_t ticked_ns; /* any connection's tick looks at all that waits, once a second */
 
 /* ---- names */
 
@@ -114,20 +119,27 @@ static struct call *find(const struct key *k)
 	return c;
 }
 
+static void leave_exchange(struct call *c)
+{
+	struct call **p = &c->x->calls;
+
+	while (*p != c)
+		p = &(*p)->next;
+	*p = c->next;
+	c->x->n_calls--;
+	c->x->calls_memory -= c->memory;
+	c->x = NULL;
+}
+
 /* Takes it out everywhere; the record is the caller's. */
 static struct l7_record *take_call(struct call *c)
 {
 	struct l7_record *r = c->record;
 
-	if (c->x) {
-		struct call **p = &c->x->calls;
-
-		while (*p != c)
-			p = &(*p)->next;
-		*p = c->next;
-		c->x->n_calls--;
-	}
+	if (c->x)
+		leave_exchange(c);
 	HASH_DEL(waiting, c);
+	waiting_memory -= c->memory;
 	free(c);
 	return r;
 }
@@ -143,7 +155,7 @@ static struct call *wait_for_answer(struct http_exchange *x, struct l7_record *r
 {
 	struct call *c = x->n_calls < APP_CALLS_MAX ? calloc(1, sizeof(*c)) : NULL;
 
-	if (HASH_COUNT(waiting) >= WAITING_MAX)
+	while (HASH_COUNT(waiting) >= WAITING_MAX || waiting_memory >= WAITING_MEMORY_MAX)
 		emit(x->app->host, take_call(waiting), L7_UNKNOWN);
 	if (c) {
 		c->key = make_key(x, from_server, id);
@@ -157,9 +169,12 @@ static struct call *wait_for_answer(struct http_exchange *x, struct l7_record *r
 	}
 	c->x = x;
 	c->record = r;
+	c->memory = sizeof(*c) + l7_record_memory(r);
 	c->next = x->calls;
 	x->calls = c;
 	x->n_calls++;
+	x->calls_memory += c->memory;
+	waiting_memory += c->memory;
 	return c;
 }
 
@@ -425,9 +440,7 @@ void rpc_close(struct http_exchange *x, uint64_t ns)
 		enum l7_outcome outcome;
 
 		if (may_come_elsewhere(x, c)) {
-			x->calls = c->next;
-			x->n_calls--;
-			c->x = NULL;
+			leave_exchange(c);
 			c->expires_ns = ns + WAIT_NS;
 			continue;
 		}
@@ -440,6 +453,9 @@ void rpc_tick(struct http_app *a, uint64_t ns)
 {
 	struct call *c, *next;
 
+	if (ns >= ticked_ns && ns - ticked_ns < SECOND_NS)
+		return;
+	ticked_ns = ns;
 	HASH_ITER (hh, waiting, c, next)
 		if (!c->x && c->expires_ns < ns)
 			emit(a->host, take_call(c), L7_NO_ANSWER);

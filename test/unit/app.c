@@ -1083,10 +1083,49 @@ START_TEST(more_tokens_than_there_are)
 }
 END_TEST
 
-UNIT_MAIN(app, more_tokens_than_there_are, text_that_moves, a_body_that_is_not_read_makes_a_partial_record,
-	  calls_may_be_cancelled, what_is_cut_is_named_by_its_headers, a_session_begins_with_the_answer_to_initialize,
-	  grpc_calls_without_a_status, a2a_over_rest, models_of_all_houses, data_of_tools_is_recorded_when_asked_for,
-	  data_of_tools_is_bounded, a_stream_may_fail_after_its_head, only_jsonrpc_is_jsonrpc, a_number_is_no_string,
+static void emit_and_forget(struct l7_host *h, struct l7_record *r)
+{
+	((struct world *)h->userdata)->n += r->outcome == L7_UNKNOWN;
+	l7_record_unref(r);
+}
+
+/* What a pod makes the agent remember is counted, with all that its requests say of themselves, and bounded. */
+START_TEST(what_waits_has_a_limit)
+{
+	static char many[64 * 100] = "[";
+	char head[1200], agent[512] = "";
+	struct http_exchange *x;
+	size_t len = 1, memory;
+	struct world w;
+
+	memset(agent, 'u', sizeof(agent) - 1);
+	snprintf(head, sizeof(head), JSON "\nuser-agent: %s\ntraceparent: %.300s", agent, agent);
+	for (int i = 0; i < 64; i++)
+		len += (size_t)snprintf(many + len, sizeof(many) - len,
+					"%s{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"id\":%d}", i ? "," : "", i);
+	snprintf(many + len, sizeof(many) - len, "]");
+	begin(&w, 0);
+	w.host.emit = emit_and_forget;
+	memory = http_app_memory(w.app);
+	x = ask(&w, "POST", agent, head, many);
+	memory = http_app_memory(w.app) - memory;
+	ck_assert_uint_ge(memory, 65 * (2 * 511 + 300));
+	answer(&w, x, 202, JSON, NULL, true);
+	for (size_t i = 0; i < 100 && !w.n; i++) {
+		exchange(&w, agent, head, many, 202, JSON, NULL);
+		ck_assert_uint_lt(i * memory, 32 << 20);
+	}
+	ck_assert_uint_gt(w.n, 0);
+	w.n = 0;
+	http_app_free(w.app);
+}
+END_TEST
+
+UNIT_MAIN(app, what_waits_has_a_limit, more_tokens_than_there_are, text_that_moves,
+	  a_body_that_is_not_read_makes_a_partial_record, calls_may_be_cancelled, what_is_cut_is_named_by_its_headers,
+	  a_session_begins_with_the_answer_to_initialize, grpc_calls_without_a_status, a2a_over_rest,
+	  models_of_all_houses, data_of_tools_is_recorded_when_asked_for, data_of_tools_is_bounded,
+	  a_stream_may_fail_after_its_head, only_jsonrpc_is_jsonrpc, a_number_is_no_string,
 	  one_body_makes_a_bounded_number_of_records, an_answer_that_nobody_asked_for_is_not_hidden,
 	  the_first_token_is_an_event_not_a_head, plain_http, mcp_over_streamable_http,
 	  mcp_answers_on_another_connection, mcp_without_sessions, a2a_of_all_versions, model_calls,
