@@ -61,6 +61,7 @@ const char *l7_kind_name(enum l7_kind kind);
 	X(MCP_VERSION, "mcp.protocol.version", S, "MCP-Protocol-Version, initialize, _meta")                   \
 	X(MCP_SESSION, "mcp.session.id", S, "Mcp-Session-Id or sessionId; hashed unless configured")           \
 	X(MCP_RESOURCE, "mcp.resource.uri", S, "params.uri")                                                   \
+	X(MCP_RESULT_TYPE, "mcp.result.type", S, "result.resultType, unless complete: input_required, task")   \
 	X(MCP_CLIENT, "mcp.client.name", S, "clientInfo.name")                                                 \
 	X(MCP_CLIENT_VERSION, "mcp.client.version", S, "clientInfo.version")                                   \
 	X(MCP_SERVER, "mcp.server.name", S, "serverInfo.name")                                                 \

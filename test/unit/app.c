@@ -931,6 +931,55 @@ START_TEST(grpc_calls_without_a_status)
 }
 END_TEST
 
+START_TEST(compressed_messages_of_grpc_are_not_read)
+{
+	static const char message[] = "\1\0\0\0\3abc";
+	struct http_exchange *x;
+	struct world w;
+
+	for (int a2a = 0; a2a < 2; a2a++) {
+		begin(&w, 0);
+		x = ask(&w, "POST", a2a ? "/lf.a2a.v1.A2AService/GetTask" : "/p.S/M", GRPC, NULL);
+		http_app_body(x, 0, (const uint8_t *)message, sizeof(message) - 1, ++w.now);
+		answer(&w, x, 200, GRPC "\ngrpc-status: 0", NULL, true);
+		ck_assert_uint_eq(w.n, 1);
+		ck_assert_int_eq(w.got[0]->outcome, L7_OK);
+		ck_assert(!!(w.got[0]->flags & L7_PARTIAL) == a2a); /* nothing in others would be looked at */
+		ck_assert(!!l7_record_get(w.got[0], L7_KEY_REASON) == a2a);
+		forget(&w);
+		end(&w);
+	}
+}
+END_TEST
+
+START_TEST(an_unfinished_call_is_told_as_what_it_is)
+{
+	struct http_exchange *x;
+	struct world w;
+
+	begin(&w, 0);
+	exchange(&w, "/mcp", JSON "\nmcp-protocol-version: 2026-07-28", CALL("1", "ask"), 200, JSON,
+		 "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"resultType\":\"input_required\",\"inputRequests\":{}}}");
+	check(&w, 0, L7_MCP, L7_OK, "mcp.result.type=input_required");
+	exchange(&w, "/mcp", JSON, CALL("2", "ask"), 200, JSON,
+		 "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{\"resultType\":\"complete\"}}");
+	check(&w, 1, L7_MCP, L7_OK, "mcp.result.type=");
+	forget(&w);
+	/* A stream of before 2026-07-28 may be taken up again; nobody did. */
+	x = ask(&w, "POST", "/mcp", JSON, CALL("3", "slow"));
+	http_app_left(x);
+	answer(&w, x, 200, SSE, ": wait\n\n", false);
+	exchange(&w, "/mcp", JSON, CALL("4", "polled"), 200, SSE, ": later\n\n");
+	ck_assert_uint_eq(w.n, 0);
+	http_app_tick(w.app, w.now + 301 * 1000000000ull);
+	check(&w, 0, L7_MCP, L7_CANCELLED, "gen_ai.tool.name=slow");
+	check(&w, 1, L7_MCP, L7_NO_ANSWER, "gen_ai.tool.name=polled");
+	ck_assert_uint_eq(w.n, 2);
+	forget(&w);
+	end(&w);
+}
+END_TEST
+
 START_TEST(a2a_over_rest)
 {
 	static const struct {
@@ -1016,10 +1065,11 @@ START_TEST(models_of_all_houses)
 }
 END_TEST
 
-UNIT_MAIN(app, a_body_that_is_not_read_makes_a_partial_record, calls_may_be_cancelled,
-	  what_is_cut_is_named_by_its_headers, a_session_begins_with_the_answer_to_initialize,
-	  grpc_calls_without_a_status, a2a_over_rest, models_of_all_houses, data_of_tools_is_recorded_when_asked_for,
-	  data_of_tools_is_bounded, a_stream_may_fail_after_its_head, only_jsonrpc_is_jsonrpc, a_number_is_no_string,
+UNIT_MAIN(app, compressed_messages_of_grpc_are_not_read, an_unfinished_call_is_told_as_what_it_is,
+	  a_body_that_is_not_read_makes_a_partial_record, calls_may_be_cancelled, what_is_cut_is_named_by_its_headers,
+	  a_session_begins_with_the_answer_to_initialize, grpc_calls_without_a_status, a2a_over_rest,
+	  models_of_all_houses, data_of_tools_is_recorded_when_asked_for, data_of_tools_is_bounded,
+	  a_stream_may_fail_after_its_head, only_jsonrpc_is_jsonrpc, a_number_is_no_string,
 	  one_body_makes_a_bounded_number_of_records, the_first_token_is_an_event_not_a_head, plain_http,
 	  mcp_over_streamable_http, mcp_answers_on_another_connection, mcp_without_sessions, a2a_of_all_versions,
 	  model_calls, batches_gaps_and_depth, grpc_calls, a2a_over_grpc, a_hole_in_a_grpc_body)
