@@ -149,9 +149,13 @@
 	X(SERVER)                                                                                                     \
 	X(SERVER_VERSION)                                                                                             \
 	X(TRACEPARENT)                                                                                                \
-	X(CANCELLED) X(RESULT_TYPE) X(IS_ERROR) X(TASK_PARAM) X(MCP_TASK) X(MESSAGE) X(MESSAGE_TASK)                  \
-	    X(MESSAGE_CONTEXT) X(TASK) X(TASK_ID) X(CONTEXT) X(STATE) X(CARD_NAME) X(CARD_VERSION) X(MODEL) X(STREAM) \
-		X(RESPONSE_ID) X(FINISH) X(TOKENS_IN) X(TOKENS_OUT) X(TOKENS_READ) X(TOKENS_WRITE) X(TOKENS_THOUGHT)
+	X(CANCELLED)                                                                                                  \
+	X(RESULT_TYPE)                                                                                                \
+	X(IS_ERROR)                                                                                                   \
+	X(TASK_PARAM)                                                                                                 \
+	X(MCP_TASK) X(MESSAGE) X(MESSAGE_TASK) X(MESSAGE_CONTEXT) X(TASK) X(TASK_ID) X(CONTEXT) X(STATE) X(CARD_NAME) \
+	    X(CARD_VERSION) X(MODEL) X(STREAM) X(RESPONSE_ID) X(FINISH) X(TOKENS_IN) X(TOKENS_OUT) X(TOKENS_READ)     \
+		X(TOKENS_WRITE) X(TOKENS_THOUGHT)
 
 enum body_field {
 #define X(name) BODY_##name,

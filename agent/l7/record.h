@@ -177,6 +177,7 @@ struct l7_record *l7_record_new(enum l7_kind kind, const struct l7_ends *ends); 
  * replaces the first. Out of memory: the record says L7_PARTIAL and lacks it. s NULL or len 0: nothing happens. */
 void l7_record_str(struct l7_record *r, enum l7_key key, const char *s, size_t len);
 void l7_record_int(struct l7_record *r, enum l7_key key, int64_t v);
+void l7_record_drop(struct l7_record *r, enum l7_key first, enum l7_key last); /* all keys from first to last */
 
 /* The record without the room, in place of r, which must have one reference; r itself when there is no memory. Nothing
  * can be added to it. */

@@ -354,6 +354,11 @@ static bool is_jsonrpc(const struct body_message *m)
 	return m->v[BODY_JSONRPC] ? streq(m->v[BODY_JSONRPC], "2.0") : !m->whole;
 }
 
+bool rpc_is(const struct body_message *m)
+{
+	return is_jsonrpc(m) && (m->v[BODY_METHOD] || m->v[BODY_RESULT] || m->v[BODY_ERROR]);
+}
+
 void rpc_message(struct http_exchange *x, int dir, const struct body_message *m, uint64_t ns)
 {
 	if (!is_jsonrpc(m))

@@ -1020,6 +1020,45 @@ START_TEST(a2a_over_rest)
 }
 END_TEST
 
+START_TEST(a_path_is_no_proof)
+{
+	struct world w;
+
+	for_each_split(&w)
+	{
+		exchange(&w, "/api/chat", JSON, "{\"messages\":[{\"role\":\"user\"}],\"id\":\"c\"}", 200, SSE,
+			 "data: {\"type\":\"start\"}\n\n");
+		exchange(&w, "/api/generate", "content-type: application/x-www-form-urlencoded",
+			 "{\"model\":\"llama\"}", 200, JSON, "{\"model\":\"llama\",\"done_reason\":\"stop\"}");
+		exchange(&w, "/api/generate", "content-type: application/x-www-form-urlencoded", "a=b", 200, JSON,
+			 "{}");
+		exchange(&w, "/v1/messages?sessionId=s", JSON, CALL("5", "t"), 202, "content-type: text/plain",
+			 "Accepted");
+		exchange(&w, "/v1/messages?sessionId=s", JSON, CALL("6", "u"), 200, JSON,
+			 "{\"jsonrpc\":\"2.0\",\"id\":6,\"result\":{}}");
+		answer(&w, ask(&w, "GET", "/v1/tasks/7", "accept: */*", NULL), 200, JSON,
+		       "{\"id\":7,\"title\":\"shop\"}", true);
+		answer(&w, ask(&w, "GET", "/v1/tasks/t", "accept: */*", NULL), 200, JSON,
+		       "{\"id\":\"t\",\"status\":{\"state\":\"working\"}}", true);
+		answer(&w, ask(&w, "GET", "/v1/tasks/t", "accept: */*", NULL), 404, JSON, "{}", true);
+		check(&w, 0, L7_HTTP, L7_OK,
+		      "url.path=/api/chat gen_ai.provider.name= gen_ai.operation.name= gen_ai.request.stream=");
+		check(&w, 1, L7_LLM, L7_OK, "gen_ai.provider.name=ollama gen_ai.request.model=llama");
+		check(&w, 2, L7_HTTP, L7_OK, "gen_ai.provider.name=");
+		check(&w, 3, L7_MCP, L7_OK, "gen_ai.tool.name=u gen_ai.provider.name=");
+		check(&w, 4, L7_HTTP, L7_OK, "a2a.method.name= a2a.task.id=");
+		check(&w, 5, L7_A2A, L7_OK, "a2a.method.name=GetTask a2a.task.id=t");
+		check(&w, 6, L7_A2A, L7_ERROR, "a2a.method.name=GetTask");
+		ck_assert_uint_eq(w.n, 7);
+		forget(&w);
+		http_app_tick(w.app, w.now + 301 * 1000000000ull);
+		check(&w, 0, L7_MCP, L7_NO_ANSWER, "gen_ai.tool.name=t");
+		forget(&w);
+		end(&w);
+	}
+}
+END_TEST
+
 START_TEST(models_of_all_houses)
 {
 	struct world w;
@@ -1065,7 +1104,7 @@ START_TEST(models_of_all_houses)
 }
 END_TEST
 
-UNIT_MAIN(app, compressed_messages_of_grpc_are_not_read, an_unfinished_call_is_told_as_what_it_is,
+UNIT_MAIN(app, a_path_is_no_proof, compressed_messages_of_grpc_are_not_read, an_unfinished_call_is_told_as_what_it_is,
 	  a_body_that_is_not_read_makes_a_partial_record, calls_may_be_cancelled, what_is_cut_is_named_by_its_headers,
 	  a_session_begins_with_the_answer_to_initialize, grpc_calls_without_a_status, a2a_over_rest,
 	  models_of_all_houses, data_of_tools_is_recorded_when_asked_for, data_of_tools_is_bounded,
