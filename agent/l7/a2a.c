@@ -158,6 +158,17 @@ bool a2a_rest_route(struct http_exchange *x, const struct http_head *h)
 	return true;
 }
 
+/* The paths of tasks are those of others, too; an answer that was read and has no task's state is theirs. */
+void a2a_rest_end(struct http_exchange *x)
+{
+	const char *name = l7_record_get(x->record, L7_KEY_A2A_METHOD) ?: "";
+	bool task = streq(name, "GetTask") || streq(name, "CancelTask") || streq(name, "ListTasks");
+	bool read = x->body[1] && x->complete[1] && !x->partial && !x->reason;
+
+	if (task && !x->is_a2a && x->status < 300 && read && !l7_record_get(x->record, L7_KEY_A2A_STATE))
+		app_demote(x);
+}
+
 /* ---- gRPC: /lf.a2a.v1.A2AService/SendMessage */
 
 bool a2a_grpc(struct l7_record *r, const char *path)

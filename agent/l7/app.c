@@ -256,11 +256,23 @@ static void use_mcp_headers(struct http_exchange *x)
 		app_set_uri(r, L7_KEY_MCP_RESOURCE, x->mcp_name);
 }
 
+void app_demote(struct http_exchange *x)
+{
+	x->kind = APP_HTTP;
+	x->record->kind = L7_HTTP;
+	l7_record_drop(x->record, L7_KEY_GEN_AI_OPERATION, L7_KEY_A2A_MESSAGE);
+}
+
 static void on_body_message(struct http_exchange *x, int dir, const struct body_message *m)
 {
 	switch (x->kind) {
 	case APP_LLM:
-		llm_message(x, dir, m);
+		if (dir || !rpc_is(m) || m->v[BODY_MODEL]) {
+			llm_message(x, dir, m);
+			break;
+		}
+		app_demote(x); /* MCP's messages may go to /v1/messages */
+		rpc_message(x, dir, m, x->last_ns);
 		break;
 	case APP_A2A_REST:
 		if (dir)
@@ -291,6 +303,8 @@ static void want_body(struct http_exchange *x, int dir, const struct http_head *
 {
 	const char *type = header(h, "content-type"), *reason = NULL;
 
+	if (x->kind == APP_LLM && !dir)
+		type = "application/json"; /* what curl -d sends calls itself a form */
 	if (!type || x->app->host->headers_only || x->kind == APP_GRPC)
 		return;
 	x->body[dir] =
@@ -409,6 +423,8 @@ void http_app_done(struct http_exchange *x, int dir, bool complete, uint64_t ns)
 	x->last_ns = ns;
 	if (x->body[dir])
 		body_end(x->body[dir]);
+	if (x->kind == APP_LLM && dir == 0)
+		llm_asked(x);
 }
 
 /* ---- the record of the exchange itself */
@@ -476,6 +492,8 @@ void http_app_close(struct http_exchange *x, uint16_t flags, const char *reason,
 	rpc_close(x, ns);
 	if (!x->had_rpc && *x->mcp_method)
 		use_mcp_headers(x);
+	if (x->kind == APP_A2A_REST)
+		a2a_rest_end(x);
 	if (!x->had_rpc || (x->is_get && x->answer_is_stream) || x->n_sent > APP_CALLS_MAX) {
 		x->record->outcome = reason && !x->status ? L7_UNKNOWN : outcome(x);
 		emit_own(x, flags, reason);

@@ -50,9 +50,11 @@ struct l7_record *app_record(struct http_exchange *x, enum l7_kind kind);
 void app_set(struct l7_record *r, enum l7_key key, const char *s);       /* s NULL: nothing happens */
 void app_set_uri(struct l7_record *r, enum l7_key key, const char *uri); /* without user, password, query */
 void app_emit(struct http_exchange *x, struct l7_record *r, enum l7_outcome outcome);
+void app_demote(struct http_exchange *x); /* what its path promised it is not: plain HTTP, or JSON-RPC */
 
 /* rpc.c */
 void rpc_message(struct http_exchange *x, int dir, const struct body_message *m, uint64_t ns);
+bool rpc_is(const struct body_message *m); /* a request or an answer */
 /* The answer is over: what of the exchange's calls has no answer may get it elsewhere, or not at all. */
 void rpc_close(struct http_exchange *x, uint64_t ns);
 void rpc_tick(struct http_app *a, uint64_t ns);
@@ -60,7 +62,8 @@ void rpc_end(struct http_app *a); /* the last connection goes */
 
 /* a2a.c */
 bool a2a_rest_route(struct http_exchange *x, const struct http_head *h); /* true: it is a call of A2A's REST binding */
-const char *a2a_method(const char *method);                              /* the name of A2A 1.0; NULL: none of A2A's */
+void a2a_rest_end(struct http_exchange *x);
+const char *a2a_method(const char *method); /* the name of A2A 1.0; NULL: none of A2A's */
 void a2a_request(struct l7_record *r, const struct body_message *m);
 void a2a_follow(struct l7_record *r, const struct body_message *m);
 enum l7_outcome a2a_outcome(struct l7_record *r);     /* by the task's state */
@@ -74,6 +77,7 @@ enum l7_outcome grpc_call_outcome(struct http_exchange *x);
 
 /* llm.c */
 bool llm_route(struct http_exchange *x, const struct http_head *h, const char *path);
+void llm_asked(struct http_exchange *x); /* the request is over */
 void llm_message(struct http_exchange *x, int dir, const struct body_message *m);
 
 #endif

@@ -35,6 +35,7 @@
 	X(SERVER_VERSION, ".result._meta.io\\.modelcontextprotocol/serverInfo.version") \
 	X(CANCELLED, ".params.requestId")                                               \
 	X(TRACEPARENT, ".params._meta.traceparent")                                     \
+	X(RESULT_TYPE, ".result.resultType")                                            \
 	X(IS_ERROR, ".result.isError")                                                  \
 	/* A2A: requests */                                                             \
 	X(TASK_PARAM, ".params.id")                                                     \
@@ -136,7 +137,7 @@
 #define BODY_FIELDS(X) \
 	X(JSONRPC) X(METHOD) X(ID) X(RESULT) X(ERROR) X(ERROR_CODE) X(ERROR_TYPE) X(NAME) X(ARGUMENTS) \
 	X(URI) X(VERSION) X(CLIENT) X(CLIENT_VERSION) X(SERVER) X(SERVER_VERSION) X(TRACEPARENT) \
-	X(CANCELLED) X(IS_ERROR) X(TASK_PARAM) X(MCP_TASK) X(MESSAGE) X(MESSAGE_TASK) X(MESSAGE_CONTEXT) \
+	X(CANCELLED) X(RESULT_TYPE) X(IS_ERROR) X(TASK_PARAM) X(MCP_TASK) X(MESSAGE) X(MESSAGE_TASK) X(MESSAGE_CONTEXT) \
 	X(TASK) X(TASK_ID) X(CONTEXT) X(STATE) X(CARD_NAME) X(CARD_VERSION) X(MODEL) X(STREAM) \
 	X(RESPONSE_ID) X(FINISH) X(TOKENS_IN) X(TOKENS_OUT) X(TOKENS_READ) X(TOKENS_WRITE) \
 	X(TOKENS_THOUGHT)

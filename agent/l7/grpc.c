@@ -31,6 +31,7 @@ static void keep(struct grpc_stream *s, const uint8_t *data, size_t len)
 static void begin(struct grpc_stream *s)
 {
 	s->have = 0;
+	s->unread |= s->on_message && s->head[0] == 1;
 	s->messages += !(s->head[0] & GRPC_TRAILERS);
 	s->left = (uint32_t)s->head[1] << 24 | (uint32_t)s->head[2] << 16 | (uint32_t)s->head[3] << 8 | s->head[4];
 }

@@ -19,6 +19,7 @@ struct grpc_stream {
 	uint32_t n_kept;
 	uint8_t head[5], have;
 	bool lost;     /* a hole hid where messages begin */
+	bool unread;   /* of a message that is compressed */
 	uint8_t *kept; /* NULL: nothing is looked into, or out of memory */
 	/* The beginning of a message that is not compressed; all of it when it is no longer than GRPC_MESSAGE_KEPT.
 	 * NULL: only count. */

@@ -147,6 +147,8 @@ enum l7_outcome grpc_call_outcome(struct http_exchange *x)
 {
 	const char *status = l7_record_get(x->record, L7_KEY_RPC_STATUS);
 
+	if (x->grpc[0].unread || x->grpc[1].unread)
+		x->reason = "compressed messages of gRPC are not read";
 	if (status && !streq(status, "OK"))
 		return failed(x->record, status);
 	if (status)

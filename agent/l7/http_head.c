@@ -177,7 +177,8 @@ static void seal_headers(struct http_builder *b)
 	char *text = b->text.v;
 
 	end_header(b);
-	for (struct http_header *h = b->headers.v, *end = h + b->headers.n; h < end; h++) {
+	for (size_t i = 0; i < b->headers.n; i++) {
+		struct http_header *h = &b->headers.v[i];
 		size_t len = h->name_len + 1 + h->value_len + 1;
 
 		seal_header(h, text);

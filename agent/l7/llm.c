@@ -153,6 +153,18 @@ static const char *error_type(const struct body_message *m)
 	return !some ? NULL : m->v[BODY_ERROR_CODE] ?: "_OTHER";
 }
 
+/* Some paths are those of others, too; but these two want the model named. Other servers have but one, and need no
+ * name. */
+void llm_asked(struct http_exchange *x)
+{
+	const char *provider = l7_record_get(x->record, L7_KEY_GEN_AI_PROVIDER) ?: "";
+	bool read = x->body[0] && !x->partial && !x->reason;
+
+	if (read && !l7_record_get(x->record, L7_KEY_GEN_AI_MODEL) &&
+	    (streq(provider, "ollama") || streq(provider, "anthropic")))
+		app_demote(x);
+}
+
 void llm_message(struct http_exchange *x, int dir, const struct body_message *m)
 {
 	struct l7_record *r = x->record;

@@ -281,6 +281,14 @@ void l7_record_str(struct l7_record *r, enum l7_key key, const char *s, size_t l
 	r->text_len += (uint32_t)n + 1;
 }
 
+void l7_record_drop(struct l7_record *r, enum l7_key first, enum l7_key last)
+{
+	unsigned from = place_of(r, first), to = place_of(r, last + 1);
+
+	memmove(&r->attrs[from], &r->attrs[to], (r->n_attrs - to) * sizeof(*r->attrs));
+	r->n_attrs -= (uint16_t)(to - from);
+}
+
 struct l7_record *l7_record_pack(struct l7_record *r)
 {
 	size_t attrs = r->n_attrs * sizeof(*r->attrs);

@@ -61,6 +61,7 @@ const char *l7_kind_name(enum l7_kind kind);
 	X(MCP_VERSION, "mcp.protocol.version", S, "MCP-Protocol-Version, initialize, _meta")                   \
 	X(MCP_SESSION, "mcp.session.id", S, "Mcp-Session-Id or sessionId; hashed unless configured")           \
 	X(MCP_RESOURCE, "mcp.resource.uri", S, "params.uri")                                                   \
+	X(MCP_RESULT_TYPE, "mcp.result.type", S, "result.resultType, unless complete: input_required, task")   \
 	X(MCP_CLIENT, "mcp.client.name", S, "clientInfo.name")                                                 \
 	X(MCP_CLIENT_VERSION, "mcp.client.version", S, "clientInfo.version")                                   \
 	X(MCP_SERVER, "mcp.server.name", S, "serverInfo.name")                                                 \
@@ -176,6 +177,7 @@ struct l7_record *l7_record_new(enum l7_kind kind, const struct l7_ends *ends); 
  * replaces the first. Out of memory: the record says L7_PARTIAL and lacks it. s NULL or len 0: nothing happens. */
 void l7_record_str(struct l7_record *r, enum l7_key key, const char *s, size_t len);
 void l7_record_int(struct l7_record *r, enum l7_key key, int64_t v);
+void l7_record_drop(struct l7_record *r, enum l7_key first, enum l7_key last); /* all keys from first to last */
 
 /* The record without the room, in place of r, which must have one reference; r itself when there is no memory. Nothing
  * can be added to it. */

@@ -32,6 +32,7 @@ struct call {
 	size_t memory; /* about, with its record */
 	uint64_t expires_ns;
 	bool stream; /* its answer comes in several messages */
+	bool left;   /* the client has left the exchange */
 };
 
 static struct call *waiting; /* in the order in which they came */
@@ -357,6 +358,8 @@ static bool on_answer(struct http_exchange *x, int dir, const struct body_messag
 		app_set(r, L7_KEY_MCP_SERVER, m->v[BODY_SERVER]);
 		app_set(r, L7_KEY_MCP_SERVER_VERSION, m->v[BODY_SERVER_VERSION]);
 		app_set(r, L7_KEY_MCP_VERSION, m->v[BODY_VERSION]);
+		if (m->v[BODY_RESULT_TYPE] && !streq(m->v[BODY_RESULT_TYPE], "complete"))
+			app_set(r, L7_KEY_MCP_RESULT_TYPE, m->v[BODY_RESULT_TYPE]);
 		if (l7_record_get(r, L7_KEY_GEN_AI_TOOL))
 			set_data(r, L7_KEY_GEN_AI_RESULT, x, m);
 	} else if (r->kind == L7_A2A) {
@@ -373,6 +376,11 @@ static bool on_answer(struct http_exchange *x, int dir, const struct body_messag
 static bool is_jsonrpc(const struct body_message *m)
 {
 	return m->v[BODY_JSONRPC] ? streq(m->v[BODY_JSONRPC], "2.0") : !m->whole;
+}
+
+bool rpc_is(const struct body_message *m)
+{
+	return is_jsonrpc(m) && (m->v[BODY_METHOD] || m->v[BODY_RESULT] || m->v[BODY_ERROR]);
 }
 
 void rpc_message(struct http_exchange *x, int dir, const struct body_message *m, uint64_t ns)
@@ -441,12 +449,21 @@ void rpc_close(struct http_exchange *x, uint64_t ns)
 
 		if (may_come_elsewhere(x, c)) {
 			leave_exchange(c);
+			c->left = x->client_left;
 			c->expires_ns = ns + WAIT_NS;
 			continue;
 		}
 		outcome = outcome_without_answer(x, c);
 		app_emit(x, take_call(c), outcome);
 	}
+}
+
+/* No answer has come elsewhere either. */
+static void give_up(struct http_app *a, struct call *c)
+{
+	enum l7_outcome outcome = c->left ? L7_CANCELLED : L7_NO_ANSWER;
+
+	emit(a->host, take_call(c), outcome);
 }
 
 void rpc_tick(struct http_app *a, uint64_t ns)
@@ -458,11 +475,12 @@ void rpc_tick(struct http_app *a, uint64_t ns)
 	ticked_ns = ns;
 	HASH_ITER (hh, waiting, c, next)
 		if (!c->x && c->expires_ns < ns)
-			emit(a->host, take_call(c), L7_NO_ANSWER);
+			give_up(a, c);
 }
 
 void rpc_end(struct http_app *a)
 {
 	while (waiting)
-		emit(a->host, take_call(waiting), L7_NO_ANSWER);
+		give_up(a, waiting);
+	ticked_ns = 0;
 }

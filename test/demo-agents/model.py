@@ -16,6 +16,7 @@ class Model(wire.Handler):
         prompt = sum(len(m["content"].split()) for m in request["messages"])
         chunk = {"id": "chatcmpl-7f3a", "object": "chat.completion.chunk", "created": int(time.time()), "model": request["model"]}
         self.begin_events()
+        time.sleep(0.05)  # it reads the prompt
         for i, word in enumerate(words):
             delta = {"content": word if i == 0 else " " + word}
             self.event({**chunk, "choices": [{"index": 0, "delta": delta, "finish_reason": None}], "usage": None})

@@ -4,8 +4,8 @@
  * what kind of exchange it is and in which pieces bodies come; behind them are the request's body, a line of "---", the
  * answer's body. Two exchanges are told, the second on the same connection with what the first left behind. sources:
  * agent/l7/app.c agent/l7/a2a.c agent/l7/body.c agent/l7/cards.c agent/l7/grpc.c agent/l7/json_scan.c agent/l7/llm.c
- * agent/l7/record.c agent/l7/rpc.c agent/l7/sse.c agent/l7/http_head.c agent/flow/l7_text.c lib/arena.c lib/addr.c
- * lib/grpc.c
+ * agent/l7/record.c agent/l7/rpc.c agent/l7/grpc_call.c agent/l7/redact.c agent/l7/sse.c agent/l7/http_head.c
+ * agent/flow/l7_text.c lib/arena.c lib/addr.c lib/grpc.c
  */
 #include "agent/flow/l7_text.h"
 #include "agent/l7/cards.h"
