@@ -113,31 +113,22 @@ static void copy_query(char *to, size_t size, const char *target, const char *na
 	}
 }
 
-static int base64_digit(char c)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const char *p = c ? strchr(digits, c) : NULL;
-
-	return p ? (int)(p - digits) : -1;
-}
-
 /* Mcp-Name may be =?base64?…?= */
 static void copy_name(char *to, size_t size, const char *from)
 {
 	static const char begin[] = "=?base64?";
-	uint32_t bits = 0;
+	struct base64 b = {};
 	size_t n = 0;
-	int have = 0;
 
 	if (!from || !str_prefix(from, begin)) {
 		copy(to, size, from);
 		return;
 	}
 	for (from += strlen(begin); base64_digit(*from) >= 0 && n < size - 1; from++) {
-		bits = bits << 6 | (uint32_t)base64_digit(*from);
-		have += 6;
-		if (have >= 8)
-			to[n++] = (char)(bits >> (have -= 8));
+		int byte = base64_next(&b, *from);
+
+		if (byte >= 0)
+			to[n++] = (char)byte;
 	}
 	to[n] = '\0';
 }
@@ -359,7 +350,7 @@ void http_app_answer(struct http_exchange *x, const struct http_head *head, uint
 	if (!*x->session)
 		copy(x->session, sizeof(x->session), header(head, "mcp-session-id"));
 	if (x->kind == APP_GRPC)
-		grpc_call_head(x, head);
+		grpc_call_answer(x, head);
 	else if (x->kind != APP_HTTP || x->body[0] || x->had_rpc ||
 		 (x->is_get && type && str_prefix(type, "text/event-stream")))
 		want_body(x, 1, head);
@@ -373,7 +364,7 @@ bool http_app_body(struct http_exchange *x, int dir, const uint8_t *data, size_t
 	x->bytes[dir] += len;
 	x->last_ns = ns;
 	if (x->kind == APP_GRPC) {
-		grpc_stream_feed(&x->grpc[dir], data, len);
+		grpc_call_body(x, dir, data, len);
 		return true;
 	}
 	if (!b)
@@ -393,8 +384,7 @@ void http_app_body_gap(struct http_exchange *x, int dir, uint64_t len, uint64_t 
 	x->bytes[dir] += len;
 	x->last_ns = ns;
 	if (x->kind == APP_GRPC) {
-		grpc_stream_gap(&x->grpc[dir], len);
-		x->partial |= x->grpc[dir].lost;
+		grpc_call_gap(x, dir, len);
 	}
 	if (!x->body[dir] || body_reason(x->body[dir]))
 		return;
@@ -406,7 +396,7 @@ void http_app_trailers(struct http_exchange *x, int dir, const struct http_head 
 {
 	x->last_ns = ns;
 	if (dir && x->kind == APP_GRPC)
-		grpc_call_head(x, trailers);
+		grpc_call_trailers(x, trailers);
 }
 
 void http_app_left(struct http_exchange *x)

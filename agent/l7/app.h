@@ -7,6 +7,7 @@
 #include "agent/l7/body.h"
 #include "agent/l7/grpc.h"
 #include "agent/l7/http.h"
+#include "lib/base64.h"
 
 #define APP_CALLS_MAX                                                                                  \
 	64 /* JSON-RPC messages of one exchange that wait for their answer; of one request body at all \
@@ -42,6 +43,8 @@ struct http_exchange {
 	unsigned n_calls, n_sent;
 	size_t calls_memory;
 	struct grpc_stream grpc[2];
+	struct base64 base64[2];
+	bool is_base64[2];   /* gRPC-Web as text */
 	uint64_t timeout_ns; /* grpc-timeout; 0: none */
 };
 
@@ -72,7 +75,10 @@ void a2a_grpc_message(struct l7_record *r, int dir, const uint8_t *msg, size_t l
 
 /* grpc_call.c */
 bool grpc_call_route(struct http_exchange *x, const struct http_head *h); /* true: it is a call of gRPC */
-void grpc_call_head(struct http_exchange *x, const struct http_head *h);  /* of the answer, or its trailers */
+void grpc_call_answer(struct http_exchange *x, const struct http_head *h);
+void grpc_call_trailers(struct http_exchange *x, const struct http_head *h);
+void grpc_call_body(struct http_exchange *x, int dir, const uint8_t *data, size_t len);
+void grpc_call_gap(struct http_exchange *x, int dir, uint64_t len);
 enum l7_outcome grpc_call_outcome(struct http_exchange *x);
 
 /* llm.c */

@@ -57,11 +57,16 @@ void grpc_stream_feed(struct grpc_stream *s, const uint8_t *data, size_t len)
 	}
 }
 
-/* What is behind the hole in a message is not looked at: it would stand in the wrong place. */
+/* What is behind the hole in a message is not looked at: it would stand in the wrong place. Trailers say nothing by
+ * halves. */
 void grpc_stream_gap(struct grpc_stream *s, uint64_t len)
 {
 	if (s->lost || !len)
 		return;
+	if (s->left && s->head[0] & GRPC_TRAILERS) {
+		s->lost = true;
+		return;
+	}
 	tell(s);
 	s->head[0] = 1;
 	s->lost = len > s->left;

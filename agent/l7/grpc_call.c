@@ -55,7 +55,7 @@ static void set_status(struct l7_record *r, const char *status)
 	app_set(r, L7_KEY_RPC_STATUS, name_of(status) ?: status);
 }
 
-void grpc_call_head(struct http_exchange *x, const struct http_head *h)
+void grpc_call_trailers(struct http_exchange *x, const struct http_head *h)
 {
 	const struct http_header *status = http_head_get(h, "grpc-status"), *message = http_head_get(h, "grpc-message");
 
@@ -63,6 +63,17 @@ void grpc_call_head(struct http_exchange *x, const struct http_head *h)
 		set_status(x->record, status->value);
 	if (status && message)
 		set_message(x->record, message->value, message->value_len);
+}
+
+static bool is_base64(const struct http_header *type)
+{
+	return type && str_prefix(type->value, "application/grpc-web-text");
+}
+
+void grpc_call_answer(struct http_exchange *x, const struct http_head *h)
+{
+	x->is_base64[1] = is_base64(http_head_get(h, "content-type"));
+	grpc_call_trailers(x, h); /* those of a call that failed at once are in its head */
 }
 
 /* ---- messages */
@@ -82,7 +93,8 @@ static void on_trailers(void *userdata, const uint8_t *text, size_t len)
 {
 	static const char status[] = "grpc-status:", message[] = "grpc-message:";
 	struct l7_record *r = ((struct http_exchange *)userdata)->record;
-	_cleanup_free_ char *copy = strndup((const char *)text, len);
+	const uint8_t *end = len == GRPC_MESSAGE_KEPT ? memrchr(text, '\n', len) : NULL; /* it may be cut */
+	_cleanup_free_ char *copy = strndup((const char *)text, end ? (size_t)(end - text) : len);
 
 	for (char *save = NULL, *line = copy ? strtok_r(copy, "\r\n", &save) : NULL; line;
 	     line = strtok_r(NULL, "\r\n", &save)) {
@@ -94,6 +106,38 @@ static void on_trailers(void *userdata, const uint8_t *text, size_t len)
 		else if (!strncasecmp(line, message, strlen(message)))
 			set_message(r, value, strlen(value));
 	}
+}
+
+static void feed_base64(struct http_exchange *x, int dir, const uint8_t *data, size_t len)
+{
+	uint8_t bytes[1024];
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		int byte = base64_next(&x->base64[dir], (char)data[i]);
+
+		if (byte >= 0)
+			bytes[n++] = (uint8_t)byte;
+		if (n == sizeof(bytes) || i == len - 1)
+			grpc_stream_feed(&x->grpc[dir], bytes, TAKE(n, 0));
+	}
+}
+
+void grpc_call_body(struct http_exchange *x, int dir, const uint8_t *data, size_t len)
+{
+	if (x->is_base64[dir])
+		feed_base64(x, dir, data, len);
+	else
+		grpc_stream_feed(&x->grpc[dir], data, len);
+}
+
+void grpc_call_gap(struct http_exchange *x, int dir, uint64_t len)
+{
+	if (x->is_base64[dir])
+		x->grpc[dir].lost = true;
+	else
+		grpc_stream_gap(&x->grpc[dir], len);
+	x->partial |= x->grpc[dir].lost;
 }
 
 /* ---- calls */
@@ -115,6 +159,7 @@ bool grpc_call_route(struct http_exchange *x, const struct http_head *h)
 		l7_record_int(r, L7_KEY_RPC_TIMEOUT, (int64_t)(x->timeout_ns / MSEC_NS));
 	}
 	x->grpc[0].userdata = x->grpc[1].userdata = x;
+	x->is_base64[0] = is_base64(type);
 	if (str_prefix(type->value, "application/grpc-web"))
 		x->grpc[1].on_trailers = on_trailers;
 	if (a2a_grpc(r, h->target) && !x->app->host->headers_only) {

@@ -1001,6 +1001,65 @@ START_TEST(an_unfinished_call_is_told_as_what_it_is)
 }
 END_TEST
 
+START_TEST(grpc_web_as_text)
+{
+#define TEXT "content-type: application/grpc-web-text+proto"
+	/* a message and the trailers of the test above, each padded by itself */
+	static const char trailers[] = "AAAAAAF4gAAAACdncnBjLXN0YXR1czogNQ0KR3JwYy1NZXNzYWdlOm5vdCUyMGhlcmU=",
+			  apart[] = "AAAAAAF4\r\nAAAAAAA=gAAAABBncnBjLXN0YXR1czogMTMNCg==";
+	struct http_exchange *x;
+	struct world w;
+
+	for_each_split(&w)
+	{
+		grpc_call(&w, TEXT, 200, TEXT, trailers, sizeof(trailers) - 1, true);
+		grpc_call(&w, TEXT, 200, TEXT, apart, sizeof(apart) - 1, true);
+		check(&w, 0, L7_GRPC, L7_ERROR, "rpc.status_code=NOT_FOUND weir.stream.events=1");
+		check(&w, 1, L7_GRPC, L7_ERROR, "rpc.status_code=INTERNAL weir.stream.events=2");
+		forget(&w);
+		x = ask(&w, "POST", "/p.S/M", TEXT, "AAAAAAF4");
+		http_app_body_gap(x, 0, 4, ++w.now);
+		answer(&w, x, 200, TEXT, NULL, true);
+		check(&w, 0, L7_GRPC, L7_UNKNOWN, "rpc.status_code=");
+		forget(&w);
+		end(&w);
+	}
+}
+END_TEST
+
+/* 1 is the beginning of 13. */
+START_TEST(trailers_of_grpc_web_say_nothing_by_halves)
+{
+	static const char begin_[] = "\x80\0\0\0\x11grpc-status: 1", end_[] = "\x80\0\0\x20\0grpc-status: 5\r\nx: ";
+	struct http_header type = { "content-type", "application/grpc-web", 12, 20 };
+	struct http_head ok = { .status = 200, .major = 2, .headers = &type, .n_headers = 1 };
+	struct http_exchange *x;
+	char filler[8192];
+	struct world w;
+
+	begin(&w, 0);
+	x = ask(&w, "POST", "/p.S/M", WEB, NULL);
+	http_app_answer(x, &ok, ++w.now);
+	http_app_body(x, 1, (const uint8_t *)begin_, sizeof(begin_) - 1, ++w.now);
+	http_app_body_gap(x, 1, 3, ++w.now);
+	http_app_done(x, 1, true, ++w.now);
+	http_app_close(x, 0, NULL, ++w.now);
+	check(&w, 0, L7_GRPC, L7_UNKNOWN, "rpc.status_code=");
+	forget(&w);
+	x = ask(&w, "POST", "/p.S/M", WEB, NULL);
+	http_app_answer(x, &ok, ++w.now);
+	http_app_body(x, 1, (const uint8_t *)end_, sizeof(end_) - 1, ++w.now);
+	memset(filler, 'y', sizeof(filler));
+	memcpy(filler + GRPC_MESSAGE_KEPT - (sizeof(end_) - 1 - 5) - 15, "\r\ngrpc-status:13\r\n", 18);
+	http_app_body(x, 1, (const uint8_t *)filler, sizeof(filler) - 19, ++w.now);
+	http_app_done(x, 1, true, ++w.now);
+	http_app_close(x, 0, NULL, ++w.now);
+	check(&w, 0, L7_GRPC, L7_ERROR, "rpc.status_code=NOT_FOUND");
+	forget(&w);
+	end(&w);
+}
+END_TEST
+
 START_TEST(a2a_over_rest)
 {
 	static const struct {
@@ -1209,12 +1268,12 @@ START_TEST(what_waits_has_a_limit)
 }
 END_TEST
 
-UNIT_MAIN(app, what_waits_has_a_limit, more_tokens_than_there_are, text_that_moves, a_path_is_no_proof,
-	  compressed_messages_of_grpc_are_not_read, an_unfinished_call_is_told_as_what_it_is,
-	  a_body_that_is_not_read_makes_a_partial_record, calls_may_be_cancelled, what_is_cut_is_named_by_its_headers,
-	  a_session_begins_with_the_answer_to_initialize, grpc_calls_without_a_status, a2a_over_rest,
-	  models_of_all_houses, data_of_tools_is_recorded_when_asked_for, data_of_tools_is_bounded,
-	  a_stream_may_fail_after_its_head, only_jsonrpc_is_jsonrpc, a_number_is_no_string,
+UNIT_MAIN(app, grpc_web_as_text, trailers_of_grpc_web_say_nothing_by_halves, what_waits_has_a_limit,
+	  more_tokens_than_there_are, text_that_moves, a_path_is_no_proof, compressed_messages_of_grpc_are_not_read,
+	  an_unfinished_call_is_told_as_what_it_is, a_body_that_is_not_read_makes_a_partial_record,
+	  calls_may_be_cancelled, what_is_cut_is_named_by_its_headers, a_session_begins_with_the_answer_to_initialize,
+	  grpc_calls_without_a_status, a2a_over_rest, models_of_all_houses, data_of_tools_is_recorded_when_asked_for,
+	  data_of_tools_is_bounded, a_stream_may_fail_after_its_head, only_jsonrpc_is_jsonrpc, a_number_is_no_string,
 	  one_body_makes_a_bounded_number_of_records, an_answer_that_nobody_asked_for_is_not_hidden,
 	  the_first_token_is_an_event_not_a_head, plain_http, mcp_over_streamable_http,
 	  mcp_answers_on_another_connection, mcp_without_sessions, a2a_of_all_versions, model_calls,
