@@ -63,6 +63,7 @@ struct side {
 	const char *malformed; /* of the header block: the stream's error, not the connection's */
 	uint8_t type, flags;
 	bool in_block, block_ends_stream, skipped;
+	bool too_much;   /* headers of the block: for the rest of it the table alone counts */
 	bool interested; /* in the payload of DATA that came last */
 	uint8_t small[FRAME_HEAD];
 };
@@ -437,7 +438,7 @@ static bool is_value(const uint8_t *value, size_t len)
 	return ascii_printable(value, len) == len || nghttp2_check_header_value(value, len);
 }
 
-static int add_header(struct side *s, const nghttp2_nv *nv)
+static int keep_header(struct side *s, const nghttp2_nv *nv)
 {
 	enum naming naming = naming_of(nv->name, nv->namelen);
 	bool named = naming != ODD || nghttp2_check_header_name(nv->name, nv->namelen);
@@ -453,11 +454,23 @@ static int add_header(struct side *s, const nghttp2_nv *nv)
 				s->malformed ? 0 : nv->valuelen);
 }
 
+/* 0 or -ENOMEM. */
+static int add_header(struct side *s, const nghttp2_nv *nv)
+{
+	int r = s->too_much ? 0 : keep_header(s, nv);
+
+	if (r != -E2BIG)
+		return r;
+	s->too_much = true;
+	s->malformed = "too many or too large headers";
+	return 0;
+}
+
 /* NULL, or why the block cannot be read; *ret_oom says that it is for lack of memory. */
 static const char *inflate(struct side *s, const uint8_t *data, size_t len, bool final, bool *ret_oom)
 {
 	for (;;) {
-		int flags = 0, r;
+		int flags = 0;
 		nghttp2_nv nv;
 		ssize_t n = nghttp2_hd_inflate_hd2(s->inflater, &nv, &flags, data, len, final);
 
@@ -468,10 +481,9 @@ static const char *inflate(struct side *s, const uint8_t *data, size_t len, bool
 		data += n;
 		len -= n;
 		if (flags & NGHTTP2_HD_INFLATE_EMIT) {
-			r = add_header(s, &nv);
-			*ret_oom = r == -ENOMEM;
-			if (r < 0)
-				return "too many or too large headers";
+			*ret_oom = add_header(s, &nv) < 0;
+			if (*ret_oom)
+				return "out of memory";
 		}
 		if (flags & NGHTTP2_HD_INFLATE_FINAL) {
 			nghttp2_hd_inflate_end_headers(s->inflater);
@@ -534,6 +546,7 @@ static void begin_block(struct h2 *c, struct side *s, uint32_t promised)
 	s->block_bytes = 0;
 	s->continuations = 0;
 	s->malformed = NULL;
+	s->too_much = false;
 	s->start_ns = c->ns;
 	http_builder_clear(&s->head);
 }
