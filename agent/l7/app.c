@@ -442,9 +442,9 @@ static enum l7_outcome outcome(struct http_exchange *x)
 	if (x->kind == APP_LLM && l7_record_get(x->record, L7_KEY_ERROR_TYPE))
 		return L7_ERROR;
 	if (x->kind == APP_LLM && l7_record_get(x->record, L7_KEY_GEN_AI_FINISH))
-		return L7_OK; /* some clients do not wait for the last chunk */
-	if (!x->complete[1] && x->status != 101)
-		return L7_CANCELLED;
+		return L7_OK;                    /* some clients do not wait for the last chunk */
+	if (!x->complete[1] && x->status != 101) /* not that it ended early, but that it could not be read on */
+		return x->partial && !x->client_left ? L7_UNKNOWN : L7_CANCELLED;
 	if (x->record->kind == L7_MCP) /* the answer says more than the status, and was not read */
 		return x->status == 202 ? L7_ONEWAY : L7_UNKNOWN;
 	return L7_OK;
@@ -485,7 +485,7 @@ void http_app_close(struct http_exchange *x, uint16_t flags, const char *reason,
 	if (x->kind == APP_A2A_REST)
 		a2a_rest_end(x);
 	if (!x->had_rpc || (x->is_get && x->answer_is_stream) || x->n_sent > APP_CALLS_MAX) {
-		x->record->outcome = reason && !x->status ? L7_UNKNOWN : outcome(x);
+		x->record->outcome = reason && !x->complete[1] && x->status < 400 ? L7_UNKNOWN : outcome(x);
 		emit_own(x, flags, reason);
 	}
 	l7_record_unref(x->record);

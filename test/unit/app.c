@@ -856,6 +856,37 @@ START_TEST(calls_may_be_cancelled)
 }
 END_TEST
 
+START_TEST(what_cannot_be_read_on_is_not_cancelled)
+{
+	static const struct {
+		bool left;
+		uint16_t flags;
+		const char *reason;
+		int status;
+		enum l7_outcome outcome;
+	} cases[] = {
+		{ false, 0, NULL, 200, L7_CANCELLED },         { false, L7_PARTIAL, NULL, 200, L7_UNKNOWN },
+		{ true, L7_PARTIAL, NULL, 200, L7_CANCELLED }, { false, 0, "ambiguous", 200, L7_UNKNOWN },
+		{ false, 0, "ambiguous", 500, L7_ERROR },      { false, L7_PARTIAL, NULL, 500, L7_ERROR },
+	};
+	struct world w;
+
+	begin(&w, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct http_exchange *x = ask(&w, "GET", "/a", "accept: */*", NULL);
+		struct http_head h = { .status = cases[i].status, .major = 1, .minor = 1 };
+
+		http_app_answer(x, &h, ++w.now);
+		if (cases[i].left)
+			http_app_left(x);
+		http_app_close(x, cases[i].flags, cases[i].reason, ++w.now);
+		check(&w, 0, L7_HTTP, cases[i].outcome, "url.path=/a");
+		forget(&w);
+	}
+	end(&w);
+}
+END_TEST
+
 START_TEST(what_is_cut_is_named_by_its_headers)
 {
 	struct http_exchange *x;
@@ -1268,12 +1299,13 @@ START_TEST(what_waits_has_a_limit)
 }
 END_TEST
 
-UNIT_MAIN(app, grpc_web_as_text, trailers_of_grpc_web_say_nothing_by_halves, what_waits_has_a_limit,
-	  more_tokens_than_there_are, text_that_moves, a_path_is_no_proof, compressed_messages_of_grpc_are_not_read,
-	  an_unfinished_call_is_told_as_what_it_is, a_body_that_is_not_read_makes_a_partial_record,
-	  calls_may_be_cancelled, what_is_cut_is_named_by_its_headers, a_session_begins_with_the_answer_to_initialize,
-	  grpc_calls_without_a_status, a2a_over_rest, models_of_all_houses, data_of_tools_is_recorded_when_asked_for,
-	  data_of_tools_is_bounded, a_stream_may_fail_after_its_head, only_jsonrpc_is_jsonrpc, a_number_is_no_string,
+UNIT_MAIN(app, what_cannot_be_read_on_is_not_cancelled, grpc_web_as_text, trailers_of_grpc_web_say_nothing_by_halves,
+	  what_waits_has_a_limit, more_tokens_than_there_are, text_that_moves, a_path_is_no_proof,
+	  compressed_messages_of_grpc_are_not_read, an_unfinished_call_is_told_as_what_it_is,
+	  a_body_that_is_not_read_makes_a_partial_record, calls_may_be_cancelled, what_is_cut_is_named_by_its_headers,
+	  a_session_begins_with_the_answer_to_initialize, grpc_calls_without_a_status, a2a_over_rest,
+	  models_of_all_houses, data_of_tools_is_recorded_when_asked_for, data_of_tools_is_bounded,
+	  a_stream_may_fail_after_its_head, only_jsonrpc_is_jsonrpc, a_number_is_no_string,
 	  one_body_makes_a_bounded_number_of_records, an_answer_that_nobody_asked_for_is_not_hidden,
 	  the_first_token_is_an_event_not_a_head, plain_http, mcp_over_streamable_http,
 	  mcp_answers_on_another_connection, mcp_without_sessions, a2a_of_all_versions, model_calls,
