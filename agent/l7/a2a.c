@@ -81,6 +81,13 @@ enum l7_outcome a2a_outcome(struct l7_record *r)
 	return L7_ERROR;
 }
 
+bool a2a_is_under_way(const struct l7_record *r)
+{
+	const char *state = l7_record_get(r, L7_KEY_A2A_STATE) ?: "";
+
+	return streq(state, "TASK_STATE_SUBMITTED") || streq(state, "TASK_STATE_WORKING");
+}
+
 /* ---- REST: …/message:send, …/tasks/ID:cancel */
 
 static const char *last_of(const char *path, size_t len, const char *what)

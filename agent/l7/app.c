@@ -437,7 +437,8 @@ static enum l7_outcome outcome(struct http_exchange *x)
 		snprintf(status, sizeof(status), "%d", x->status);
 		return failed(x, status);
 	}
-	if (x->kind == APP_A2A_REST && l7_record_get(x->record, L7_KEY_A2A_STATE))
+	if (x->kind == APP_A2A_REST && l7_record_get(x->record, L7_KEY_A2A_STATE) &&
+	    (x->complete[1] || !a2a_is_under_way(x->record)))
 		return a2a_outcome(x->record);
 	if (x->kind == APP_LLM && l7_record_get(x->record, L7_KEY_ERROR_TYPE))
 		return L7_ERROR;

@@ -70,6 +70,7 @@ const char *a2a_method(const char *method); /* the name of A2A 1.0; NULL: none o
 void a2a_request(struct l7_record *r, const struct body_message *m);
 void a2a_follow(struct l7_record *r, const struct body_message *m);
 enum l7_outcome a2a_outcome(struct l7_record *r);     /* by the task's state */
+bool a2a_is_under_way(const struct l7_record *r);     /* the task, as far as was seen */
 bool a2a_grpc(struct l7_record *r, const char *path); /* true: it is a call of A2A's gRPC binding */
 void a2a_grpc_message(struct l7_record *r, int dir, const uint8_t *msg, size_t len);
 

@@ -428,11 +428,10 @@ static enum l7_outcome outcome_without_answer(const struct http_exchange *x, str
 		app_set(r, L7_KEY_ERROR_TYPE, status);
 		return L7_ERROR;
 	}
-	if (c->stream && r->first_ns) {
-		if (x->body[1])
-			l7_record_int(r, L7_KEY_EVENTS, (int64_t)body_events(x->body[1]));
+	if (c->stream && r->first_ns && x->body[1])
+		l7_record_int(r, L7_KEY_EVENTS, (int64_t)body_events(x->body[1]));
+	if (c->stream && r->first_ns && (x->complete[1] || !a2a_is_under_way(r)))
 		return a2a_outcome(r);
-	}
 	if (x->partial || x->reason) {
 		app_set(r, L7_KEY_REASON, x->reason);
 		r->flags |= L7_PARTIAL;

@@ -887,6 +887,42 @@ START_TEST(what_cannot_be_read_on_is_not_cancelled)
 }
 END_TEST
 
+#define TASK(state) "{\"id\":\"T\",\"status\":{\"state\":\"TASK_STATE_" state "\"}}"
+#define RPC_EVENT(state) "data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"task\":" TASK(state) "}}\n\n"
+#define REST_EVENT(state) "data: {\"task\":" TASK(state) "}\n\n"
+
+/* A client that leaves when all is said has not left its task. */
+START_TEST(streams_of_tasks_that_are_left)
+{
+	static const char sent[] =
+	    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"SendStreamingMessage\",\"params\":{\"message\":"
+	    "{\"messageId\":\"m\"}}}";
+	static const struct {
+		const char *path, *sent, *received;
+		enum l7_outcome outcome;
+	} cases[] = {
+		{ "/", sent, RPC_EVENT("WORKING"), L7_CANCELLED },
+		{ "/", sent, RPC_EVENT("COMPLETED"), L7_OK },
+		{ "/", sent, RPC_EVENT("FAILED"), L7_ERROR },
+		{ "/message:stream", "{}", REST_EVENT("WORKING"), L7_CANCELLED },
+		{ "/message:stream", "{}", REST_EVENT("COMPLETED"), L7_OK },
+		{ "/message:stream", "{}", REST_EVENT("INPUT_REQUIRED"), L7_OK },
+	};
+	struct world w;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct http_exchange *x;
+
+		begin(&w, 0);
+		x = ask(&w, "POST", cases[i].path, JSON "\na2a-version: 1.0", cases[i].sent);
+		answer(&w, x, 200, SSE, cases[i].received, false);
+		check(&w, 0, L7_A2A, cases[i].outcome, "a2a.method.name=SendStreamingMessage weir.stream.events=1");
+		forget(&w);
+		end(&w);
+	}
+}
+END_TEST
+
 START_TEST(what_is_cut_is_named_by_its_headers)
 {
 	struct http_exchange *x;
@@ -1299,13 +1335,13 @@ START_TEST(what_waits_has_a_limit)
 }
 END_TEST
 
-UNIT_MAIN(app, what_cannot_be_read_on_is_not_cancelled, grpc_web_as_text, trailers_of_grpc_web_say_nothing_by_halves,
-	  what_waits_has_a_limit, more_tokens_than_there_are, text_that_moves, a_path_is_no_proof,
-	  compressed_messages_of_grpc_are_not_read, an_unfinished_call_is_told_as_what_it_is,
-	  a_body_that_is_not_read_makes_a_partial_record, calls_may_be_cancelled, what_is_cut_is_named_by_its_headers,
-	  a_session_begins_with_the_answer_to_initialize, grpc_calls_without_a_status, a2a_over_rest,
-	  models_of_all_houses, data_of_tools_is_recorded_when_asked_for, data_of_tools_is_bounded,
-	  a_stream_may_fail_after_its_head, only_jsonrpc_is_jsonrpc, a_number_is_no_string,
+UNIT_MAIN(app, streams_of_tasks_that_are_left, what_cannot_be_read_on_is_not_cancelled, grpc_web_as_text,
+	  trailers_of_grpc_web_say_nothing_by_halves, what_waits_has_a_limit, more_tokens_than_there_are,
+	  text_that_moves, a_path_is_no_proof, compressed_messages_of_grpc_are_not_read,
+	  an_unfinished_call_is_told_as_what_it_is, a_body_that_is_not_read_makes_a_partial_record,
+	  calls_may_be_cancelled, what_is_cut_is_named_by_its_headers, a_session_begins_with_the_answer_to_initialize,
+	  grpc_calls_without_a_status, a2a_over_rest, models_of_all_houses, data_of_tools_is_recorded_when_asked_for,
+	  data_of_tools_is_bounded, a_stream_may_fail_after_its_head, only_jsonrpc_is_jsonrpc, a_number_is_no_string,
 	  one_body_makes_a_bounded_number_of_records, an_answer_that_nobody_asked_for_is_not_hidden,
 	  the_first_token_is_an_event_not_a_head, plain_http, mcp_over_streamable_http,
 	  mcp_answers_on_another_connection, mcp_without_sessions, a2a_of_all_versions, model_calls,
