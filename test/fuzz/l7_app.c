@@ -44,7 +44,9 @@ static const char *const types[] = { "application/json",
 				     "text/html",
 				     "application/json; charset=utf-8",
 				     "application/a2a+json",
-				     "" };
+				     "",
+				     "application/grpc-web",
+				     "application/grpc-web-text+proto" };
 static const char *const methods[] = { "POST", "GET", "DELETE", "OPTIONS" };
 
 static void must(bool good)
@@ -64,8 +66,12 @@ static void on_emit(_unused_ struct l7_host *h, struct l7_record *r)
 	must(!(r->flags & L7_UNPARSEABLE) || l7_record_get(r, L7_KEY_REASON));
 	cards_apply(cards, r);
 	r = l7_record_pack(r);
-	for (unsigned i = 0; i < r->n_attrs; i++)
-		must(r->attrs[i].key < L7_KEY_COUNT && (r->attrs[i].is_int || strlen(r->attrs[i].s) <= L7_STR_MAX));
+	for (unsigned i = 0; i < r->n_attrs; i++) {
+		const struct l7_attr *a = &r->attrs[i];
+		bool data = a->key == L7_KEY_GEN_AI_ARGUMENTS || a->key == L7_KEY_GEN_AI_RESULT;
+
+		must(a->key < L7_KEY_COUNT && (a->is_int || strlen(a->s) <= (data ? L7_TEXT_MAX : L7_STR_MAX)));
+	}
 	l7_url(r, buf, sizeof(buf));
 	l7_subject(r, buf, 20);
 	l7_subject(r, buf, sizeof(buf));
