@@ -5,20 +5,23 @@
  * connection, a client answers a server's requests in exchanges of their own). What waits is kept for the whole thread.
  */
 #include "agent/l7/app.h"
+
+#include <sys/random.h>
+#include <utlist.h>
+
 #include "agent/l7/redact.h"
 #include "lib/hash.h"
 
-#define WAITING_MAX 4096
-#define WAITING_MEMORY_MAX (16u << 20)
-#define SECOND_NS 1000000000ull
-#define WAIT_NS (300 * SECOND_NS) /* tools work for minutes; clients wait as long as there is progress */
+#define PARKED_MAX 4096
+#define PARKED_MEMORY_MAX (16u << 20)
+#define WAIT_NS (300 * 1000000000ull) /* tools work for minutes; clients wait as long as there is progress */
 #define ID_MAX 72
 
 struct key {
 	struct weir_addr client, server;
 	__be16 port;
 	uint8_t from_server;
-	uint8_t pad[5];
+	uint8_t seed[5];  /* ids and sessions are what pods choose */
 	uint64_t session; /* hash; 0: none */
 	char id[ID_MAX];
 };
@@ -26,8 +29,9 @@ struct key {
 struct call {
 	UT_hash_handle hh;
 	struct key key;
-	struct http_exchange *x; /* NULL: its exchange is over, the answer may come on another */
-	struct call *next;       /* of the exchange */
+	struct http_exchange *x;      /* NULL: it is over, the answer may come on another: the call is parked */
+	struct call *next;            /* of the exchange */
+	struct call *earlier, *later; /* among those that are parked */
 	struct l7_record *record;
 	size_t memory; /* about, with its record */
 	uint64_t expires_ns;
@@ -35,9 +39,11 @@ struct call {
 	bool left;   /* the client has left the exchange */
 };
 
-static struct call *waiting; /* in the order in which they came */
-static size_t waiting_memory;
-static uint64_t ticked_ns; /* any connection's tick looks at all that waits, once a second */
+static struct call *waiting; /* all; how many there are of those with an exchange is bounded by their connections */
+static struct call *parked;  /* the oldest first */
+static size_t n_parked, parked_memory;
+static uint8_t seed[5];
+static bool seeded;
 
 /* ---- names */
 
@@ -76,6 +82,9 @@ static struct key make_key(const struct http_exchange *x, bool from_server, cons
 	const char *session = session_of(x);
 	struct key k = { .client = e->addr[0], .server = e->addr[1], .port = e->port[1], .from_server = from_server };
 
+	if (!TAKE(seeded, true))
+		(void)!getrandom(seed, sizeof(seed), GRND_NONBLOCK);
+	memcpy(k.seed, seed, sizeof(k.seed));
 	k.session = *session ? hash_text(session) : 0;
 	snprintf(k.id, sizeof(k.id), "%s", id);
 	return k;
@@ -132,6 +141,13 @@ static void leave_exchange(struct call *c)
 	c->x = NULL;
 }
 
+static void unpark(struct call *c)
+{
+	DL_DELETE2(parked, c, earlier, later);
+	n_parked--;
+	parked_memory -= c->memory;
+}
+
 /* Takes it out everywhere; the record is the caller's. */
 static struct l7_record *take_call(struct call *c)
 {
@@ -139,8 +155,9 @@ static struct l7_record *take_call(struct call *c)
 
 	if (c->x)
 		leave_exchange(c);
+	else
+		unpark(c);
 	HASH_DEL(waiting, c);
-	waiting_memory -= c->memory;
 	free(c);
 	return r;
 }
@@ -156,8 +173,6 @@ static struct call *wait_for_answer(struct http_exchange *x, struct l7_record *r
 {
 	struct call *c = x->n_calls < APP_CALLS_MAX ? calloc(1, sizeof(*c)) : NULL;
 
-	while (HASH_COUNT(waiting) >= WAITING_MAX || waiting_memory >= WAITING_MEMORY_MAX)
-		emit(x->app->host, take_call(waiting), L7_UNKNOWN);
 	if (c) {
 		c->key = make_key(x, from_server, id);
 		HASH_ADD(hh, waiting, key, sizeof(c->key), c);
@@ -175,7 +190,6 @@ static struct call *wait_for_answer(struct http_exchange *x, struct l7_record *r
 	x->calls = c;
 	x->n_calls++;
 	x->calls_memory += c->memory;
-	waiting_memory += c->memory;
 	return c;
 }
 
@@ -440,6 +454,21 @@ static enum l7_outcome outcome_without_answer(const struct http_exchange *x, str
 	return x->client_left || (x->status && !x->complete[1]) ? L7_CANCELLED : L7_NO_ANSWER;
 }
 
+/* The answer may come on another exchange. */
+static void park(struct call *c, uint64_t ns)
+{
+	struct l7_host *h = c->x->app->host;
+
+	c->left = c->x->client_left;
+	c->expires_ns = ns + WAIT_NS;
+	leave_exchange(c);
+	DL_APPEND2(parked, c, earlier, later);
+	n_parked++;
+	parked_memory += c->memory;
+	while (n_parked > PARKED_MAX || parked_memory > PARKED_MEMORY_MAX)
+		emit(h, take_call(parked), L7_UNKNOWN);
+}
+
 void rpc_close(struct http_exchange *x, uint64_t ns)
 {
 	while (x->calls) {
@@ -447,9 +476,7 @@ void rpc_close(struct http_exchange *x, uint64_t ns)
 		enum l7_outcome outcome;
 
 		if (may_come_elsewhere(x, c)) {
-			leave_exchange(c);
-			c->left = x->client_left;
-			c->expires_ns = ns + WAIT_NS;
+			park(c, ns);
 			continue;
 		}
 		outcome = outcome_without_answer(x, c);
@@ -467,19 +494,12 @@ static void give_up(struct http_app *a, struct call *c)
 
 void rpc_tick(struct http_app *a, uint64_t ns)
 {
-	struct call *c, *next;
-
-	if (ns >= ticked_ns && ns - ticked_ns < SECOND_NS)
-		return;
-	ticked_ns = ns;
-	HASH_ITER (hh, waiting, c, next)
-		if (!c->x && c->expires_ns < ns)
-			give_up(a, c);
+	while (parked && parked->expires_ns < ns)
+		give_up(a, parked);
 }
 
 void rpc_end(struct http_app *a)
 {
-	while (waiting)
-		give_up(a, waiting);
-	ticked_ns = 0;
+	while (parked)
+		give_up(a, parked);
 }

@@ -1325,12 +1325,18 @@ START_TEST(what_waits_has_a_limit)
 	memory = http_app_memory(w.app) - memory;
 	ck_assert_uint_ge(memory, 65 * (2 * 511 + 300));
 	answer(&w, x, 202, JSON, NULL, true);
-	for (size_t i = 0; i < 100 && !w.n; i++) {
+	x = ask(&w, "POST", "/mcp", JSON, CALL("1", "t"));
+	for (size_t i = 0; i < 100 && w.n < 100; i++) {
 		exchange(&w, agent, head, many, 202, JSON, NULL);
 		ck_assert_uint_lt(i * memory, 32 << 20);
 	}
 	ck_assert_uint_gt(w.n, 0);
 	w.n = 0;
+	w.host.emit = emit;
+	answer(&w, x, 200, JSON, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}", true);
+	check(&w, 0, L7_MCP, L7_OK, "gen_ai.tool.name=t"); /* under way all the time */
+	forget(&w);
+	w.host.emit = emit_and_forget;
 	http_app_free(w.app);
 }
 END_TEST
