@@ -63,13 +63,14 @@ static const char *session_of(const struct http_exchange *x)
 	return x->body[1] ? body_session(x->body[1]) : "";
 }
 
-/* field: BODY_ID, or what names a request's. 1 and "1" are two ids. A long one counts by its beginning, length and
- * hash. */
+/* field: BODY_ID, or what names a request's; "": there is none. 1 and "1" are two ids. A long one counts by its
+ * beginning, length and hash. */
 static void id_text(char text[ID_MAX], const struct body_message *m, enum body_field field)
 {
 	const char *id = m->v[field] ?: "";
 	size_t len = strlen(id);
-	int n = snprintf(text, ID_MAX, "%s%s", m->type[field] == JSON_TYPE_STRING ? "\"" : "", id);
+	bool quote = m->v[field] && m->type[field] == JSON_TYPE_STRING;
+	int n = snprintf(text, ID_MAX, "%s%s", quote ? "\"" : "", id);
 
 	if (n >= ID_MAX)
 		snprintf(text, ID_MAX, "\"%.24s %zu %016llx", id, len, (unsigned long long)hash_text(id));
@@ -301,7 +302,7 @@ static void on_request(struct http_exchange *x, int dir, const struct body_messa
 		return;
 	}
 	id_text(key, m, BODY_ID);
-	c = wait_for_answer(x, r, dir, id ? key : "");
+	c = wait_for_answer(x, r, dir, key);
 	if (c)
 		c->stream = kind == L7_A2A && (streq(l7_record_get(r, L7_KEY_A2A_METHOD), "SendStreamingMessage") ||
 					       streq(l7_record_get(r, L7_KEY_A2A_METHOD), "SubscribeToTask"));

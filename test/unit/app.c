@@ -833,6 +833,15 @@ START_TEST(calls_may_be_cancelled)
 		answer(&w, x, 200, SSE, "data: {\"jsonrpc\":\"2.0\",\"id\":\"7\",\"result\":{}}\n\n", true);
 		ck_assert_uint_eq(w.n, 3);
 		forget(&w);
+		/* nor is no id "" */
+		x = ask(&w, "POST", "/mcp", JSON "\nmcp-session-id: s", CALL("\"\"", "slow"));
+		exchange(&w, "/mcp", JSON "\nmcp-session-id: s",
+			 "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{}}", 202, JSON, NULL);
+		answer(&w, x, 200, JSON, "{\"jsonrpc\":\"2.0\",\"id\":\"\",\"result\":{}}", true);
+		check(&w, 0, L7_MCP, L7_ONEWAY, "mcp.method.name=notifications/cancelled");
+		check(&w, 1, L7_MCP, L7_OK, "gen_ai.tool.name=slow");
+		ck_assert_uint_eq(w.n, 2);
+		forget(&w);
 		/* by closing the stream, since 2026-07-28 */
 		x = ask(&w, "POST", "/mcp", JSON "\nmcp-protocol-version: 2026-07-28", CALL("8", "slow"));
 		http_app_left(x);
