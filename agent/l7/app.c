@@ -477,7 +477,7 @@ static void emit_own(struct http_exchange *x, uint16_t flags, const char *reason
 
 void http_app_close(struct http_exchange *x, uint16_t flags, const char *reason, uint64_t ns)
 {
-	x->partial |= flags & L7_PARTIAL;
+	x->partial |= flags & L7_PARTIAL || x->app->host->given_up;
 	http_app_done(x, 0, false, ns);
 	http_app_done(x, 1, false, ns);
 	rpc_close(x, ns);

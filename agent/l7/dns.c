@@ -386,8 +386,12 @@ static void give_up(struct dns *d, const char *reason)
 
 static void give_up_all(struct dns *d)
 {
+	const char *reason = d->lossy            ? "bytes of the connection are missing"
+			     : d->host->given_up ? "the connection was read no further"
+						 : NULL;
+
 	while (d->pending.n)
-		give_up(d, d->lossy ? "bytes of the connection are missing" : NULL);
+		give_up(d, reason);
 }
 
 static void report_answer(struct dns *d, struct l7_record *r, const struct head *h, struct cursor *c)

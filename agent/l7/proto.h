@@ -24,6 +24,7 @@ struct l7_host {
 	bool midstream;      /* the connection's beginning was not seen */
 	bool headers_only;   /* of this connection: settings or the pod's annotation */
 	bool frames_lost[2]; /* WEIR_L7F_LOST */
+	bool given_up;       /* with end(): no end was seen, the connection is only read no further */
 	void *userdata;
 	/* A finished record; ownership goes with it. */
 	void (*emit)(struct l7_host *h, struct l7_record *r);

@@ -157,6 +157,7 @@ static void drop_parser(struct conn *c, uint64_t ns)
 {
 	if (!c->parser)
 		return;
+	c->host.given_up = !c->half[0].ended || !c->half[1].ended;
 	end_half(&c->half[1], true, ns); /* the client has not left */
 	end_half(&c->half[0], true, ns);
 	c->proto->free(TAKE_PTR(c->parser));

@@ -877,6 +877,7 @@ START_TEST(what_cannot_be_read_on_is_not_cancelled)
 		{ false, 0, NULL, 200, L7_CANCELLED },         { false, L7_PARTIAL, NULL, 200, L7_UNKNOWN },
 		{ true, L7_PARTIAL, NULL, 200, L7_CANCELLED }, { false, 0, "ambiguous", 200, L7_UNKNOWN },
 		{ false, 0, "ambiguous", 500, L7_ERROR },      { false, L7_PARTIAL, NULL, 500, L7_ERROR },
+		{ false, 0, NULL, 0, L7_NO_ANSWER },
 	};
 	struct world w;
 
@@ -885,13 +886,22 @@ START_TEST(what_cannot_be_read_on_is_not_cancelled)
 		struct http_exchange *x = ask(&w, "GET", "/a", "accept: */*", NULL);
 		struct http_head h = { .status = cases[i].status, .major = 1, .minor = 1 };
 
-		http_app_answer(x, &h, ++w.now);
+		if (h.status)
+			http_app_answer(x, &h, ++w.now);
 		if (cases[i].left)
 			http_app_left(x);
 		http_app_close(x, cases[i].flags, cases[i].reason, ++w.now);
 		check(&w, 0, L7_HTTP, cases[i].outcome, "url.path=/a");
 		forget(&w);
 	}
+	w.host.given_up = true;
+	http_app_close(ask(&w, "GET", "/a", "accept: */*", NULL), 0, NULL, ++w.now);
+	http_app_close(ask(&w, "POST", "/mcp", JSON, CALL("1", "t")), 0, NULL, ++w.now);
+	http_app_close(ask(&w, "POST", "/p.S/M", "content-type: application/grpc", NULL), 0, NULL, ++w.now);
+	check(&w, 0, L7_HTTP, L7_UNKNOWN, "url.path=/a");
+	check(&w, 1, L7_MCP, L7_UNKNOWN, "gen_ai.tool.name=t");
+	check(&w, 2, L7_GRPC, L7_UNKNOWN, "rpc.status_code=");
+	forget(&w);
 	end(&w);
 }
 END_TEST

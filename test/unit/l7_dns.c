@@ -408,6 +408,14 @@ START_TEST(tcp_gives_up_where_framing_is_lost)
 	finish();
 
 	begin(&l7_dns_tcp, false);
+	feed(0, &in, 1);
+	host.host.given_up = true;
+	proto->end(parser, 1, true, 2);
+	ck_assert_uint_eq(host.n, 1);
+	ck_assert_int_eq(host.records[0]->outcome, L7_UNKNOWN);
+	finish();
+
+	begin(&l7_dns_tcp, false);
 	proto->data(parser, 0, (const uint8_t *)"\0\0more", 6, 1);
 	ck_assert_int_eq(host.records[0]->flags, L7_UNPARSEABLE);
 	ck_assert_uint_eq(host.ignored, 1);

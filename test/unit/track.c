@@ -17,7 +17,7 @@ static struct {
 	struct l7_host *host; /* of the newest */
 	size_t memory;
 	uint64_t ns;
-	bool pending, fail;
+	bool pending, fail, given_up;
 	uint64_t frame_left;
 	unsigned ticks;
 } parser;
@@ -85,8 +85,9 @@ static void fake_gap(_unused_ void *p, int dir, uint64_t len, _unused_ uint64_t 
 	note("%d-%lu ", dir, len);
 }
 
-static void fake_end(_unused_ void *p, int dir, bool reset, _unused_ uint64_t ns)
+static void fake_end(void *p, int dir, bool reset, _unused_ uint64_t ns)
 {
+	parser.given_up = (*(struct l7_host **)p)->given_up;
 	note("%d%s ", dir, reset ? "!" : ".");
 }
 
@@ -268,6 +269,7 @@ START_TEST(it_ends_by_two_fins_or_a_reset)
 	put(1, 0, 1, "a", WEIR_L7F_FIN); /* again */
 	put(1, 1, 2, "", WEIR_L7F_FIN);
 	ck_log("1. free ");
+	ck_assert(!parser.given_up);
 	ck_assert_uint_eq(track_stats(track).connections, 0);
 	ck_assert_uint_eq(track_stats(track).memory, 0);
 	put(1, 1, 2, "", WEIR_L7F_FIN); /* nobody's */
@@ -283,6 +285,7 @@ START_TEST(it_ends_by_two_fins_or_a_reset)
 	put(1, 0, 1, "a", WEIR_L7F_FIRST);
 	put(1, 0, 2, "", WEIR_L7F_RST);
 	ck_log("new 0:a 0! 1! free ");
+	ck_assert(!parser.given_up);
 	teardown();
 }
 END_TEST
@@ -462,6 +465,7 @@ START_TEST(the_least_recently_used_goes_first)
 	parser.log[0] = 0;
 	put(4, 0, 1, "a", WEIR_L7F_FIRST);
 	ck_log("new 0:a 1! 0! free ");
+	ck_assert(parser.given_up);
 	ck_assert_uint_eq(track_stats(track).evicted, 1);
 	ck_assert_uint_eq(track_stats(track).connections, 3);
 	put(1, 0, 3, "c", 0); /* still there */
