@@ -9,7 +9,8 @@ int err_set(struct err *reterr, int code, const char *fmt, ...)
 
 	if (!reterr)
 		return code;
-	errno = -code; /* for %m */
+	if (code < 0)
+		errno = -code; /* for %m */
 	va_start(ap, fmt);
 	vsnprintf(reterr->msg, sizeof(reterr->msg), fmt, ap);
 	va_end(ap);
