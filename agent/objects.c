@@ -184,38 +184,40 @@ static void forget(struct objects *o, struct file *f)
 	free(f);
 }
 
-/* Returns whether the store may have changed. */
-static bool look_at(struct objects *o, const char *name)
+/* 1: the store may have changed; 0: not; -ENOMEM: nobody knows. A file that is there, but cannot be read, is seen. */
+static int look_at(struct objects *o, const char *name)
 {
 	_cleanup_free_ char *path = NULL;
+	struct stat st = {};
 	struct file *f;
-	struct stat st;
 
-	if (!k8s_is_manifest(name) || asprintf(&path, "%s/%s", o->dir, name) < 0)
-		return false;
-	if (stat(path, &st) < 0)
-		return false;
+	if (!k8s_is_manifest(name))
+		return 0;
+	if (asprintf(&path, "%s/%s", o->dir, name) < 0)
+		return -ENOMEM;
+	if (stat(path, &st) < 0 && errno == ENOENT)
+		return 0;
 	HASH_FIND_STR(o->files, path, f);
 	if (f) {
 		f->seen = true;
 		if (same(&f->st, &st))
-			return false;
+			return 0;
 		load(o, f);
-		return true;
+		return 1;
 	}
 	f = calloc(1, sizeof(*f));
 	if (!f)
-		return false;
+		return -ENOMEM;
 	f->path = TAKE_PTR(path);
 	f->seen = true;
 	HASH_ADD_KEYPTR(hh, o->files, f->path, strlen(f->path), f);
 	if (!hash_added(f)) {
 		free(f->path);
 		free(f);
-		return false;
+		return -ENOMEM;
 	}
 	load(o, f);
-	return true;
+	return 1;
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)
@@ -228,7 +230,7 @@ static bool scan(struct objects *o)
 {
 	struct dirent **names = NULL;
 	struct file *f, *tmp;
-	bool changed = false;
+	bool changed = false, complete = true;
 	int n = scandir(o->dir, &names, NULL, by_name);
 
 	if (n < 0) {
@@ -238,12 +240,15 @@ static bool scan(struct objects *o)
 	for (f = o->files; f; f = f->hh.next)
 		f->seen = false;
 	for (int i = 0; i < n; i++) {
-		changed |= look_at(o, names[i]->d_name);
+		int r = look_at(o, names[i]->d_name);
+
+		changed |= r > 0;
+		complete &= r >= 0;
 		free(names[i]);
 	}
 	free(names);
 	HASH_ITER (hh, o->files, f, tmp)
-		if (!f->seen) {
+		if (!f->seen && complete) {
 			forget(o, f);
 			changed = true;
 		}
