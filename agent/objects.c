@@ -11,6 +11,7 @@
 #include "lib/log.h"
 
 #define SETTLE_US 10000            /* editors write a file in several steps: one look after the last */
+#define RETRY_US 500000            /* while the folder is not there */
 #define FILE_MAX_BYTES (256 << 20) /* no manifest is larger; a mistake would be */
 
 /* A file as it was when it was last read. */
@@ -24,6 +25,7 @@ struct file {
 
 struct objects {
 	sd_event_source *io, *timer;
+	int watch; /* inotify's number of the folder; negative: it is not there */
 	char *dir, *keep_dir;
 	struct k8s_store *store;
 	struct file *files;
@@ -274,10 +276,41 @@ static void drop_copies(const struct objects *o)
 	free(names);
 }
 
+/* The folder of that name, which may be another one than before: then it has another number. */
+static int watch(struct objects *o, int fd)
+{
+	int wd = inotify_add_watch(fd, o->dir,
+				   IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF |
+				       IN_MOVE_SELF | IN_ONLYDIR);
+	int r = wd < 0 ? -errno : 0;
+
+	if (o->watch >= 0 && wd != o->watch)
+		(void)inotify_rm_watch(fd, o->watch); /* nobody looks there any more; it may be gone */
+	o->watch = wd;
+	return r;
+}
+
+static void arm(struct objects *o, uint64_t usec)
+{
+	sd_event_source_set_time_relative(o->timer, usec);
+	sd_event_source_set_enabled(o->timer, SD_EVENT_ONESHOT);
+}
+
 static int on_timer(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
 {
 	struct objects *o = userdata;
+	bool was_there = o->watch >= 0;
+	int r = watch(o, sd_event_source_get_io_fd(o->io));
 
+	if (r < 0) {
+		if (was_there)
+			log_warn("%s: cannot watch: %s; its objects stay in force until it is back", o->dir,
+				 strerror(-r));
+		arm(o, RETRY_US);
+		return 0;
+	}
+	if (!was_there)
+		log_info("%s: is back", o->dir);
 	if (scan(o))
 		o->changed(o->userdata);
 	return 0;
@@ -290,8 +323,7 @@ static int on_inotify(_unused_ sd_event_source *source, int fd, _unused_ uint32_
 
 	while (read(fd, buf, sizeof(buf)) > 0)
 		; /* which file it was is seen when all are looked at */
-	sd_event_source_set_time_relative(o->timer, SETTLE_US);
-	sd_event_source_set_enabled(o->timer, SD_EVENT_ONESHOT);
+	arm(o, SETTLE_US);
 	return 0;
 }
 
@@ -300,19 +332,21 @@ int objects_new(sd_event *event, const char *dir, const char *keep_dir, struct k
 {
 	_cleanup_(objects_freep) struct objects *o = calloc(1, sizeof(*o));
 	_cleanup_close_ int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	int r;
 
 	if (!o)
 		return err_oom(reterr);
 	o->store = store;
+	o->watch = -1;
 	o->changed = changed;
 	o->userdata = userdata;
 	o->dir = strdup(dir);
 	o->keep_dir = strdup(keep_dir);
 	if (!o->dir || !o->keep_dir)
 		return err_oom(reterr);
-	if (fd < 0 ||
-	    inotify_add_watch(fd, dir, IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR) < 0)
-		return err_set(reterr, -errno, "cannot watch the objects folder %s: %m", dir);
+	r = fd < 0 ? -errno : watch(o, fd);
+	if (r < 0)
+		return err_set(reterr, r, "cannot watch the objects folder %s: %m", dir);
 	if (sd_event_add_io(event, &o->io, fd, EPOLLIN, on_inotify, o) < 0 ||
 	    sd_event_add_time_relative(event, &o->timer, CLOCK_MONOTONIC, 0, 1000 /* us; 0 is 250 ms */, on_timer, o) <
 		0)
