@@ -278,6 +278,29 @@ def check_of_an_old_prev_result(host, net):
 
 
 @test
+def check_with_another_interface(host, net):
+    """CHECK with a result to which a later plugin added a second interface and its route: is not misled, and finds it missing"""
+    pod = host.new_pod()
+    ns = ("ip", "-n", pod.rsplit("/", 1)[1])
+    first = net.add(pod).ok().json
+    sh(*ns, "link", "add", "net1", "type", "bridge")
+    sh(*ns, "link", "set", "net1", "up")
+    sh(*ns, "addr", "add", "10.6.0.2/24", "dev", "net1")
+    sh(*ns, "route", "add", "10.8.0.0/24", "via", "10.6.0.1")
+    later = {**first, "interfaces": [*first["interfaces"], {"name": "net1", "sandbox": pod}],
+             "ips": [*first["ips"], {"address": "10.6.0.2/24", "interface": 2}],
+             "routes": [*first["routes"], {"dst": "10.8.0.0/24", "gw": "10.6.0.1"}]}
+    checked = {"conf": {"prevResult": later}, "netns": pod}
+    net.run("CHECK", **checked).ok()
+    sh(*ns, "route", "del", "10.8.0.0/24")
+    net.run("CHECK", **checked).fails(103, "route to 10.8.0.0/24 via 10.6.0.1")
+    sh(*ns, "route", "add", "10.8.0.0/24", "via", "10.6.0.1")
+    sh(*ns, "route", "replace", "default", "via", "10.6.0.1")
+    net.run("CHECK", **checked).fails(103, "route to 0.0.0.0/0 via 169.254.1.1")
+    net.delete().ok()
+
+
+@test
 def prev_result_that_is_not_understood(host, net):
     """prevResult of an unknown version or shape: refused, saying which part; nothing changed"""
     pod = host.new_pod()
