@@ -183,6 +183,25 @@ def behind_ptp(host, net):
 
 
 @test
+def host_ports_behind_ptp(host, net):
+    """behind ptp, with host ports: no way to the node's 127.0.0.1 stays on its interface when DEL takes the programs away"""
+    PTP["ipam"]["dataDir"] = str(net.dir / "leases")
+    net.conf["cniVersion"] = "1.0.0"
+    ports = {"portMappings": [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}]}
+    for runtime, left in (ports, "0"), ({}, "1"):  # without host ports it is another's setting
+        pod = host.new_pod()
+        first = reference("ptp", net, "ADD", PTP, netns=pod).ok().json
+        dev = next(i["name"] for i in first["interfaces"] if not i.get("sandbox"))
+        with Agent(net):
+            net.add(pod, conf={"prevResult": first, "ipam": {}, "runtimeConfig": runtime}).ok()
+            setting = pathlib.Path(f"/proc/sys/net/ipv4/conf/{dev}/route_localnet")
+            setting.write_text("1")  # as the agent does
+            net.delete(netns=pod, conf={"prevResult": first, "ipam": {}}).ok()
+        assert setting.read_text().strip() == left and not any(filters(dev).values())
+        reference("ptp", net, "DEL", PTP, first, netns=pod).ok()
+
+
+@test
 def behind_what_cannot_be_enforced(host, net):
     """behind a bridge port, or with a broken prevResult: refused, nothing changed"""
     pod = host.new_pod()
