@@ -89,6 +89,20 @@ def unaddressed():
     return same((0, [True, True, False, False]), (status, [json.loads(line)["allowed"] for line in out]))
 
 
+def finished():
+    """a finished pod's name stands for its addresses, of two that others have now for one owner's"""
+    def ips(*all):
+        return {"podIP": all[0], "podIPs": [{"ip": ip} for ip in all]}
+    def ask(*new):
+        f = Folder({"w.json": [pod("old", phase="Succeeded", **ips("10.0.0.5", "fd00::5")), *new,
+                               pod("web", **ips("10.0.0.1", "fd00::1")), policy("p", podSelector={"matchLabels": {"app": "new"}})]},
+                   [probe("a/web", "a/old"), probe("a/web", "a/old", toIP="fd00::5")])
+        return [json.loads(line)["allowed"] for line in f.ask("-o", "json")[1]]
+    both = pod("new", **ips("10.0.0.5", "fd00::5"))
+    return (same([True, True], ask()) + same([False, False], ask(both)) + same([False, None], ask(pod("new", podIP="10.0.0.5"))) +
+            same([False, False], ask(pod("new", podIP="fd00::5"))))
+
+
 def host_ip():
     """status.hostIP tells a node's addresses where there is no Node object"""
     f = Folder({"w.json": [pod("web", podIP="10.0.0.1", hostIP="192.168.0.1", hostIPs=[{"ip": "192.168.0.1"}, {"ip": "fd01::1"}]),
@@ -141,7 +155,7 @@ def duplicates():
     return bad + same((1, False, [story]), (status, json.loads(out[0])["allowed"], err))
 
 
-TESTS = (unanswered_probes, families, unaddressed, host_ip, many_policies, check_tells_where, explain_in_words,
+TESTS = (unanswered_probes, families, unaddressed, finished, host_ip, many_policies, check_tells_where, explain_in_words,
          duplicates)
 
 
