@@ -35,6 +35,20 @@ static int read_file(struct world *w, const char *path, struct err *reterr)
 	return r < 0 ? err_oom(reterr) : 0;
 }
 
+/* As the agent does: a folder or a FIFO of such a name is an error, and nothing to wait for. */
+static int read_entry(struct world *w, const char *path, struct err *reterr)
+{
+	struct stat st;
+	char *text;
+
+	if (stat(path, &st) < 0 || S_ISREG(st.st_mode))
+		return read_file(w, path, reterr);
+	if (asprintf(&text, "%s: cannot read: %s", path, strerror(EINVAL)) < 0)
+		return err_oom(reterr);
+	k8s_problems_add(&w->problems, K8S_ERROR, 0, text);
+	return 0;
+}
+
 static int is_manifest(const struct dirent *e)
 {
 	return k8s_is_manifest(e->d_name);
@@ -54,7 +68,7 @@ static int read_folder(struct world *w, const char *path, struct err *reterr)
 			file = NULL;
 			r = err_oom(reterr);
 		} else if (r >= 0) {
-			r = read_file(w, file, reterr);
+			r = read_entry(w, file, reterr);
 		}
 		free(names[i]);
 	}

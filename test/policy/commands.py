@@ -33,6 +33,7 @@ class Folder:
     def __init__(self, files, probes=None):
         self.files = {"objects/" + k: v for k, v in files.items()}
         self.files["probes"] = json.dumps(probes)
+        self.folders, self.fifos = [], []
 
     def run(self, *args):
         with tempfile.TemporaryDirectory(prefix="weir-policy-") as root:
@@ -40,7 +41,12 @@ class Folder:
             for name, content in self.files.items():
                 with open(root + "/" + name, "w") as f:
                     f.write(content if isinstance(content, str) else "\n".join(map(json.dumps, content)))
-            run = subprocess.run([os.path.abspath(WEIR), "policy", *args], cwd=root, capture_output=True, text=True)
+            for name in self.folders:
+                os.mkdir(root + "/" + name)
+            for name in self.fifos:
+                os.mkfifo(root + "/" + name)
+            run = subprocess.run([os.path.abspath(WEIR), "policy", *args], cwd=root, capture_output=True, text=True,
+                                 timeout=60)
         return run.returncode, run.stdout.splitlines(), run.stderr.splitlines()
 
     def ask(self, *args):
@@ -143,6 +149,14 @@ def explain_in_words():
     return bad + same((0, "a/web (10.0.0.1) -> a/db (10.0.0.2), 91/TCP: DENIED"), (lambda s, out, _: (s, out[0]))(*f.run(*ask, "91")))
 
 
+def no_files():
+    """what is no file in a folder of manifests is an error, like for the agent, and nothing to wait for"""
+    f = Folder({"a.json": [pod("web", podIP="10.0.0.1")]})
+    f.folders, f.fifos = ["objects/dir.yaml"], ["objects/fifo.yaml"]
+    want = ["error: objects/%s.yaml: cannot read: Invalid argument" % name for name in ("dir", "fifo")]
+    return same((1, want + ["1 files, 1 objects, 2 errors"], []), f.run("check", "objects"))
+
+
 def duplicates():
     """of two files with one object the first by name counts, and the error names both, in whatever order they are given"""
     f = Folder({"a.json": [pod("web", podIP="10.0.0.1"), pod("db", podIP="10.0.0.2"), policy("p")], "b.json": [policy("p", ingress=[{}])]},
@@ -156,13 +170,13 @@ def duplicates():
 
 
 TESTS = (unanswered_probes, families, unaddressed, finished, host_ip, many_policies, check_tells_where, explain_in_words,
-         duplicates)
+         duplicates, no_files)
 
 
 def run(tap):
     for test in TESTS:
         try:
             problems = test()
-        except (OSError, ValueError, KeyError, IndexError) as e:
+        except (OSError, ValueError, KeyError, IndexError, subprocess.TimeoutExpired) as e:
             problems = [repr(e)]
         tap.result(test.__doc__, problems)
