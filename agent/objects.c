@@ -381,6 +381,10 @@ void objects_free(struct objects *o)
 void objects_each_problem(const struct objects *o, void (*tell)(void *userdata, const struct k8s_problem *p),
 			  void *userdata)
 {
+	_cleanup_free_ char *text = NULL;
+
+	if (o->watch < 0 && asprintf(&text, "%s: is not there; its objects stay in force", o->dir) >= 0)
+		tell(userdata, &(struct k8s_problem){ K8S_ERROR, 0, text });
 	for (struct file *f = o->files; f; f = f->hh.next)
 		for (size_t i = 0; i < f->problems.n; i++)
 			tell(userdata, &f->problems.v[i]);
