@@ -72,6 +72,9 @@ def unanswered_probes():
     long["metadata"]["namespace"] = "n" * 63
     status, out = Folder({"w.json": [long]}, [probe("n" * 64 + "/x", "n" * 63 + "/x")]).ask("-o", "json")
     bad += same((1, "there is no pod " + "n" * 64 + "/x"), (status, json.loads(out[0]).get("error")))
+    for start in "", "x":  # the message is cut, in one of the two within a letter
+        _, out = Folder({"w.json": [long]}, [probe(start + "\u00e9" * 2000, "a/x")]).ask("-o", "json")
+        bad += same(True, json.loads(out[0]).get("error", "").startswith('"%s\u00e9' % start))
     status, out = f.ask()
     return bad + same((1, 7, "a/nobody", "error", "^[[31m"), (status, len(out), *out[1].split()[0:3:2], out[3].split()[1]))
 
