@@ -25,7 +25,7 @@ struct file {
 
 struct objects {
 	sd_event_source *io, *timer;
-	int watch; /* inotify's number of the folder; negative: it is not there */
+	int watch; /* inotify's number of the folder; a negative errno: it is not there, or not for us */
 	char *dir, *keep_dir;
 	struct k8s_store *store;
 	struct file *files;
@@ -282,12 +282,13 @@ static int watch(struct objects *o, int fd)
 	int wd = inotify_add_watch(fd, o->dir,
 				   IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF |
 				       IN_MOVE_SELF | IN_ONLYDIR);
-	int r = wd < 0 ? -errno : 0;
 
+	if (wd < 0)
+		wd = -errno;
 	if (o->watch >= 0 && wd != o->watch)
 		(void)inotify_rm_watch(fd, o->watch); /* nobody looks there any more; it may be gone */
 	o->watch = wd;
-	return r;
+	return wd < 0 ? wd : 0;
 }
 
 static void arm(struct objects *o, uint64_t usec)
@@ -337,7 +338,7 @@ int objects_new(sd_event *event, const char *dir, const char *keep_dir, struct k
 	if (!o)
 		return err_oom(reterr);
 	o->store = store;
-	o->watch = -1;
+	o->watch = -ENOENT;
 	o->changed = changed;
 	o->userdata = userdata;
 	o->dir = strdup(dir);
@@ -383,7 +384,8 @@ void objects_each_problem(const struct objects *o, void (*tell)(void *userdata, 
 {
 	_cleanup_free_ char *text = NULL;
 
-	if (o->watch < 0 && asprintf(&text, "%s: is not there; its objects stay in force", o->dir) >= 0)
+	if (o->watch < 0 &&
+	    asprintf(&text, "%s: cannot watch: %s; its objects stay in force", o->dir, strerror(-o->watch)) >= 0)
 		tell(userdata, &(struct k8s_problem){ K8S_ERROR, 0, text });
 	for (struct file *f = o->files; f; f = f->hh.next)
 		for (size_t i = 0; i < f->problems.n; i++)
