@@ -3,88 +3,22 @@
 
 #include <bpf/bpf.h>
 
-#include "agent/shadow.h"
-
-/* An address range with its identity in force, for what a new or vanishing entry must say on the other side. */
-struct range {
-	struct prefix prefix;
-	uint32_t identity;
-};
-struct ranges {
-	struct range *v;
-	size_t n;
-};
+#include "agent/ipcache.h"
 
 struct maps {
 	struct maps_fds fd;
 	struct weir_node node;
-	size_t marked;  /* entries of the ipcache that this pass wants */
-	size_t n_unfit; /* entries that it wants and that found no room */
-	size_t ipcache_max;
 	uint32_t max_slot;      /* highest slot in use */
 	uint32_t pass, applied; /* the latest pass; the latest that came into force, 0 = none of this agent */
-	struct shadow ipcache, policy;
+	struct ipcache ipcache;
+	struct shadow policy;
 	struct weir_ep ep[WEIR_EP_MAX];
-	struct ranges ranges; /* of the side in force */
 	size_t n_rulesets, n_endpoints;
 	uint32_t first_ruleset;
 	uint32_t *cut; /* rule sets of this pass that do not fit */
 	size_t n_cut;
 	char problem[512];
 };
-
-static struct weir_lpm_key lpm_key(const struct prefix *p)
-{
-	return (struct weir_lpm_key){ .prefixlen = p->len, .addr = p->addr };
-}
-
-/* ---- reading what is there ---- */
-
-static int read_map(int fd, struct shadow *s, struct err *reterr)
-{
-	uint8_t key[64], next[64], val[64];
-	void *prev = NULL;
-
-	while (bpf_map_get_next_key(fd, prev, next) == 0) {
-		if (bpf_map_lookup_elem(fd, next, val) == 0 && shadow_set(s, next, val, 0) < 0)
-			return err_oom(reterr);
-		memcpy(key, next, sizeof(key));
-		prev = key;
-	}
-	return errno == ENOENT ? 0 : err_set(reterr, -errno, "cannot read a map: %m");
-}
-
-static int read_size(int fd, size_t *ret)
-{
-	struct bpf_map_info info = {};
-	uint32_t len = sizeof(info);
-
-	if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
-		return -errno;
-	*ret = info.max_entries;
-	return 0;
-}
-
-static int read_ranges(struct maps *m)
-{
-	uint32_t side = m->node.gen & 1;
-	const void *key;
-	void *val;
-
-	m->ranges.v = calloc(m->ipcache.n + 1, sizeof(*m->ranges.v));
-	if (!m->ranges.v)
-		return -ENOMEM;
-	for (size_t i = 0; shadow_next(&m->ipcache, &i, &key, &val);) {
-		const struct weir_lpm_key *k = key;
-
-		if (k->prefixlen < 128)
-			m->ranges.v[m->ranges.n++] = (struct range){
-				.prefix = { k->addr, k->prefixlen },
-				.identity = ((struct weir_ipcache *)val)->identity[side],
-			};
-	}
-	return 0;
-}
 
 int maps_new(const struct maps_fds *fds, struct maps **ret_m, struct err *reterr)
 {
@@ -97,20 +31,14 @@ int maps_new(const struct maps_fds *fds, struct maps **ret_m, struct err *reterr
 	if (!m)
 		return err_oom(reterr);
 	m->fd = *fds;
-	shadow_init(&m->ipcache, sizeof(struct weir_lpm_key), sizeof(struct weir_ipcache));
 	shadow_init(&m->policy, sizeof(struct weir_policy_key), sizeof(struct weir_policy_val));
 	if (bpf_map_lookup_elem(fds->node, &zero, &m->node) < 0)
 		return err_set(reterr, -errno, "cannot read the node map: %m");
-	r = read_size(fds->ipcache, &m->ipcache_max);
-	if (r < 0)
-		return err_set(reterr, r, "cannot read the size of a map: %m");
-	r = read_map(fds->ipcache, &m->ipcache, reterr);
+	r = ipcache_read(&m->ipcache, fds->ipcache, m->node.gen & 1, reterr);
 	if (r >= 0)
-		r = read_map(fds->policy, &m->policy, reterr);
+		r = shadow_read(&m->policy, fds->policy, reterr);
 	if (r < 0)
 		return r;
-	if (read_ranges(m) < 0)
-		return err_oom(reterr);
 	for (uint32_t slot = 1; slot < WEIR_EP_MAX; slot++)
 		if (bpf_map_lookup_elem(fds->ep, &slot, &m->ep[slot]) < 0)
 			return err_set(reterr, -errno, "cannot read the endpoint map: %m");
@@ -127,9 +55,8 @@ int maps_new(const struct maps_fds *fds, struct maps **ret_m, struct err *reterr
 
 void maps_free(struct maps *m)
 {
-	shadow_done(&m->ipcache);
+	ipcache_done(&m->ipcache);
 	shadow_done(&m->policy);
-	free(m->ranges.v);
 	free(m->cut);
 	free(m);
 }
@@ -278,235 +205,6 @@ static int write_rulesets(struct maps *m, const struct policy_result *result, bo
 	return withdraw(m, result, changed);
 }
 
-/* ---- ipcache ---- */
-
-static uint32_t covering(const struct ranges *r, const struct prefix *p)
-{
-	uint32_t identity = WEIR_ID_WORLD;
-	int best = -1;
-
-	for (size_t i = 0; i < r->n; i++)
-		if (r->v[i].prefix.len > best && prefix_contains(&r->v[i].prefix, p)) {
-			best = r->v[i].prefix.len;
-			identity = r->v[i].identity;
-		}
-	return identity;
-}
-
-static int wanted_ranges(const struct policy_result *result, struct ranges *ret)
-{
-	ret->v = calloc(result->n_ipcache + 1, sizeof(*ret->v));
-	if (!ret->v)
-		return -ENOMEM;
-	for (size_t i = 0; i < result->n_ipcache; i++)
-		if (result->ipcache[i].prefix.len < 128)
-			ret->v[ret->n++] = (struct range){ result->ipcache[i].prefix, result->ipcache[i].identity };
-	return 0;
-}
-
-/* All but one: before Linux 6.13 a full trie takes no new value for a key that it has, either. */
-static bool has_room(const struct maps *m, size_t more)
-{
-	return m->ipcache.n + more < m->ipcache_max;
-}
-
-/*
- * Sets the side that is not in force, keeps the other. A new key says there what the range around it says. One that
- * finds no room is counted.
- */
-static int write_address(struct maps *m, const struct prefix *p, uint32_t identity, uint16_t slot, uint16_t flags,
-			 bool *changed)
-{
-	struct weir_lpm_key key = lpm_key(p);
-	struct weir_ipcache *old = shadow_get(&m->ipcache, &key), val = { .slot = slot, .flags = flags };
-	uint32_t next = (m->node.gen + 1) & 1;
-
-	if (!old && !has_room(m, 1)) {
-		m->n_unfit++;
-		return 0;
-	}
-	val.identity[next] = identity;
-	val.identity[!next] = old ? old->identity[!next] : covering(&m->ranges, p);
-	if (!old || old->slot != slot || old->flags != flags || val.identity[!next] != identity)
-		*changed = true;
-	m->marked++;
-	if (old && !memcmp(old, &val, sizeof(val))) {
-		shadow_mark(&m->ipcache, old, m->pass);
-		return 0;
-	}
-	if (bpf_map_update_elem(m->fd.ipcache, &key, &val, BPF_ANY) < 0)
-		return -errno;
-	return shadow_set(&m->ipcache, &key, &val, m->pass);
-}
-
-static int by_prefix(const void *key, const void *elem)
-{
-	return prefix_cmp(key, &((const struct policy_ipcache_entry *)elem)->prefix);
-}
-
-/* Those that no Pod object has. */
-static int write_endpoint_addresses(struct maps *m, const struct policy_result *result, const struct ranges *ranges,
-				    const struct endpoints *eps, bool *changed)
-{
-	int r = 0;
-
-	for (struct endpoint *ep = eps->by_key; ep && r >= 0; ep = ep->hh.next)
-		for (int f = 0; f < 2 && r >= 0; f++) {
-			struct prefix p = prefix_of_addr(&ep->attachment->addr[f]);
-
-			if (!addr_is_zero(&p.addr) &&
-			    !bsearch(&p, result->ipcache, result->n_ipcache, sizeof(*result->ipcache), by_prefix))
-				r = write_address(m, &p, covering(ranges, &p), ep->slot, 0, changed);
-		}
-	return r;
-}
-
-/* Keys that nobody wants any more say on the coming side what the range around them says, until they are swept. */
-static int write_vanishing(struct maps *m, const struct ranges *ranges, bool *changed)
-{
-	uint32_t next = (m->node.gen + 1) & 1;
-	const void *key;
-	void *val;
-
-	if (m->marked == m->ipcache.n) /* none */
-		return 0;
-	for (size_t i = 0; shadow_next(&m->ipcache, &i, &key, &val);) {
-		const struct weir_lpm_key *k = key;
-		struct prefix p = { k->addr, k->prefixlen };
-		struct weir_ipcache v = *(struct weir_ipcache *)val;
-
-		if (shadow_mark_of(&m->ipcache, val) == m->pass)
-			continue;
-		v.identity[next] = covering(ranges, &p);
-		v.slot = v.flags = 0;
-		if (!memcmp(&v, val, sizeof(v)))
-			continue;
-		if (bpf_map_update_elem(m->fd.ipcache, key, &v, BPF_ANY) < 0)
-			return -errno;
-		*(struct weir_ipcache *)val = v;
-		*changed = true;
-	}
-	return 0;
-}
-
-/* Slots by address, for the endpoints of this node: what a pass over thousands of addresses asks each of. */
-struct local_addr {
-	struct weir_addr addr;
-	uint32_t slot;
-};
-
-static int local_cmp(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct weir_addr));
-}
-
-struct local_addrs {
-	size_t n;
-	struct local_addr *v;
-};
-
-static int local_addrs(const struct endpoints *eps, struct local_addrs *ret)
-{
-	ret->n = 0;
-	ret->v = calloc(HASH_COUNT(eps->by_key) * 2 + 1, sizeof(*ret->v));
-	if (!ret->v)
-		return -ENOMEM;
-	for (struct endpoint *ep = eps->by_key; ep; ep = ep->hh.next)
-		for (int f = 0; f < 2; f++)
-			if (!addr_is_zero(&ep->attachment->addr[f]))
-				ret->v[ret->n++] = (struct local_addr){ ep->attachment->addr[f], ep->slot };
-	qsort(ret->v, ret->n, sizeof(*ret->v), local_cmp);
-	return 0;
-}
-
-/* Who gets room first when there is not enough. */
-enum rank { RANK_POLICY, RANK_LOCAL, RANK_PEER, RANK_ANY };
-
-static enum rank rank_of(const struct policy_ipcache_entry *e)
-{
-	return e->named || e->flags ? RANK_POLICY : e->pod && e->pod->ruleset ? RANK_LOCAL : RANK_PEER;
-}
-
-/* Neither the prefix, if it is a range, nor the range around it is any that policies mean. */
-static void close_around(struct ranges *ranges, const struct prefix *p)
-{
-	struct range *around = NULL;
-
-	for (size_t i = 0; i < ranges->n; i++) { /* sorted: the longest comes last */
-		struct range *r = &ranges->v[i];
-
-		if (!prefix_cmp(&r->prefix, p))
-			r->identity = WEIR_ID_WORLD;
-		else if (prefix_contains(&r->prefix, p))
-			around = r;
-	}
-	if (around)
-		around->identity = WEIR_ID_WORLD;
-}
-
-/*
- * The addresses of a prefix that finds no room would pass for others of the range around it, which a policy may allow
- * but for this prefix. So that range is closed, too.
- */
-static void close_unfit(struct maps *m, const struct policy_result *result, struct ranges *ranges)
-{
-	size_t more = 0;
-
-	for (size_t i = 0; i < result->n_ipcache; i++) {
-		const struct policy_ipcache_entry *e = &result->ipcache[i];
-		struct weir_lpm_key key = lpm_key(&e->prefix);
-
-		if (rank_of(e) != RANK_POLICY || shadow_get(&m->ipcache, &key))
-			continue;
-		if (has_room(m, more + 1))
-			more++;
-		else if (e->named)
-			close_around(ranges, &e->prefix);
-	}
-}
-
-static int write_listed(struct maps *m, const struct policy_result *result, const struct ranges *ranges,
-			const struct local_addrs *local, enum rank rank, bool *changed)
-{
-	size_t n_ranges = 0;
-	int r = 0;
-
-	for (size_t i = 0; i < result->n_ipcache && r >= 0; i++) {
-		const struct policy_ipcache_entry *e = &result->ipcache[i];
-		uint32_t identity = e->prefix.len < 128 ? ranges->v[n_ranges++].identity : e->identity;
-		const struct local_addr *l = NULL;
-
-		if (rank != RANK_ANY && rank_of(e) != rank)
-			continue;
-		if (e->pod && e->pod->ruleset) /* local */
-			l = bsearch(&e->prefix.addr, local->v, local->n, sizeof(*local->v), local_cmp);
-		r = write_address(m, &e->prefix, identity, l ? l->slot : 0, e->flags, changed);
-	}
-	return r;
-}
-
-static int write_ipcache(struct maps *m, const struct policy_result *result, struct ranges *ranges,
-			 const struct endpoints *eps, bool *changed)
-{
-	struct local_addrs local;
-	int r = local_addrs(eps, &local);
-
-	m->n_unfit = 0;
-	if (has_room(m, result->n_ipcache)) { /* whatever of it is new */
-		r = r ?: write_listed(m, result, ranges, &local, RANK_ANY, changed);
-	} else {
-		close_unfit(m, result, ranges);
-		for (enum rank rank = 0; rank < RANK_ANY && r >= 0; rank++)
-			r = write_listed(m, result, ranges, &local, rank, changed);
-	}
-	free(local.v);
-	if (r >= 0)
-		r = write_endpoint_addresses(m, result, ranges, eps, changed);
-	if (r >= 0)
-		r = write_vanishing(m, ranges, changed);
-	return r;
-}
-
 /* ---- endpoints ---- */
 
 static const struct policy_pod *find_pod(const struct policy_result *result, const struct attachment *a)
@@ -534,32 +232,26 @@ static const struct policy_pod *find_pod(const struct policy_result *result, con
 /* An endpoint whose address others do not know could be spoken for by anybody. */
 static bool has_addresses(struct maps *m, const struct attachment *a)
 {
-	for (int f = 0; f < 2; f++) {
-		struct prefix p = prefix_of_addr(&a->addr[f]);
-		struct weir_lpm_key key = lpm_key(&p);
-
-		if (!addr_is_zero(&a->addr[f]) && !shadow_get(&m->ipcache, &key))
+	for (int f = 0; f < 2; f++)
+		if (!addr_is_zero(&a->addr[f]) && !ipcache_has(&m->ipcache, &a->addr[f]))
 			return false;
-	}
 	return true;
 }
 
-static struct weir_ep_side wanted_side(struct maps *m, const struct policy_result *result, const struct ranges *ranges,
-				       const struct endpoint *ep)
+static struct weir_ep_side wanted_side(struct maps *m, const struct policy_result *result, const struct endpoint *ep)
 {
 	const struct attachment *a = ep->attachment;
 	const struct policy_pod *pod = find_pod(result, a);
 	struct weir_ep_side side = {};
 
 	for (int f = 0; f < 2; f++) {
-		struct prefix p = prefix_of_addr(&a->addr[f]);
-
 		if (addr_is_zero(&a->addr[f]))
 			continue;
-		side.identity[f] = pod && !addr_cmp(&pod->addr[f], &a->addr[f]) ? pod->identity[f]
-										: covering(ranges, &p);
+		side.identity[f] = pod && !addr_cmp(&pod->addr[f], &a->addr[f])
+				       ? pod->identity[f]
+				       : ipcache_around(&m->ipcache, &a->addr[f]);
 	}
-	if (m->n_unfit && !has_addresses(m, a)) {
+	if (m->ipcache.n_unfit && !has_addresses(m, a)) {
 		side.flags = 0; /* not ready */
 	} else if (!a->pod_name) {
 		side.flags = WEIR_EP_READY; /* outside Kubernetes: no policy can select it */
@@ -623,13 +315,12 @@ static int free_slots(struct maps *m, const struct endpoints *eps, bool *changed
 	return 0;
 }
 
-static int write_endpoints(struct maps *m, const struct policy_result *result, const struct ranges *ranges,
-			   struct endpoints *eps, bool *changed)
+static int write_endpoints(struct maps *m, const struct policy_result *result, struct endpoints *eps, bool *changed)
 {
 	int r = free_slots(m, eps, changed);
 
 	for (struct endpoint *ep = eps->by_key; ep && r >= 0; ep = ep->hh.next) {
-		struct weir_ep_side side = wanted_side(m, result, ranges, ep);
+		struct weir_ep_side side = wanted_side(m, result, ep);
 
 		r = write_endpoint(m, ep, &side, changed);
 		ep->ready = (side.flags & WEIR_EP_READY) && (side.ruleset || !ep->attachment->pod_name);
@@ -661,64 +352,47 @@ static void tell_unfit(struct maps *m)
 {
 	size_t n = strlen(m->problem);
 
-	if (m->n_unfit)
+	if (m->ipcache.n_unfit)
 		snprintf(m->problem + n, sizeof(m->problem) - n,
 			 "%s%zu address(es) do not fit into the ipcache: pods of this node among them are cut off, "
 			 "others are unknown to policy; raise ipcacheMax",
-			 n ? ". " : "", m->n_unfit);
+			 n ? ". " : "", m->ipcache.n_unfit);
 }
 
 int maps_apply(struct maps *m, const struct policy_result *result, struct endpoints *eps, struct err *reterr)
 {
-	struct ranges ranges = {};
 	bool changed = !m->applied;
 	int r;
 
 	m->pass++;
-	m->marked = 0;
 	m->problem[0] = 0;
-	r = wanted_ranges(result, &ranges);
+	r = write_rulesets(m, result, &changed);
 	if (r >= 0)
-		r = write_rulesets(m, result, &changed);
+		r = ipcache_write(&m->ipcache, result, eps, (m->node.gen + 1) & 1, m->pass, &changed);
 	if (r >= 0)
-		r = write_ipcache(m, result, &ranges, eps, &changed);
-	if (r >= 0)
-		r = write_endpoints(m, result, &ranges, eps, &changed);
+		r = write_endpoints(m, result, eps, &changed);
 	if (r >= 0 && changed)
 		r = switch_over(m, result);
-	if (r < 0) {
-		free(ranges.v);
+	if (r < 0)
 		return err_set(reterr, r, "cannot write the datapath's maps, the former policy stays in force: %s",
 			       strerror(-r));
-	}
-	free(m->ranges.v);
-	m->ranges = ranges;
+	ipcache_switched(&m->ipcache);
 	m->applied = m->pass;
 	tell_unfit(m);
-	return m->n_cut + m->n_unfit;
-}
-
-static void sweep(int fd, struct shadow *s, uint32_t pass)
-{
-	const void *key;
-	void *val;
-
-	for (size_t i = 0; shadow_next(s, &i, &key, &val);)
-		if (shadow_mark_of(s, val) != pass && (bpf_map_delete_elem(fd, key) == 0 || errno == ENOENT))
-			shadow_del(s, key);
+	return m->n_cut + m->ipcache.n_unfit;
 }
 
 void maps_sweep(struct maps *m)
 {
 	if (m->applied != m->pass)
 		return; /* the latest pass broke off: its marks do not tell what is in force */
-	sweep(m->fd.ipcache, &m->ipcache, m->pass);
-	sweep(m->fd.policy, &m->policy, m->pass);
+	ipcache_sweep(&m->ipcache);
+	shadow_sweep(&m->policy, m->fd.policy, m->pass);
 }
 
 struct maps_counts maps_counts(const struct maps *m)
 {
-	return (struct maps_counts){ m->ipcache.n, m->policy.n, m->n_rulesets, m->n_endpoints };
+	return (struct maps_counts){ m->ipcache.shadow.n, m->policy.n, m->n_rulesets, m->n_endpoints };
 }
 
 int maps_each_deny(const struct maps *m, maps_deny_t fn, void *userdata)
@@ -759,7 +433,7 @@ int maps_set_deny(struct maps *m, const struct prefix *v, size_t n, struct err *
 	for (size_t i = 0; i < n_gone; i++)
 		bpf_map_delete_elem(m->fd.deny, &gone[i]);
 	for (size_t i = 0; i < n; i++) {
-		key = lpm_key(&v[i]);
+		key = prefix_to_lpm(&v[i]);
 		if (bpf_map_update_elem(m->fd.deny, &key, &zero, BPF_NOEXIST) < 0 && errno != EEXIST)
 			return err_set(reterr, -errno, "cannot write the deny list: %m");
 	}

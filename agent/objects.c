@@ -11,6 +11,7 @@
 #include "lib/log.h"
 
 #define SETTLE_US 10000            /* editors write a file in several steps: one look after the last */
+#define RETRY_US 500000            /* while the folder is not there */
 #define FILE_MAX_BYTES (256 << 20) /* no manifest is larger; a mistake would be */
 
 /* A file as it was when it was last read. */
@@ -24,6 +25,7 @@ struct file {
 
 struct objects {
 	sd_event_source *io, *timer;
+	int watch; /* inotify's number of the folder; a negative errno: it is not there, or not for us */
 	char *dir, *keep_dir;
 	struct k8s_store *store;
 	struct file *files;
@@ -184,38 +186,40 @@ static void forget(struct objects *o, struct file *f)
 	free(f);
 }
 
-/* Returns whether the store may have changed. */
-static bool look_at(struct objects *o, const char *name)
+/* 1: the store may have changed; 0: not; -ENOMEM: nobody knows. A file that is there, but cannot be read, is seen. */
+static int look_at(struct objects *o, const char *name)
 {
 	_cleanup_free_ char *path = NULL;
+	struct stat st = {};
 	struct file *f;
-	struct stat st;
 
-	if (!k8s_is_manifest(name) || asprintf(&path, "%s/%s", o->dir, name) < 0)
-		return false;
-	if (stat(path, &st) < 0)
-		return false;
+	if (!k8s_is_manifest(name))
+		return 0;
+	if (asprintf(&path, "%s/%s", o->dir, name) < 0)
+		return -ENOMEM;
+	if (stat(path, &st) < 0 && errno == ENOENT)
+		return 0;
 	HASH_FIND_STR(o->files, path, f);
 	if (f) {
 		f->seen = true;
 		if (same(&f->st, &st))
-			return false;
+			return 0;
 		load(o, f);
-		return true;
+		return 1;
 	}
 	f = calloc(1, sizeof(*f));
 	if (!f)
-		return false;
+		return -ENOMEM;
 	f->path = TAKE_PTR(path);
 	f->seen = true;
 	HASH_ADD_KEYPTR(hh, o->files, f->path, strlen(f->path), f);
 	if (!hash_added(f)) {
 		free(f->path);
 		free(f);
-		return false;
+		return -ENOMEM;
 	}
 	load(o, f);
-	return true;
+	return 1;
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)
@@ -228,7 +232,7 @@ static bool scan(struct objects *o)
 {
 	struct dirent **names = NULL;
 	struct file *f, *tmp;
-	bool changed = false;
+	bool changed = false, complete = true;
 	int n = scandir(o->dir, &names, NULL, by_name);
 
 	if (n < 0) {
@@ -238,12 +242,15 @@ static bool scan(struct objects *o)
 	for (f = o->files; f; f = f->hh.next)
 		f->seen = false;
 	for (int i = 0; i < n; i++) {
-		changed |= look_at(o, names[i]->d_name);
+		int r = look_at(o, names[i]->d_name);
+
+		changed |= r > 0;
+		complete &= r >= 0;
 		free(names[i]);
 	}
 	free(names);
 	HASH_ITER (hh, o->files, f, tmp)
-		if (!f->seen) {
+		if (!f->seen && complete) {
 			forget(o, f);
 			changed = true;
 		}
@@ -269,10 +276,42 @@ static void drop_copies(const struct objects *o)
 	free(names);
 }
 
+/* The folder of that name, which may be another one than before: then it has another number. */
+static int watch(struct objects *o, int fd)
+{
+	int wd = inotify_add_watch(fd, o->dir,
+				   IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF |
+				       IN_MOVE_SELF | IN_ONLYDIR);
+
+	if (wd < 0)
+		wd = -errno;
+	if (o->watch >= 0 && wd != o->watch)
+		(void)inotify_rm_watch(fd, o->watch); /* nobody looks there any more; it may be gone */
+	o->watch = wd;
+	return wd < 0 ? wd : 0;
+}
+
+static void arm(struct objects *o, uint64_t usec)
+{
+	sd_event_source_set_time_relative(o->timer, usec);
+	sd_event_source_set_enabled(o->timer, SD_EVENT_ONESHOT);
+}
+
 static int on_timer(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
 {
 	struct objects *o = userdata;
+	bool was_there = o->watch >= 0;
+	int r = watch(o, sd_event_source_get_io_fd(o->io));
 
+	if (r < 0) {
+		if (was_there)
+			log_warn("%s: cannot watch: %s; its objects stay in force until it is back", o->dir,
+				 strerror(-r));
+		arm(o, RETRY_US);
+		return 0;
+	}
+	if (!was_there)
+		log_info("%s: is back", o->dir);
 	if (scan(o))
 		o->changed(o->userdata);
 	return 0;
@@ -285,8 +324,7 @@ static int on_inotify(_unused_ sd_event_source *source, int fd, _unused_ uint32_
 
 	while (read(fd, buf, sizeof(buf)) > 0)
 		; /* which file it was is seen when all are looked at */
-	sd_event_source_set_time_relative(o->timer, SETTLE_US);
-	sd_event_source_set_enabled(o->timer, SD_EVENT_ONESHOT);
+	arm(o, SETTLE_US);
 	return 0;
 }
 
@@ -295,19 +333,21 @@ int objects_new(sd_event *event, const char *dir, const char *keep_dir, struct k
 {
 	_cleanup_(objects_freep) struct objects *o = calloc(1, sizeof(*o));
 	_cleanup_close_ int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	int r;
 
 	if (!o)
 		return err_oom(reterr);
 	o->store = store;
+	o->watch = -ENOENT;
 	o->changed = changed;
 	o->userdata = userdata;
 	o->dir = strdup(dir);
 	o->keep_dir = strdup(keep_dir);
 	if (!o->dir || !o->keep_dir)
 		return err_oom(reterr);
-	if (fd < 0 ||
-	    inotify_add_watch(fd, dir, IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR) < 0)
-		return err_set(reterr, -errno, "cannot watch the objects folder %s: %m", dir);
+	r = fd < 0 ? -errno : watch(o, fd);
+	if (r < 0)
+		return err_set(reterr, r, "cannot watch the objects folder %s: %m", dir);
 	if (sd_event_add_io(event, &o->io, fd, EPOLLIN, on_inotify, o) < 0 ||
 	    sd_event_add_time_relative(event, &o->timer, CLOCK_MONOTONIC, 0, 1000 /* us; 0 is 250 ms */, on_timer, o) <
 		0)
@@ -342,6 +382,11 @@ void objects_free(struct objects *o)
 void objects_each_problem(const struct objects *o, void (*tell)(void *userdata, const struct k8s_problem *p),
 			  void *userdata)
 {
+	_cleanup_free_ char *text = NULL;
+
+	if (o->watch < 0 &&
+	    asprintf(&text, "%s: cannot watch: %s; its objects stay in force", o->dir, strerror(-o->watch)) >= 0)
+		tell(userdata, &(struct k8s_problem){ K8S_ERROR, 0, text });
 	for (struct file *f = o->files; f; f = f->hh.next)
 		for (size_t i = 0; i < f->problems.n; i++)
 			tell(userdata, &f->problems.v[i]);

@@ -18,7 +18,7 @@ int objects_new(sd_event *event, const char *dir, const char *keep_dir, struct k
 void objects_free(struct objects *o);
 DEFINE_CLEANUP(struct objects *, objects_free);
 
-/* What is wrong with the files as they are now. */
+/* What is wrong with the folder and its files as they are now. */
 void objects_each_problem(const struct objects *o, void (*tell)(void *userdata, const struct k8s_problem *p),
 			  void *userdata);
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/shadow.h"
 
+#include <bpf/bpf.h>
+
 /* An entry: mark (8 bytes with what says whether it lives), key, value. */
 struct head {
 	uint32_t live, mark;
@@ -178,4 +180,28 @@ bool shadow_next(const struct shadow *s, size_t *cursor, const void **ret_key, v
 		}
 	}
 	return false;
+}
+
+int shadow_read(struct shadow *s, int map_fd, struct err *reterr)
+{
+	uint8_t key[64], next[64], val[64];
+	void *prev = NULL;
+
+	while (bpf_map_get_next_key(map_fd, prev, next) == 0) {
+		if (bpf_map_lookup_elem(map_fd, next, val) == 0 && shadow_set(s, next, val, 0) < 0)
+			return err_oom(reterr);
+		memcpy(key, next, sizeof(key));
+		prev = key;
+	}
+	return errno == ENOENT ? 0 : err_set(reterr, -errno, "cannot read a map: %m");
+}
+
+void shadow_sweep(struct shadow *s, int map_fd, uint32_t mark)
+{
+	const void *key;
+	void *val;
+
+	for (size_t i = 0; shadow_next(s, &i, &key, &val);)
+		if (shadow_mark_of(s, val) != mark && (bpf_map_delete_elem(map_fd, key) == 0 || errno == ENOENT))
+			shadow_del(s, key);
 }

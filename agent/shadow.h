@@ -8,6 +8,7 @@
 #ifndef WEIR_AGENT_SHADOW_H
 #define WEIR_AGENT_SHADOW_H
 
+#include "lib/err.h"
 #include "lib/macro.h"
 
 struct shadow {
@@ -32,5 +33,10 @@ void shadow_del(struct shadow *s, const void *key);
 
 /* Iterate: start with *cursor = 0; false at the end. Deleting the entry that was just returned is fine. */
 bool shadow_next(const struct shadow *s, size_t *cursor, const void **ret_key, void **ret_val);
+
+/* Remembers what a map holds, with mark 0. */
+int shadow_read(struct shadow *s, int map_fd, struct err *reterr);
+/* Deletes everything with another mark, from the map, too. What cannot be deleted stays in both. */
+void shadow_sweep(struct shadow *s, int map_fd, uint32_t mark);
 
 #endif

@@ -110,33 +110,51 @@ static bool seen_before(const struct k8s_pod *p, size_t i)
 	return false;
 }
 
-static int find_entry(const struct world *w, const struct k8s_entry *e, struct world_end *ret)
+static const struct k8s_pod *pod_of(const struct k8s_entry *e)
 {
-	char name[400];
-
-	snprintf(name, sizeof(name), "%s/%s", e->ns, e->name);
-	return world_find(w, name, ret, NULL);
+	return (const struct k8s_pod *)e->object;
 }
 
-static void all_pairs(struct printer *p)
+/* Each pod as an end, in the order of the list; those that have finished are none. NULL: out of memory. */
+static struct world_end *list_ends(const struct world *w, const struct k8s_entry *const *v, size_t n)
+{
+	struct world_end *ends = calloc(n + 1, sizeof(*ends));
+	char name[sizeof(ends->name)];
+
+	for (size_t i = 0; ends && i < n; i++) {
+		snprintf(name, sizeof(name), "%s/%s", v[i]->ns, v[i]->name);
+		if (!pod_of(v[i])->finished)
+			(void)world_find(w, name, &ends[i], NULL);
+	}
+	return ends;
+}
+
+static bool is_end(const struct world_end *e)
+{
+	return *e->name;
+}
+
+static void all_ports(struct printer *p, const struct world_end *from, const struct world_end *to,
+		      const struct k8s_pod *pod)
+{
+	for (size_t i = 0; i < pod->n_ports; i++)
+		if (!seen_before(pod, i))
+			print(p, from, to, pod->ports[i].proto, pod->ports[i].port);
+}
+
+static int all_pairs(struct printer *p)
 {
 	const struct k8s_entry *const *v;
 	size_t n = k8s_store_list(p->world->store, K8S_POD, &v);
-	struct world_end from, to;
+	_cleanup_free_ struct world_end *ends = list_ends(p->world, v, n);
 
-	for (size_t i = 0; i < n; i++) {
-		if (((const struct k8s_pod *)v[i]->object)->finished || find_entry(p->world, v[i], &from) < 0)
-			continue;
-		for (size_t k = 0; k < n; k++) {
-			const struct k8s_pod *pod = (const struct k8s_pod *)v[k]->object;
-
-			if (k == i || pod->finished || find_entry(p->world, v[k], &to) < 0)
-				continue;
-			for (size_t port = 0; port < pod->n_ports; port++)
-				if (!seen_before(pod, port))
-					print(p, &from, &to, pod->ports[port].proto, pod->ports[port].port);
-		}
-	}
+	if (!ends)
+		return cli_fail("out of memory");
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < n; k++)
+			if (k != i && is_end(&ends[i]) && is_end(&ends[k]))
+				all_ports(p, &ends[i], &ends[k], pod_of(v[k]));
+	return 0;
 }
 
 static int one_probe(struct printer *p, json_t *probe, struct err *reterr)
@@ -196,7 +214,7 @@ static int run(const struct args *args)
 	if (w.result && args->probe)
 		status |= probes(&p, args->probe);
 	else if (w.result)
-		all_pairs(&p);
+		status |= all_pairs(&p);
 	world_done(&w);
 	return status;
 }

@@ -35,6 +35,20 @@ static int read_file(struct world *w, const char *path, struct err *reterr)
 	return r < 0 ? err_oom(reterr) : 0;
 }
 
+/* As the agent does: a folder or a FIFO of such a name is an error, and nothing to wait for. */
+static int read_entry(struct world *w, const char *path, struct err *reterr)
+{
+	struct stat st;
+	char *text;
+
+	if (stat(path, &st) < 0 || S_ISREG(st.st_mode))
+		return read_file(w, path, reterr);
+	if (asprintf(&text, "%s: cannot read: %s", path, strerror(EINVAL)) < 0)
+		return err_oom(reterr);
+	k8s_problems_add(&w->problems, K8S_ERROR, 0, text);
+	return 0;
+}
+
 static int is_manifest(const struct dirent *e)
 {
 	return k8s_is_manifest(e->d_name);
@@ -54,7 +68,7 @@ static int read_folder(struct world *w, const char *path, struct err *reterr)
 			file = NULL;
 			r = err_oom(reterr);
 		} else if (r >= 0) {
-			r = read_file(w, file, reterr);
+			r = read_entry(w, file, reterr);
 		}
 		free(names[i]);
 	}
@@ -238,6 +252,32 @@ static void fill_host_network_pod(const struct world *w, const struct k8s_pod *p
 		stand_in(0, e->addr);
 }
 
+static bool has_owner(const struct world_end *e)
+{
+	return e->pod || e->node;
+}
+
+static bool same_owner(const struct world_end *a, const struct world_end *b)
+{
+	return a->pod == b->pod && streq(a->node ?: "", b->node ?: "");
+}
+
+/* Whose the addresses of a finished pod are now. When they are two owners', it is one of them: an end is one. */
+static void find_heir(const struct world *w, const struct weir_addr addr[2], struct world_end *e)
+{
+	struct world_end heirs[2] = {};
+	int first;
+
+	for (size_t v = 0; v < 2; v++)
+		if (!addr_is_zero(&addr[v]))
+			find_addr(w, &addr[v], &heirs[v]);
+	first = !has_owner(&heirs[0]) && has_owner(&heirs[1]);
+	if (same_owner(&heirs[0], &heirs[1]))
+		set_addr(&heirs[first], &addr[!first]);
+	memcpy(heirs[first].name, e->name, sizeof(e->name));
+	*e = heirs[first];
+}
+
 static int find_named_pod(const struct world *w, const char *ns, const char *name, struct world_end *e,
 			  struct err *reterr)
 {
@@ -250,11 +290,10 @@ static int find_named_pod(const struct world *w, const char *ns, const char *nam
 	addr = k8s_entry_pod_addr(entry);
 	if (p->finished && !has_addr(addr))
 		return err_set(reterr, -ENOENT, "pod %s/%s has finished and has no address", ns, name);
-	for (size_t v = 0; p->finished && v < 2; v++) /* whose they are now */
-		if (!addr_is_zero(&addr[v]))
-			find_addr(w, &addr[v], e);
-	if (p->finished)
+	if (p->finished) {
+		find_heir(w, addr, e);
 		return 0;
+	}
 	if (p->host_network) {
 		fill_host_network_pod(w, p, e);
 		return 0;

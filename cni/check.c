@@ -51,6 +51,18 @@ static const json_t *find_interface(const struct check *k, const char *name, boo
 	return NULL;
 }
 
+/* Then nothing tells which of them a route of prevResult is for. */
+static bool has_other_interface(const struct check *k)
+{
+	json_t *j;
+	size_t i;
+
+	json_array_foreach (json_object_get(k->conf->prev_result, "interfaces"), i, j)
+		if (*(json_string_value(json_object_get(j, "sandbox")) ?: "") && !is_interface(j, k->a->ifname, true))
+			return true;
+	return false;
+}
+
 static int check_mac(const struct link_state *l, const char *mac, struct err *reterr)
 {
 	char is[MAC_STRLEN];
@@ -142,7 +154,7 @@ static int check_listed_route(const struct check *k, const json_t *j, struct err
 {
 	const char *dst = json_string_value(json_object_get(j, "dst"));
 	const char *gw = json_string_value(json_object_get(j, "gw"));
-	struct route route = { .ifindex = k->pod_end.ifindex };
+	struct route route = { .ifindex = has_other_interface(k) ? 0 : k->pod_end.ifindex };
 
 	if (prefix_parse(dst ?: "", &route.dst) < 0)
 		return err_set(reterr, CNI_CHECK_FAILED, "prevResult: \"%s\" is no destination", dst ?: "");

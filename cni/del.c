@@ -23,7 +23,9 @@ static int remove_link(int host, const char *key, const struct attachment *a, st
 	ifindex = nl_ifindex(host, a->hostif);
 	if (ifindex < 0 || (uint32_t)ifindex != a->ifindex)
 		return 0;
-	r = tc_detach(ifindex, true, NULL, reterr);
+	/* The pod may live on for a while: without the programs, nothing would keep it from the node's 127.0.0.0/8. */
+	r = a->n_port_mappings ? nl_route_localnet(host, ifindex, false, reterr) : 0;
+	r = r ?: tc_detach(ifindex, true, NULL, reterr);
 	return r ?: tc_detach(ifindex, false, NULL, reterr);
 }
 

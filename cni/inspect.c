@@ -106,7 +106,7 @@ static int take_route(const struct nlmsghdr *h, void *userdata)
 
 	if (h->nlmsg_type != RTM_NEWROUTE || nl_u32(nl_attr(h, sizeof(*m), RTA_TABLE)) != r->table ||
 	    m->rtm_type != RTN_UNICAST || m->rtm_dst_len != len ||
-	    nl_u32(nl_attr(h, sizeof(*m), RTA_OIF)) != r->ifindex)
+	    (r->ifindex && nl_u32(nl_attr(h, sizeof(*m), RTA_OIF)) != r->ifindex))
 		return 0;
 	w->found |= (!len || same_addr(nl_attr(h, sizeof(*m), RTA_DST), &r->dst.addr)) &&
 		    (addr_is_zero(&r->gateway) || same_addr(nl_attr(h, sizeof(*m), RTA_GATEWAY), &r->gateway));

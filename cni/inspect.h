@@ -21,7 +21,8 @@ int inspect_link(int fd, const char *name, uint32_t ifindex, struct link_state *
 int inspect_address(int fd, uint32_t ifindex, const struct weir_addr *a, uint8_t len, struct err *reterr);
 /* 0: there is such a route; -ENOENT. */
 struct route {
-	uint32_t ifindex, table;
+	uint32_t ifindex; /* 0: any */
+	uint32_t table;
 	struct prefix dst;
 	struct weir_addr gateway; /* zero: any, and none */
 };

@@ -393,13 +393,16 @@ int ipam_collect(const struct ipam_pool *pool, bool (*keeps)(const void *userdat
 		 const void *userdata, struct err *reterr)
 {
 	_cleanup_close_ int lock = pool_open(pool, false, reterr);
-	int fd;
+	int fd, r;
 
 	if (lock < 0)
 		return lock == -ENOENT ? 0 : CNI_IO;
-	if (flock(lock, LOCK_EX) < 0 || (fd = dup(lock)) < 0 || collect(fd, keeps, userdata) < 0)
-		return err_set(reterr, CNI_IO, "cannot release addresses of network %s: %m", pool->network);
-	return 0;
+	if (flock(lock, LOCK_EX) < 0 || (fd = dup(lock)) < 0)
+		return err_set(reterr, CNI_IO, "cannot lock the addresses of network %s: %m", pool->network);
+	r = collect(fd, keeps, userdata);
+	return r < 0
+		   ? err_set(reterr, CNI_IO, "cannot release addresses of network %s: %s", pool->network, strerror(-r))
+		   : 0;
 }
 
 int ipam_release(const struct ipam_pool *pool, const char *key, const struct weir_addr addr[2], struct err *reterr)

@@ -161,6 +161,11 @@ struct prefix prefix_of_addr(const struct weir_addr *a)
 	return (struct prefix){ .addr = *a, .len = 128 };
 }
 
+struct weir_lpm_key prefix_to_lpm(const struct prefix *p)
+{
+	return (struct weir_lpm_key){ .prefixlen = p->len, .addr = p->addr };
+}
+
 const char *mac_to_str(const uint8_t mac[6], char *buf)
 {
 	snprintf(buf, MAC_STRLEN, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);

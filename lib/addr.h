@@ -39,6 +39,7 @@ int prefix_cmp(const struct prefix *a, const struct prefix *b); /* by address, t
 bool prefix_contains(const struct prefix *a, const struct prefix *b);
 bool prefix_has_addr(const struct prefix *p, const struct weir_addr *a);
 struct prefix prefix_of_addr(const struct weir_addr *a); /* its /128 */
+struct weir_lpm_key prefix_to_lpm(const struct prefix *p);
 
 const char *mac_to_str(const uint8_t mac[6], char *buf); /* MAC_STRLEN */
 

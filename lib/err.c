@@ -3,34 +3,54 @@
 
 #include <stdarg.h>
 
-int err_set(struct err *reterr, int code, const char *fmt, ...)
+/* Takes off what is left of a letter (UTF-8) where text was cut. */
+static void end_with_a_letter(char *s)
 {
-	va_list ap;
+	size_t len = strlen(s), at = len;
+	uint8_t lead;
 
-	if (!reterr)
-		return code;
-	errno = -code; /* for %m */
-	va_start(ap, fmt);
-	vsnprintf(reterr->msg, sizeof(reterr->msg), fmt, ap);
-	va_end(ap);
-	return code;
+	while (at > 0 && len - at < 3 && ((uint8_t)s[at - 1] & 0xc0) == 0x80)
+		at--;
+	if (!at)
+		return;
+	lead = s[--at];
+	if (len - at < (lead < 0xc0 ? 1u : lead < 0xe0 ? 2u : lead < 0xf0 ? 3u : 4u))
+		s[at] = 0;
 }
 
-int err_prefix(struct err *reterr, int code, const char *fmt, ...)
+int err_set(struct err *reterr, int code, const char *fmt, ...)
 {
-	char old[sizeof(reterr->msg) / 2];
 	va_list ap;
 	int n;
 
 	if (!reterr)
 		return code;
-	memcpy(old, reterr->msg, sizeof(old));
-	old[sizeof(old) - 1] = 0;
+	if (code < 0)
+		errno = -code; /* for %m */
 	va_start(ap, fmt);
-	n = vsnprintf(reterr->msg, sizeof(old) - 2, fmt, ap);
+	n = vsnprintf(reterr->msg, sizeof(reterr->msg), fmt, ap);
 	va_end(ap);
-	n = MAX(0, MIN(n, (int)sizeof(old) - 3));
-	snprintf(reterr->msg + n, sizeof(reterr->msg) - n, ": %s", old);
+	if (n >= (int)sizeof(reterr->msg))
+		end_with_a_letter(reterr->msg);
+	return code;
+}
+
+int err_prefix(struct err *reterr, int code, const char *fmt, ...)
+{
+	char old[sizeof(reterr->msg) / 2], prefix[sizeof(old) - 2] = "";
+	va_list ap;
+	int n;
+
+	if (!reterr)
+		return code;
+	if (snprintf(old, sizeof(old), "%s", reterr->msg) >= (int)sizeof(old))
+		end_with_a_letter(old);
+	va_start(ap, fmt);
+	n = vsnprintf(prefix, sizeof(prefix), fmt, ap);
+	va_end(ap);
+	if (n >= (int)sizeof(prefix))
+		end_with_a_letter(prefix);
+	snprintf(reterr->msg, sizeof(reterr->msg), "%s: %s", prefix, old);
 	return code;
 }
 

@@ -18,7 +18,10 @@ struct err {
 	char msg[1024];
 };
 
-/* Both return `code` (a negative errno), so that they stand in a return statement. reterr may be NULL. */
+/*
+ * Both return `code`, so that they stand in a return statement. reterr may be NULL. %m is the code's text or, where the
+ * code is no negative errno (enum cni_code), that of errno as it stands.
+ */
 int err_set(struct err *reterr, int code, const char *fmt, ...) _printf_(3, 4);
 int err_prefix(struct err *reterr, int code, const char *fmt, ...) _printf_(3, 4);
 int err_oom(struct err *reterr);

@@ -144,6 +144,8 @@ check() { # WHAT COMMAND...: the command succeeds
 	local what=$1; shift
 	if "$@"; then ok "$what"; else not_ok "$what"; fi
 }
+# Not by a redirection behind check, which would take the line of TAP along.
+quietly() { "$@" >/dev/null; }
 check_not() { local what=$1; shift; if "$@"; then not_ok "$what"; else ok "$what"; fi; }
 # No sanitizer may have complained; when something failed, the agents' last words help.
 done_testing() {

@@ -12,7 +12,7 @@ static void class_free(struct policy_compiler *c, struct addr_class *k)
 
 int class_name(struct policy_compiler *c, const struct prefix *p, struct addr_class **ret)
 {
-	struct weir_lpm_key key = { p->len, p->addr };
+	struct weir_lpm_key key = prefix_to_lpm(p);
 	struct addr_class *k;
 
 	HASH_FIND(hh, c->classes, &key, sizeof(key), k);

@@ -183,6 +183,25 @@ def behind_ptp(host, net):
 
 
 @test
+def host_ports_behind_ptp(host, net):
+    """behind ptp, with host ports: no way to the node's 127.0.0.1 stays on its interface when DEL takes the programs away"""
+    PTP["ipam"]["dataDir"] = str(net.dir / "leases")
+    net.conf["cniVersion"] = "1.0.0"
+    ports = {"portMappings": [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}]}
+    for runtime, left in (ports, "0"), ({}, "1"):  # without host ports it is another's setting
+        pod = host.new_pod()
+        first = reference("ptp", net, "ADD", PTP, netns=pod).ok().json
+        dev = next(i["name"] for i in first["interfaces"] if not i.get("sandbox"))
+        with Agent(net):
+            net.add(pod, conf={"prevResult": first, "ipam": {}, "runtimeConfig": runtime}).ok()
+            setting = pathlib.Path(f"/proc/sys/net/ipv4/conf/{dev}/route_localnet")
+            setting.write_text("1")  # as the agent does
+            net.delete(netns=pod, conf={"prevResult": first, "ipam": {}}).ok()
+        assert setting.read_text().strip() == left and not any(filters(dev).values())
+        reference("ptp", net, "DEL", PTP, first, netns=pod).ok()
+
+
+@test
 def behind_what_cannot_be_enforced(host, net):
     """behind a bridge port, or with a broken prevResult: refused, nothing changed"""
     pod = host.new_pod()
@@ -275,6 +294,29 @@ def check_of_an_old_prev_result(host, net):
         net.run("CHECK", netns=pod, conf=conf).fails(103, "address 10.1.0.2/24")
         net.delete().ok()
     sh("ip", "link", "del", "host9")
+
+
+@test
+def check_with_another_interface(host, net):
+    """CHECK with a result to which a later plugin added a second interface and its route: is not misled, and finds it missing"""
+    pod = host.new_pod()
+    ns = ("ip", "-n", pod.rsplit("/", 1)[1])
+    first = net.add(pod).ok().json
+    sh(*ns, "link", "add", "net1", "type", "bridge")
+    sh(*ns, "link", "set", "net1", "up")
+    sh(*ns, "addr", "add", "10.6.0.2/24", "dev", "net1")
+    sh(*ns, "route", "add", "10.8.0.0/24", "via", "10.6.0.1")
+    later = {**first, "interfaces": [*first["interfaces"], {"name": "net1", "sandbox": pod}],
+             "ips": [*first["ips"], {"address": "10.6.0.2/24", "interface": 2}],
+             "routes": [*first["routes"], {"dst": "10.8.0.0/24", "gw": "10.6.0.1"}]}
+    checked = {"conf": {"prevResult": later}, "netns": pod}
+    net.run("CHECK", **checked).ok()
+    sh(*ns, "route", "del", "10.8.0.0/24")
+    net.run("CHECK", **checked).fails(103, "route to 10.8.0.0/24 via 10.6.0.1")
+    sh(*ns, "route", "add", "10.8.0.0/24", "via", "10.6.0.1")
+    sh(*ns, "route", "replace", "default", "via", "10.6.0.1")
+    net.run("CHECK", **checked).fails(103, "route to 0.0.0.0/0 via 169.254.1.1")
+    net.delete().ok()
 
 
 @test

@@ -44,7 +44,7 @@ for f in 0 1; do
 	for p in tcp udp; do
 		check "IPv$fam $p: without policies pods reach each other" eventually reach a/client $p "${server[f]}" 80
 	done
-	check "IPv$fam: ping" in_pod a/client ping -c1 -W1 -q "${server[f]}" >/dev/null
+	check "IPv$fam: ping" quietly in_pod a/client ping -c1 -W1 -q "${server[f]}"
 	check "IPv$fam: the node reaches its pod" in_node n "$PROBE" tcp "${server[f]}" 80
 	[ $f = 0 ] && node=192.0.2.1 world=192.0.2.2 || node=2001:db8:2::1 world=2001:db8:2::2
 	check "IPv$fam: a pod reaches its node" reach a/client tcp $node 80
@@ -134,7 +134,7 @@ rm "$TMP/n/objects/policy.yaml"
 check "a policy that goes is no longer in force" eventually reach b/other tcp "${server[0]}" 80
 
 in_pod a/client ip addr add 10.20.0.77/32 dev eth0
-check_not "a forged source address is dropped" in_pod a/client ping -c1 -W1 -q -I 10.20.0.77 "${server[0]}" >/dev/null
+check_not "a forged source address is dropped" quietly in_pod a/client ping -c1 -W1 -q -I 10.20.0.77 "${server[0]}"
 sleep 0.3
 check "with a reason" grep -q 'Invalid source ip' <(weir n observe --all -t drop)
 in_pod a/client ip addr del 10.20.0.77/32 dev eth0

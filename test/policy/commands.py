@@ -33,6 +33,7 @@ class Folder:
     def __init__(self, files, probes=None):
         self.files = {"objects/" + k: v for k, v in files.items()}
         self.files["probes"] = json.dumps(probes)
+        self.folders, self.fifos = [], []
 
     def run(self, *args):
         with tempfile.TemporaryDirectory(prefix="weir-policy-") as root:
@@ -40,7 +41,12 @@ class Folder:
             for name, content in self.files.items():
                 with open(root + "/" + name, "w") as f:
                     f.write(content if isinstance(content, str) else "\n".join(map(json.dumps, content)))
-            run = subprocess.run([os.path.abspath(WEIR), "policy", *args], cwd=root, capture_output=True, text=True)
+            for name in self.folders:
+                os.mkdir(root + "/" + name)
+            for name in self.fifos:
+                os.mkfifo(root + "/" + name)
+            run = subprocess.run([os.path.abspath(WEIR), "policy", *args], cwd=root, capture_output=True, text=True,
+                                 timeout=60)
         return run.returncode, run.stdout.splitlines(), run.stderr.splitlines()
 
     def ask(self, *args):
@@ -66,6 +72,9 @@ def unanswered_probes():
     long["metadata"]["namespace"] = "n" * 63
     status, out = Folder({"w.json": [long]}, [probe("n" * 64 + "/x", "n" * 63 + "/x")]).ask("-o", "json")
     bad += same((1, "there is no pod " + "n" * 64 + "/x"), (status, json.loads(out[0]).get("error")))
+    for start in "", "x":  # the message is cut, in one of the two within a letter
+        _, out = Folder({"w.json": [long]}, [probe(start + "\u00e9" * 2000, "a/x")]).ask("-o", "json")
+        bad += same(True, json.loads(out[0]).get("error", "").startswith('"%s\u00e9' % start))
     status, out = f.ask()
     return bad + same((1, 7, "a/nobody", "error", "^[[31m"), (status, len(out), *out[1].split()[0:3:2], out[3].split()[1]))
 
@@ -87,6 +96,20 @@ def unaddressed():
                [probe("a/new", "a/four"), probe("a/new", "a/six"), probe("a/four", "a/new"), probe("a/six", "a/new")])
     status, out = f.ask("-o", "json")
     return same((0, [True, True, False, False]), (status, [json.loads(line)["allowed"] for line in out]))
+
+
+def finished():
+    """a finished pod's name stands for its addresses, of two that others have now for one owner's"""
+    def ips(*all):
+        return {"podIP": all[0], "podIPs": [{"ip": ip} for ip in all]}
+    def ask(*new):
+        f = Folder({"w.json": [pod("old", phase="Succeeded", **ips("10.0.0.5", "fd00::5")), *new,
+                               pod("web", **ips("10.0.0.1", "fd00::1")), policy("p", podSelector={"matchLabels": {"app": "new"}})]},
+                   [probe("a/web", "a/old"), probe("a/web", "a/old", toIP="fd00::5")])
+        return [json.loads(line)["allowed"] for line in f.ask("-o", "json")[1]]
+    both = pod("new", **ips("10.0.0.5", "fd00::5"))
+    return (same([True, True], ask()) + same([False, False], ask(both)) + same([False, None], ask(pod("new", podIP="10.0.0.5"))) +
+            same([False, False], ask(pod("new", podIP="fd00::5"))))
 
 
 def host_ip():
@@ -129,6 +152,14 @@ def explain_in_words():
     return bad + same((0, "a/web (10.0.0.1) -> a/db (10.0.0.2), 91/TCP: DENIED"), (lambda s, out, _: (s, out[0]))(*f.run(*ask, "91")))
 
 
+def no_files():
+    """what is no file in a folder of manifests is an error, like for the agent, and nothing to wait for"""
+    f = Folder({"a.json": [pod("web", podIP="10.0.0.1")]})
+    f.folders, f.fifos = ["objects/dir.yaml"], ["objects/fifo.yaml"]
+    want = ["error: objects/%s.yaml: cannot read: Invalid argument" % name for name in ("dir", "fifo")]
+    return same((1, want + ["1 files, 1 objects, 2 errors"], []), f.run("check", "objects"))
+
+
 def duplicates():
     """of two files with one object the first by name counts, and the error names both, in whatever order they are given"""
     f = Folder({"a.json": [pod("web", podIP="10.0.0.1"), pod("db", podIP="10.0.0.2"), policy("p")], "b.json": [policy("p", ingress=[{}])]},
@@ -141,14 +172,14 @@ def duplicates():
     return bad + same((1, False, [story]), (status, json.loads(out[0])["allowed"], err))
 
 
-TESTS = (unanswered_probes, families, unaddressed, host_ip, many_policies, check_tells_where, explain_in_words,
-         duplicates)
+TESTS = (unanswered_probes, families, unaddressed, finished, host_ip, many_policies, check_tells_where, explain_in_words,
+         duplicates, no_files)
 
 
 def run(tap):
     for test in TESTS:
         try:
             problems = test()
-        except (OSError, ValueError, KeyError, IndexError) as e:
+        except (OSError, ValueError, KeyError, IndexError, subprocess.TimeoutExpired) as e:
             problems = [repr(e)]
         tap.result(test.__doc__, problems)

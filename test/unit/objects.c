@@ -306,6 +306,32 @@ START_TEST(what_cannot_be_read_removes_nothing)
 }
 END_TEST
 
+static void put_loop(const char *name)
+{
+	ck_assert_int_eq(symlink(name, path("dir", "loop")), 0);
+	move("loop", name);
+}
+
+START_TEST(what_cannot_be_looked_at_removes_nothing)
+{
+	make_folders();
+	put("p.yaml", OPEN);
+	start();
+	put_loop("p.yaml");
+	run(true);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(policy(), 'o');
+		ck_assert_ptr_nonnull(
+		    strstr(problems(), "/dir/p.yaml: cannot read: Too many levels of symbolic links"));
+		restart();
+	}
+	take("p.yaml");
+	run(true);
+	ck_assert_int_eq(policy(), '-');
+	end();
+}
+END_TEST
+
 START_TEST(of_two_files_with_one_object_the_first_by_name_counts_live_and_after_a_restart)
 {
 	make_folders();
@@ -337,6 +363,60 @@ START_TEST(of_two_files_with_one_object_the_first_by_name_counts_live_and_after_
 }
 END_TEST
 
+static void move_folder(const char *from, const char *to)
+{
+	_cleanup_free_ char *old = strdup(path(from, ""));
+
+	ck_assert(old && rename(old, path(to, "")) == 0);
+}
+
+START_TEST(a_folder_that_is_another_one_now_is_followed)
+{
+	make_folders();
+	put("p.yaml", CLOSED);
+	start();
+	move_folder("dir", "old");
+	ck_assert_int_eq(mkdir(path("dir", ""), 0755), 0);
+	put("p.yaml", OPEN);
+	run(true);
+	ck_assert_int_eq(policy(), 'o');
+	put("p.yaml", CLOSED);
+	run(true);
+	ck_assert_int_eq(policy(), 'c');
+	end();
+}
+END_TEST
+
+START_TEST(a_folder_that_goes_takes_nothing_with_it_and_is_seen_when_it_is_back)
+{
+	make_folders();
+	put("p.yaml", OPEN);
+	start();
+	move_folder("dir", "old");
+	run(false);
+	ck_assert_int_eq(policy(), 'o');
+	ck_assert_uint_eq(changes, 0);
+	ck_assert_ptr_nonnull(
+	    strstr(problems(), "/dir: cannot watch: No such file or directory; its objects stay in force\n"));
+	move_folder("old", "dir");
+	put("p.yaml", CLOSED);
+	run(true);
+	ck_assert_int_eq(policy(), 'c');
+	ck_assert_str_eq(problems(), "");
+	take("p.yaml");
+	ck_assert_int_eq(rmdir(path("dir", "")), 0);
+	run(false);
+	ck_assert_int_eq(policy(), 'c');
+	ck_assert_int_eq(mkdir(path("dir", ""), 0755), 0);
+	run(true);
+	ck_assert_int_eq(policy(), '-');
+	put("p.yaml", OPEN);
+	run(true);
+	ck_assert_int_eq(policy(), 'o');
+	end();
+}
+END_TEST
+
 START_TEST(a_folder_that_is_not_there_is_told)
 {
 	struct objects *o = NULL;
@@ -355,5 +435,7 @@ END_TEST
 UNIT_MAIN(objects, files_are_read_at_start_and_followed, files_that_are_renamed_are_seen, a_burst_is_few_changes,
 	  other_files_are_none_of_its_business, what_breaks_stays_as_it_was_across_a_restart_too,
 	  what_never_was_good_isolates, copies_go_with_their_files, what_cannot_be_read_removes_nothing,
+	  what_cannot_be_looked_at_removes_nothing,
 	  of_two_files_with_one_object_the_first_by_name_counts_live_and_after_a_restart,
-	  a_folder_that_is_not_there_is_told)
+	  a_folder_that_is_another_one_now_is_followed,
+	  a_folder_that_goes_takes_nothing_with_it_and_is_seen_when_it_is_back, a_folder_that_is_not_there_is_told)

@@ -169,6 +169,55 @@ START_TEST(a_start_without_memory)
 }
 END_TEST
 
+/* Who defines the policy in force. */
+static const char *source_of_policy(const struct k8s_store *s)
+{
+	const struct k8s_entry *e = k8s_store_find(s, K8S_NETWORK_POLICY, "x", "p");
+
+	ck_assert(e && e->object);
+	return e->source;
+}
+
+static bool fail_second_definition(long n)
+{
+	_cleanup_(k8s_store_freep) struct k8s_store *s = k8s_store_new();
+	struct k8s_problems problems = {};
+	bool over;
+	int r;
+
+	ck_assert_int_eq(load(s, before, &problems), 0);
+	countdown = n;
+	r = k8s_store_load_file(s, "e", after, strlen(after), &problems);
+	if (!r)
+		k8s_store_duplicates(s, &problems);
+	over = countdown >= 0;
+	countdown = -1;
+	ck_assert(r == 0 || r == -ENOMEM);
+	if (r) {
+		ck_assert(strchr("ef", *source_of_policy(s)));
+		ck_assert_int_eq(k8s_store_load_file(s, "e", after, strlen(after), &problems), 0);
+		k8s_store_duplicates(s, &problems);
+	}
+	ck_assert_uint_eq(problems.n_errors, 3); /* p, a, b */
+	ck_assert_str_eq(source_of_policy(s), "e");
+	k8s_store_remove_source(s, "e");
+	ck_assert_str_eq(source_of_policy(s), "f");
+	ck_assert_ptr_null(k8s_store_find(s, K8S_POD, "x", "d"));
+	k8s_problems_done(&problems);
+	return !over;
+}
+
+START_TEST(a_second_definition_without_memory)
+{
+	long n = 0;
+
+	json_set_alloc_funcs(__wrap_malloc, free);
+	while (fail_second_definition(n))
+		n++;
+	ck_assert_int_gt(n, 200);
+}
+END_TEST
+
 /* Without memory for the message of an error, the error still counts. */
 START_TEST(errors_without_memory)
 {
@@ -186,4 +235,5 @@ START_TEST(errors_without_memory)
 }
 END_TEST
 
-UNIT_MAIN(policy_oom, a_change_without_memory, a_start_without_memory, errors_without_memory)
+UNIT_MAIN(policy_oom, a_change_without_memory, a_start_without_memory, a_second_definition_without_memory,
+	  errors_without_memory)
