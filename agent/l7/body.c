@@ -70,7 +70,9 @@ static void on_value(void *userdata, size_t path, enum json_type type, const cha
 		return; /* says nothing: usage is null in all chunks but the last; but a result of null is one */
 	set_value(&b->msg.v[field], s, len, field == BODY_FINISH);
 	b->msg.type[field] = type;
-	if (b->keep_data && type == JSON_TYPE_CONTAINER && (field == BODY_ARGUMENTS || field == BODY_RESULT)) {
+	if (b->keep_data && type == JSON_TYPE_CONTAINER &&
+	    (field == BODY_ARGUMENTS || (field == BODY_RESULT && b->msg.data_field != BODY_ARGUMENTS))) {
+		b->msg.data_field = field;
 		b->data.n = 0;
 		json_scan_raw(&b->scan);
 	}

@@ -157,6 +157,7 @@ struct body_message {
 	bool whole;                     /* false: cut off, what is there is right */
 	const char *data;               /* of ARGUMENTS or RESULT, as far as it is kept; NULL: it was not asked for */
 	size_t data_len;
+	enum body_field data_field; /* which of the two; of a message that has both, ARGUMENTS */
 };
 
 struct body;

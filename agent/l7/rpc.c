@@ -196,9 +196,11 @@ static struct call *wait_for_answer(struct http_exchange *x, struct l7_record *r
 
 /* ---- requests */
 
-static void set_data(struct l7_record *r, enum l7_key key, const struct http_exchange *x, const struct body_message *m)
+static void set_data(struct l7_record *r, enum body_field field, const struct http_exchange *x,
+		     const struct body_message *m)
 {
-	_cleanup_free_ char *text = m->data ? redact(m->data, m->data_len, x->app->host->settings->redact) : NULL;
+	bool there = m->data && m->data_field == field;
+	_cleanup_free_ char *text = there ? redact(m->data, m->data_len, x->app->host->settings->redact) : NULL;
 	static const char more[] = "…";
 	size_t cut = L7_TEXT_MAX - strlen(more);
 
@@ -207,7 +209,7 @@ static void set_data(struct l7_record *r, enum l7_key key, const struct http_exc
 			cut--;
 		memcpy(text + cut, more, sizeof(more));
 	}
-	app_set(r, key, text);
+	app_set(r, field == BODY_ARGUMENTS ? L7_KEY_GEN_AI_ARGUMENTS : L7_KEY_GEN_AI_RESULT, text);
 }
 
 static void set_mcp(struct l7_record *r, const struct http_exchange *x, int dir, const struct body_message *m)
@@ -222,7 +224,7 @@ static void set_mcp(struct l7_record *r, const struct http_exchange *x, int dir,
 	if (streq(method, "tools/call")) {
 		app_set(r, L7_KEY_GEN_AI_OPERATION, "execute_tool");
 		app_set(r, L7_KEY_GEN_AI_TOOL, m->v[BODY_NAME]);
-		set_data(r, L7_KEY_GEN_AI_ARGUMENTS, x, m);
+		set_data(r, BODY_ARGUMENTS, x, m);
 	} else if (streq(method, "prompts/get")) {
 		app_set(r, L7_KEY_GEN_AI_PROMPT, m->v[BODY_NAME]);
 	} else if (str_prefix(method, "resources/")) {
@@ -376,7 +378,7 @@ static bool on_answer(struct http_exchange *x, int dir, const struct body_messag
 		if (m->v[BODY_RESULT_TYPE] && !streq(m->v[BODY_RESULT_TYPE], "complete"))
 			app_set(r, L7_KEY_MCP_RESULT_TYPE, m->v[BODY_RESULT_TYPE]);
 		if (l7_record_get(r, L7_KEY_GEN_AI_TOOL))
-			set_data(r, L7_KEY_GEN_AI_RESULT, x, m);
+			set_data(r, BODY_RESULT, x, m);
 	} else if (r->kind == L7_A2A) {
 		a2a_follow(r, m);
 	}

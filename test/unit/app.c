@@ -778,6 +778,26 @@ START_TEST(data_of_tools_is_recorded_when_asked_for)
 }
 END_TEST
 
+START_TEST(data_of_tools_has_its_own_name)
+{
+	static char *patterns[] = { NULL };
+	struct world w;
+
+	begin(&w, 0);
+	w.settings.record_tools = true;
+	w.settings.redact = patterns;
+	exchange(&w, "/mcp", JSON,
+		 "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/"
+		 "call\",\"params\":{\"name\":\"n\",\"arguments\":{\"a\":1}},"
+		 "\"result\":{\"b\":2}}",
+		 200, JSON, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"c\":3},\"params\":{\"arguments\":{\"d\":4}}}");
+	ck_assert_str_eq(l7_record_get(w.got[0], L7_KEY_GEN_AI_ARGUMENTS), "{\"a\":1}");
+	ck_assert_ptr_null(l7_record_get(w.got[0], L7_KEY_GEN_AI_RESULT));
+	forget(&w);
+	end(&w);
+}
+END_TEST
+
 START_TEST(data_of_tools_is_bounded)
 {
 	static char text[40000], *patterns[] = { "pass", NULL };
@@ -1366,8 +1386,8 @@ UNIT_MAIN(app, streams_of_tasks_that_are_left, what_cannot_be_read_on_is_not_can
 	  an_unfinished_call_is_told_as_what_it_is, a_body_that_is_not_read_makes_a_partial_record,
 	  calls_may_be_cancelled, what_is_cut_is_named_by_its_headers, a_session_begins_with_the_answer_to_initialize,
 	  grpc_calls_without_a_status, a2a_over_rest, models_of_all_houses, data_of_tools_is_recorded_when_asked_for,
-	  data_of_tools_is_bounded, a_stream_may_fail_after_its_head, only_jsonrpc_is_jsonrpc, a_number_is_no_string,
-	  one_body_makes_a_bounded_number_of_records, an_answer_that_nobody_asked_for_is_not_hidden,
-	  the_first_token_is_an_event_not_a_head, plain_http, mcp_over_streamable_http,
-	  mcp_answers_on_another_connection, mcp_without_sessions, a2a_of_all_versions, model_calls,
-	  batches_gaps_and_depth, grpc_calls, a2a_over_grpc, a_hole_in_a_grpc_body)
+	  data_of_tools_is_bounded, data_of_tools_has_its_own_name, a_stream_may_fail_after_its_head,
+	  only_jsonrpc_is_jsonrpc, a_number_is_no_string, one_body_makes_a_bounded_number_of_records,
+	  an_answer_that_nobody_asked_for_is_not_hidden, the_first_token_is_an_event_not_a_head, plain_http,
+	  mcp_over_streamable_http, mcp_answers_on_another_connection, mcp_without_sessions, a2a_of_all_versions,
+	  model_calls, batches_gaps_and_depth, grpc_calls, a2a_over_grpc, a_hole_in_a_grpc_body)
