@@ -148,11 +148,11 @@ static __always_inline void l7_renew(struct weir_l7_turn *t, __u32 side, __u32 s
 }
 
 /* What the first packet of a connection tells of both sides: whichever comes first, the other would say the same. */
-static __always_inline void l7_turn_init(struct weir_l7_turn *t, const struct l7_part *part, __u32 side, __u8 l7)
+static __always_inline void l7_turn_init(struct weir_l7_turn *t, const struct l7_part *part, __u32 side, bool first)
 {
 	__u32 seq[2] = { side ? part->ack : part->seq, side ? part->seq : part->ack };
 	__u32 client = part->flags & WEIR_L7F_REPLY ? !side : side;
-	bool known = l7 == WEIR_L7_HTTP2 && part->flags & WEIR_L7F_FIRST && part->flags & WEIR_L7F_ACK;
+	bool known = first && part->flags & WEIR_L7F_FIRST && part->flags & WEIR_L7F_ACK;
 
 	t->start = seq[0];
 	t->until[0] = seq[0] + cfg_l7_budget;
@@ -164,7 +164,7 @@ static __always_inline void l7_turn_init(struct weir_l7_turn *t, const struct l7
 }
 
 /* NULL: no room for one. */
-static __always_inline struct weir_l7_turn *l7_turn(struct l7_scratch *s, __u8 l7, bool first)
+static __always_inline struct weir_l7_turn *l7_turn(struct l7_scratch *s, bool first)
 {
 	struct weir_l7_turn *t = bpf_map_lookup_elem(&weir_l7_turn, &s->key);
 	const struct l7_part *part = &s->part;
@@ -172,7 +172,7 @@ static __always_inline struct weir_l7_turn *l7_turn(struct l7_scratch *s, __u8 l
 	if (t && (!first || t->start == (part->side ? part->ack : part->seq)))
 		return t;
 	__builtin_memset(&s->turn, 0, sizeof(s->turn));
-	l7_turn_init(&s->turn, part, part->side, l7);
+	l7_turn_init(&s->turn, part, part->side, first);
 	/* Both sides may begin at once, each on its CPU. */
 	bpf_map_update_elem(&weir_l7_turn, &s->key, &s->turn, t ? BPF_ANY : BPF_NOEXIST);
 	return bpf_map_lookup_elem(&weir_l7_turn, &s->key);
@@ -538,9 +538,22 @@ static __always_inline bool l7_begin(struct __sk_buff *skb, struct weir_ct *ct, 
 	}
 	l7 = l7_decide(b, len, part->flags & WEIR_L7F_REPLY);
 	ct->l7 = l7 == WEIR_L7_IGNORED ? l7 : (ct->l7 & WEIR_L7_HEADERS) | l7;
-	if ((ct->tcp_flags[0] | ct->tcp_flags[1]) & TCP_SYN) /* else the beginning was not seen */
-		part->flags |= WEIR_L7F_FIRST;
 	return l7 != WEIR_L7_IGNORED;
+}
+
+/*
+ * Each side tells by itself that it begins: both may at once, and nobody knows which of the two comes first out of the
+ * ring. Two CPUs that write here may lose a bit: then a second payload is told as the first, too.
+ */
+static __always_inline void l7_spoken(struct weir_ct *ct, struct l7_part *part)
+{
+	__u8 side = 1 << (part->side & 1);
+
+	if (ct->spoke & side || part->end == part->seq)
+		return;
+	ct->spoke |= side;
+	if ((ct->tcp_flags[0] | ct->tcp_flags[1]) & TCP_SYN)
+		part->flags |= WEIR_L7F_FIRST;
 }
 
 /* Of TLS only the client's greeting is of interest. */
@@ -565,11 +578,12 @@ static __always_inline bool l7_tcp(struct __sk_buff *skb, const struct packet *p
 		return false;
 	if (first)
 		bpf_map_delete_elem(&weir_l7_want, &s->key); /* what an earlier connection between these ports left */
+	l7_spoken(ct, part);
 	part->l7 = l7 = ct->l7 & WEIR_L7_MASK;
 	from = part->seq;
 	to = part->end;
 	if (from != to)
-		turn = l7_turn(s, l7, first);
+		turn = l7_turn(s, first);
 	if (turn && turn->talking == WEIR_L7_NOBODY) {
 		ct->l7 = WEIR_L7_IGNORED;
 		return false;

@@ -269,6 +269,12 @@ static void set_ends(struct l7_ends *e, const struct weir_l7_excerpt *x, int dir
 	e->v6 = x->v6;
 }
 
+/* Only of HTTP/2 the server may speak before the client was heard. */
+static bool begins(const struct weir_l7_excerpt *x, int dir)
+{
+	return x->flags & WEIR_L7F_FIRST && (dir == 0 || x->l7 == WEIR_L7_HTTP2);
+}
+
 static struct conn *conn_new(struct track *t, const struct weir_ct_key *key, unsigned side,
 			     const struct weir_l7_excerpt *x)
 {
@@ -290,7 +296,7 @@ static struct conn *conn_new(struct track *t, const struct weir_ct_key *key, uns
 	c->client_side = side ^ dir;
 	c->half[0].conn = c->half[1].conn = c;
 	c->host = (struct l7_host){ .settings = t->params.settings,
-				    .midstream = !(x->flags & WEIR_L7F_FIRST),
+				    .midstream = !begins(x, dir),
 				    .headers_only = t->params.settings->headers_only,
 				    .userdata = c,
 				    .emit = on_emit,

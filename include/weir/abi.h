@@ -192,7 +192,7 @@ struct weir_ct {
 	__u16 slot[2];     /* endpoint slot of side 0, of side 1; 0 = not a pod of this node */
 	__u8 tcp_flags[2]; /* of SYN, FIN, RST those seen from side 0, from side 1 */
 	__u8 l7;           /* enum weir_l7: what its payload is */
-	__u8 pad;
+	__u8 spoke;        /* sides that have sent payload, as bits; of connections that are not WEIR_L7_IGNORED */
 	__u32 created;     /* ticks */
 	__u32 identity[2]; /* of side 0, of side 1 */
 	__u32 rule[2];     /* by enum weir_dir: what decided the initiator's egress, the responder's ingress */
@@ -340,9 +340,8 @@ enum weir_l7 {
 
 enum weir_l7_flags {
 	WEIR_L7F_REPLY = 1 << 0, /* sent by the responder of the connection (struct weir_ct's initiator is the other) */
-	WEIR_L7F_FIRST =
-	    1 << 1,            /* this packet decided the protocol: the connection is seen from its first payload on */
-	WEIR_L7F_FIN = 1 << 2, /* the sender sends nothing after seq + total */
+	WEIR_L7F_FIRST = 1 << 1, /* the first payload of its sender, on a connection that was seen from its SYN on */
+	WEIR_L7F_FIN = 1 << 2,   /* the sender sends nothing after seq + total */
 	WEIR_L7F_RST = 1 << 3,
 	WEIR_L7F_HEADERS = 1 << 4, /* WEIR_L7_HEADERS */
 	WEIR_L7F_ACK = 1 << 5,     /* `ack` is set */

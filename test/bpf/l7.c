@@ -70,6 +70,30 @@ START_TEST(the_first_payload_decides)
 }
 END_TEST
 
+/* Whichever comes first out of the ring: two CPUs may have put them in. */
+START_TEST(each_side_tells_that_it_begins)
+{
+	static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", settings[] = "\0\0\0\4\0\0\0\0";
+	struct packet to, back;
+	struct weir_ct ct;
+
+	for_each_family(v6)
+	{
+		world_reset();
+		open_connection(&to, &back, v6);
+		says(&to, OPEN, ACK, 1, preface, 24);
+		says(&back, SERVER, ACK, 1, settings, 9);
+		says(&to, OPEN, ACK, 25, settings, 9);
+		says(&back, SERVER, ACK, 10, settings, 9);
+		ck_assert_uint_eq(world_excerpts(got, ARRAY_SIZE(got)), 4);
+		for (int i = 0; i < 4; i++)
+			ck_assert_uint_eq(!!(got[i].x.flags & WEIR_L7F_FIRST), i < 2);
+		ck_assert(world_connection(&to, &ct));
+		ck_assert_uint_eq(ct.spoke, 3);
+	}
+}
+END_TEST
+
 START_TEST(what_is_ignored_stays_so)
 {
 	struct packet to, back;
@@ -432,6 +456,7 @@ TCase *tests_l7(void)
 	TCase *tc = tcase_create("l7");
 
 	tcase_add_test(tc, the_first_payload_decides);
+	tcase_add_test(tc, each_side_tells_that_it_begins);
 	tcase_add_test(tc, what_is_ignored_stays_so);
 	tcase_add_test(tc, a_turn_has_its_budget);
 	tcase_add_test(tc, the_agent_s_wishes_count);

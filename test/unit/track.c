@@ -260,6 +260,26 @@ START_TEST(a_connection_has_a_client_and_a_server)
 }
 END_TEST
 
+START_TEST(who_begins)
+{
+	struct weir_l7_excerpt x;
+
+	setup(1 << 20, 10);
+	/* a server of HTTP/2 may greet first, or at once with the client */
+	x = excerpt(1, 1, 500, "settings", WEIR_L7F_FIRST);
+	x.l7 = WEIR_L7_HTTP2;
+	track_excerpt(track, &x, (const uint8_t *)"settings");
+	x = excerpt(1, 0, 100, "preface", WEIR_L7F_FIRST);
+	x.l7 = WEIR_L7_HTTP2;
+	track_excerpt(track, &x, (const uint8_t *)"preface");
+	ck_log("new 1:settings 0:preface ");
+	/* but one of HTTP/1 answers: the agent has missed what */
+	put(2, 1, 500, "answer", WEIR_L7F_FIRST);
+	ck_log("mid 1:answer ");
+	teardown();
+}
+END_TEST
+
 START_TEST(it_ends_by_two_fins_or_a_reset)
 {
 	setup(1 << 20, 10);
@@ -535,7 +555,7 @@ START_TEST(keys_are_ordered_as_by_the_datapath)
 }
 END_TEST
 
-UNIT_MAIN(track, a_connection_has_a_client_and_a_server, it_ends_by_two_fins_or_a_reset,
+UNIT_MAIN(track, who_begins, a_connection_has_a_client_and_a_server, it_ends_by_two_fins_or_a_reset,
 	  what_the_other_side_has_is_not_waited_for, ports_are_used_again, what_is_ignored_costs_no_parser,
 	  wishes_reach_the_datapath, lost_frames_are_pointed_out, datagrams_are_no_stream,
 	  idle_ones_go_unless_something_is_pending, the_least_recently_used_goes_first, memory_is_bounded,
