@@ -94,10 +94,15 @@ static __always_inline void ct_describe(const struct weir_ct *ct, struct packet 
 		p->flags |= WEIR_EVF_TO_POD;
 }
 
-/* That side's SYN answers the other's. When that was sent twice nobody knows which is answered. */
-static __always_inline void ct_answered(struct packet *p, struct weir_ct *ct, __u32 side)
+static __always_inline __u32 now_us(void)
 {
-	__u32 rtt = (__u32)(packet_ns(p) / 1000) - ct->rtt_us;
+	return bpf_ktime_get_ns() / 1000;
+}
+
+/* That side's SYN answers the other's. When that was sent twice nobody knows which is answered. */
+static __always_inline void ct_answered(struct weir_ct *ct, __u32 side)
+{
+	__u32 rtt = now_us() - ct->rtt_us;
 
 	if (!ct->rtt_us || ct->packets[(side ^ 1) & 1] != 1)
 		ct->rtt_us = 0;
@@ -115,7 +120,7 @@ static __noinline int ct_report(struct packet *p, struct weir_ct *ct)
 		return 0;
 	if (mine != ct->tcp_flags[side]) {
 		if (mine & ~ct->tcp_flags[side] & TCP_SYN)
-			ct_answered(p, ct, side);
+			ct_answered(ct, side);
 		ct->tcp_flags[side] = mine;
 		type = WEIR_EV_FLAGS;
 		if (mine & TCP_RST || (mine & ct->tcp_flags[side ^ 1] & TCP_FIN)) {
@@ -230,7 +235,7 @@ static __noinline __maybe_unused int ct_create(struct packet *p, const struct co
 	ct.tcp_flags[0] = side ? 0 : p->tcp_flags & TCP_TOLD;
 	ct.tcp_flags[1] = side ? p->tcp_flags & TCP_TOLD : 0;
 	if (p->tcp_flags & TCP_SYN)
-		ct.rtt_us = (__u32)(packet_ns(p) / 1000) | 1; /* never 0 */
+		ct.rtt_us = now_us() | 1; /* never 0 */
 	ct_judged(&ct, c, side);
 	ct.l7 = l7_of_pods(l7_initial(p->proto, p->dport), ct.slot, p->gen);
 	if (old) {

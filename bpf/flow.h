@@ -22,18 +22,10 @@ static __always_inline __u64 event_wakeup(__u64 n)
 											      : BPF_RB_NO_WAKEUP;
 }
 
-/* The clock costs as much as a look-up: it is read once a packet at most. */
-static __always_inline __u64 packet_ns(struct packet *p)
-{
-	if (!p->ns)
-		p->ns = bpf_ktime_get_ns();
-	return p->ns;
-}
-
 /* Drops come in storms, and nobody measures latencies with them: the time of the last tick will do. */
-static __always_inline __u64 event_time(const struct packet *p, __u8 type)
+static __always_inline __u64 event_time(__u8 type)
 {
-	return type == WEIR_EV_DROP ? bpf_ktime_get_coarse_ns() : p->ns ?: bpf_ktime_get_ns();
+	return type == WEIR_EV_DROP ? bpf_ktime_get_coarse_ns() : bpf_ktime_get_ns();
 }
 
 static __always_inline void event_totals(struct weir_event *ev, const struct packet *p, const struct weir_ct *ct)
@@ -61,7 +53,7 @@ static __noinline int event_emit(const struct packet *p, const struct weir_ct *c
 		stat_add(WEIR_STAT_EVENTS_LOST, 1);
 		return 0;
 	}
-	ev->ts = event_time(p, type);
+	ev->ts = event_time(type);
 	addr_copy(&ev->saddr, &p->saddr);
 	addr_copy(&ev->daddr, &p->daddr);
 	ev->sport = icmp ? bpf_htons(p->icmp_type) : p->sport;

@@ -82,7 +82,6 @@ struct packet {
 	__u16 l4;     /* offset */
 	__u16 l4_len; /* bytes that the L3 header says there are from l4 on */
 	__u32 gen, now;
-	__u64 ns;          /* CLOCK_MONOTONIC, once somebody has asked: see packet_ns() */
 	__u32 identity[2]; /* of sender and receiver of this packet, as far as known */
 	__u32 rule[2];
 } __attribute__((aligned(8)));
