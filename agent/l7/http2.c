@@ -147,7 +147,7 @@ static struct stream *find(struct h2 *c, uint32_t id)
 /* NULL: out of memory. */
 static struct stream *new_stream(struct h2 *c, struct side *s, const struct http_head *head)
 {
-	struct stream *st = TAKE_PTR(c->spare) ?: malloc(sizeof(*st));
+	struct stream *st = c->spare ? TAKE_PTR(c->spare) : malloc(sizeof(*st));
 
 	if (!st)
 		return NULL;
