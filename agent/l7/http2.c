@@ -264,9 +264,8 @@ static const char *malformed_pseudo(const struct http_builder *b, bool request)
 
 static const char *malformed_request(const struct side *s, const struct http_head *head, uint64_t *ret_length)
 {
-	const char *bad = malformed_headers(head, ret_length);
-
-	bad = s->malformed ?: malformed_pseudo(&s->head, true) ?: bad;
+	const char *headers = malformed_headers(head, ret_length);
+	const char *bad = s->malformed ?: malformed_pseudo(&s->head, true) ?: headers;
 
 	if (bad)
 		return bad;
@@ -277,9 +276,9 @@ static const char *malformed_request(const struct side *s, const struct http_hea
 
 static const char *malformed_answer(const struct side *s, const struct http_head *head, uint64_t *ret_length)
 {
-	const char *bad = malformed_headers(head, ret_length);
+	const char *headers = malformed_headers(head, ret_length);
+	const char *bad = s->malformed ?: malformed_pseudo(&s->head, false) ?: headers;
 
-	bad = s->malformed ?: malformed_pseudo(&s->head, false) ?: bad;
 	return bad ?: head->status < 100 ? "no :status" : NULL;
 }
 
@@ -341,9 +340,8 @@ static void take_trailers(struct h2 *c, int dir, struct stream *st, const struct
 {
 	struct side *s = &c->side[dir];
 	uint64_t length;
-	const char *bad = malformed_headers(head, &length);
+	const char *headers = malformed_headers(head, &length), *bad = s->malformed ?: headers;
 
-	bad = s->malformed ?: bad;
 	if (!bad && (s->head.n_pseudo || !s->block_ends_stream))
 		bad = "trailers that are none";
 	if (bad) {
