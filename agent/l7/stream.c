@@ -194,7 +194,8 @@ static void begin(struct stream *s, const struct stream_piece *p, const struct s
 	}
 	if (seq_diff(p->seq, s->next) > STREAM_FAR) {
 		stream_settle(s, p->ns, to);
-		pass_gap(s, p->seq - s->next, s->has_cut, p->ns, to);
+		if (seq_diff(p->seq, s->next) > 0) /* what was held may reach up to it, or beyond */
+			pass_gap(s, p->seq - s->next, s->has_cut, p->ns, to);
 		s->sent = s->next;
 	}
 }
