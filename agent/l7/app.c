@@ -383,9 +383,8 @@ void http_app_body_gap(struct http_exchange *x, int dir, uint64_t len, uint64_t 
 {
 	x->bytes[dir] += len;
 	x->last_ns = ns;
-	if (x->kind == APP_GRPC) {
+	if (x->kind == APP_GRPC)
 		grpc_call_gap(x, dir, len);
-	}
 	if (!x->body[dir] || body_reason(x->body[dir]))
 		return;
 	x->partial = true;

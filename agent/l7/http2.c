@@ -4,10 +4,7 @@
  * bytes of a frame's head and small payloads is kept. HPACK has state: a connection of which anything but the payload
  * of DATA and of frames without meaning is missing cannot be read any more, nor one whose beginning was not seen.
  */
-#include <nghttp2/nghttp2.h>
-
-#include "agent/l7/http_head.h"
-#include "lib/ascii.h"
+#include "agent/l7/http2_head.h"
 #include "lib/hash.h"
 
 #define STREAMS_MAX 1024          /* open at once */
@@ -25,7 +22,6 @@
 #define WANT_STEP (64 * 1024)
 #define FRAME_HEAD 9
 #define NO_TABLE UINT32_MAX
-#define NO_LENGTH UINT64_MAX
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -33,7 +29,7 @@ struct stream {
 	UT_hash_handle hh;
 	uint32_t id;
 	struct http_exchange *x;     /* NULL: not reported */
-	uint64_t length[2], body[2]; /* content-length, NO_LENGTH: not said; bytes of DATA */
+	uint64_t length[2], body[2]; /* content-length, HTTP2_NO_LENGTH: not said; bytes of DATA */
 	bool answered, done[2], unwanted[2];
 	bool head; /* HEAD: the answer's length is that of what is not sent */
 };
@@ -152,7 +148,7 @@ static struct stream *new_stream(struct h2 *c, struct side *s, const struct http
 	if (!st)
 		return NULL;
 	*st = (struct stream){ .id = s->block_id,
-			       .length = { NO_LENGTH, NO_LENGTH },
+			       .length = { HTTP2_NO_LENGTH, HTTP2_NO_LENGTH },
 			       .head = streq(head->method, "HEAD") };
 	HASH_ADD(hh, c->streams, id, sizeof(st->id), st);
 	if (!hash_added(st)) {
@@ -193,110 +189,12 @@ static void fail(struct h2 *c, int dir, const char *reason)
 
 /* ---- header blocks */
 
-static bool is_named(const struct http_header *h, const char *name)
-{
-	return h->name_len == strlen(name) && memcmp(h->name, name, h->name_len) == 0;
-}
-
-static bool is_hop_by_hop(const struct http_header *h)
-{
-	return is_named(h, "connection") || is_named(h, "transfer-encoding") || is_named(h, "keep-alive") ||
-	       is_named(h, "proxy-connection") || is_named(h, "upgrade");
-}
-
-/* False: none, or another than that of the header before. */
-static bool take_length(const struct http_header *h, uint64_t *length)
-{
-	uint64_t n = 0;
-
-	if (!h->value_len || h->value_len > 18 || strspn(h->value, "0123456789") != h->value_len)
-		return false;
-	for (size_t i = 0; i < h->value_len; i++)
-		n = n * 10 + (uint64_t)(h->value[i] - '0');
-	if (*length != NO_LENGTH && *length != n)
-		return false;
-	*length = n;
-	return true;
-}
-
-static const char *malformed_headers(const struct http_head *head, uint64_t *ret_length)
-{
-	*ret_length = NO_LENGTH;
-	for (size_t i = 0; i < head->n_headers; i++) {
-		const struct http_header *h = &head->headers[i];
-
-		if (h->name[0] == ':')
-			return "pseudo header in the wrong place";
-		if (is_hop_by_hop(h))
-			return "header of HTTP/1 in HTTP/2";
-		if (is_named(h, "content-length") && !take_length(h, ret_length))
-			return "content-length is no number, or several";
-	}
-	return NULL;
-}
-
-/* A bit for each that there may be; 0: it may not. */
-static unsigned pseudo_bit(const struct http_header *h, bool request)
-{
-	if (!request)
-		return is_named(h, ":status") ? 1 : 0;
-	return is_named(h, ":method")      ? 1
-	       : is_named(h, ":path")      ? 2
-	       : is_named(h, ":scheme")    ? 4
-	       : is_named(h, ":authority") ? 8
-	       : is_named(h, ":protocol")  ? 16
-					   : 0;
-}
-
-static const char *malformed_pseudo(const struct http_builder *b, bool request)
-{
-	unsigned seen = 0;
-
-	for (size_t i = 0; i < b->n_pseudo; i++) {
-		unsigned bit = pseudo_bit(&b->headers.v[i], request);
-
-		if (!bit || seen & bit)
-			return "unknown or repeated pseudo header";
-		seen |= bit;
-	}
-	return NULL;
-}
-
-static const char *malformed_request(const struct side *s, const struct http_head *head, uint64_t *ret_length)
-{
-	const char *headers = malformed_headers(head, ret_length);
-	const char *bad = s->malformed ?: malformed_pseudo(&s->head, true) ?: headers;
-
-	if (bad)
-		return bad;
-	if (!head->method[0])
-		return "no :method";
-	return head->target[0] || streq(head->method, "CONNECT") ? NULL : "no :path";
-}
-
-static const char *malformed_answer(const struct side *s, const struct http_head *head, uint64_t *ret_length)
-{
-	const char *headers = malformed_headers(head, ret_length);
-	const char *bad = s->malformed ?: malformed_pseudo(&s->head, false) ?: headers;
-
-	return bad ?: head->status < 100 ? "no :status" : NULL;
-}
-
-static int status_of(const struct http_builder *b)
-{
-	const char *s = http_builder_pseudo(b, ":status");
-
-	if (!s || s[0] < '0' || s[0] > '9' || s[1] < '0' || s[1] > '9' || s[2] < '0' || s[2] > '9' || s[3])
-		return 0;
-	return (s[0] - '0') * 100 + (s[1] - '0') * 10 + (s[2] - '0');
-}
-
 /* An answer without a body may tell the length that it would have. */
 static bool has_wrong_length(const struct stream *st, int dir)
 {
 	bool none = dir == 1 && !st->body[1];
 
-	return st->length[dir] != NO_LENGTH && st->length[dir] != st->body[dir] && !(none && st->head);
+	return st->length[dir] != HTTP2_NO_LENGTH && st->length[dir] != st->body[dir] && !(none && st->head);
 }
 
 static void end_stream(struct h2 *c, struct stream *st, int dir)
@@ -313,7 +211,7 @@ static void end_stream(struct h2 *c, struct stream *st, int dir)
 static void take_request(struct h2 *c, struct side *s, const struct http_head *head)
 {
 	uint64_t length;
-	const char *bad = malformed_request(s, head, &length);
+	const char *bad = http2_malformed_request(&s->head, head, s->malformed, &length);
 	struct stream *st;
 
 	if (s->block_id <= c->last_id || s->block_id % 2 == 0) {
@@ -339,10 +237,9 @@ static void take_request(struct h2 *c, struct side *s, const struct http_head *h
 static void take_trailers(struct h2 *c, int dir, struct stream *st, const struct http_head *head)
 {
 	struct side *s = &c->side[dir];
-	uint64_t length;
-	const char *headers = malformed_headers(head, &length), *bad = s->malformed ?: headers;
+	const char *bad = http2_malformed_trailers(&s->head, head, s->malformed);
 
-	if (!bad && (s->head.n_pseudo || !s->block_ends_stream))
+	if (!bad && !s->block_ends_stream)
 		bad = "trailers that are none";
 	if (bad) {
 		close_stream(c, st, L7_UNPARSEABLE, bad);
@@ -357,7 +254,7 @@ static void take_answer(struct h2 *c, struct stream *st, const struct http_head 
 {
 	struct side *s = &c->side[1];
 	uint64_t length;
-	const char *bad = malformed_answer(s, head, &length);
+	const char *bad = http2_malformed_answer(&s->head, head, s->malformed, &length);
 
 	if (bad) {
 		close_stream(c, st, L7_UNPARSEABLE, bad);
@@ -381,7 +278,7 @@ static void take_head(struct h2 *c, int dir)
 	struct stream *st = find(c, s->block_id);
 
 	http_builder_seal(&s->head, &head);
-	head.status = status_of(&s->head);
+	head.status = http2_status(&s->head);
 	if (s->promised) /* a pushed answer is not asked for: nobody's exchange */
 		;
 	else if (dir == 0 && !st)
@@ -394,68 +291,10 @@ static void take_head(struct h2 *c, int dir)
 		take_trailers(c, dir, st, &head);
 }
 
-/* What nobody asks for, often long and often secret, is looked at and not kept. */
-enum naming { ODD, KEPT, PASSED };
-
-/* Names that need no look at their letters: most are one of these. */
-static enum naming naming_of(const uint8_t *name, size_t len)
-{
-#define IS(text) (memcmp(name, text, sizeof(text) - 1) == 0)
-	switch (len) {
-	case 4:
-		return IS("date") ? PASSED : IS("host") ? KEPT : ODD;
-	case 5:
-		return IS(":path") ? KEPT : ODD;
-	case 6:
-		return IS("server") || IS("accept") || IS("cookie") ? PASSED : ODD;
-	case 7:
-		return IS(":method") || IS(":scheme") || IS(":status") ? KEPT : ODD;
-	case 10:
-		return IS(":authority") || IS("user-agent") ? KEPT : ODD;
-	case 11:
-		return IS("traceparent") || IS("grpc-status") ? KEPT : ODD;
-	case 12:
-		return IS("content-type") || IS("grpc-timeout") ? KEPT : ODD;
-	case 13:
-		return IS("authorization") || IS("cache-control") ? PASSED : ODD;
-	case 14:
-		return IS("content-length") || IS("mcp-session-id") ? KEPT : ODD;
-	case 15:
-		return IS("accept-encoding") || IS("accept-language") ? PASSED : ODD;
-	case 20:
-		return IS("mcp-protocol-version") ? KEPT : ODD;
-	}
-#undef IS
-	return ODD;
-}
-
-/* As nghttp2_check_header_value(), which looks at letters one by one; but a value with anything but ASCII in it is left
- * to it. */
-static bool is_value(const uint8_t *value, size_t len)
-{
-	return ascii_printable(value, len) == len || nghttp2_check_header_value(value, len);
-}
-
-static int keep_header(struct side *s, const nghttp2_nv *nv)
-{
-	enum naming naming = naming_of(nv->name, nv->namelen);
-	bool named = naming != ODD || nghttp2_check_header_name(nv->name, nv->namelen);
-
-	if (!named)
-		s->malformed = "invalid header name";
-	else if (!is_value(nv->value, nv->valuelen))
-		s->malformed = "invalid header value";
-	if (naming == PASSED)
-		return http_builder_pass(&s->head, nv->namelen + nv->valuelen);
-	/* What is invalid may hold a NUL, and is not kept. */
-	return http_builder_add(&s->head, nv->name, named ? nv->namelen : 0, nv->value,
-				s->malformed ? 0 : nv->valuelen);
-}
-
 /* 0 or -ENOMEM. */
 static int add_header(struct side *s, const nghttp2_nv *nv)
 {
-	int r = s->too_much ? 0 : keep_header(s, nv);
+	int r = s->too_much ? 0 : http2_head_add(&s->head, nv, &s->malformed);
 
 	if (r != -E2BIG)
 		return r;
