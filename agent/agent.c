@@ -165,20 +165,22 @@ static int on_sweep(_unused_ sd_event_source *source, _unused_ uint64_t usec, vo
 
 /* ---- flows ---- */
 
+static void on_event(const void *elem, void *userdata)
+{
+	struct agent *a = userdata;
+	struct flow f;
+
+	if (enrich_event(a->enrich, elem, &f) < 0)
+		flow_store_note_loss(a->flows, FLOW_LOSS_QUEUE, 1, -1, now_real_ns());
+	else
+		flow_store_add(a->flows, &f);
+}
+
 static int on_events(_unused_ sd_event_source *source, _unused_ int fd, _unused_ uint32_t revents, void *userdata)
 {
-	static struct weir_event events[DRAIN_BATCH];
 	struct agent *a = userdata;
-	size_t n = feed_take(a->reader, events, DRAIN_BATCH);
 
-	for (size_t i = 0; i < n; i++) {
-		struct flow f;
-
-		if (enrich_event(a->enrich, &events[i], &f) < 0)
-			flow_store_note_loss(a->flows, FLOW_LOSS_QUEUE, 1, -1, now_real_ns());
-		else
-			flow_store_add(a->flows, &f);
-	}
+	feed_take(a->reader, DRAIN_BATCH, on_event, a);
 	return 0;
 }
 
@@ -198,26 +200,31 @@ static struct weir_event event_of(const struct l7_record *r)
 				    .flags = WEIR_EVF_KNOWN_DIR };
 }
 
+static void on_record(const void *elem, void *userdata)
+{
+	struct agent *a = userdata;
+	struct l7_record *r = l7_record_copy(elem);
+	struct weir_event ev;
+	struct flow f;
+
+	if (r) {
+		ev = event_of(r);
+		enrich_learn(a->enrich, r);
+	}
+	if (!r || enrich_event(a->enrich, &ev, &f) < 0) {
+		flow_store_note_loss(a->flows, FLOW_LOSS_QUEUE, 1, -1, now_real_ns());
+		l7_record_free(r);
+		return;
+	}
+	f.l7 = r;
+	flow_store_add(a->flows, &f);
+}
+
 static int on_records(_unused_ sd_event_source *source, _unused_ int fd, _unused_ uint32_t revents, void *userdata)
 {
-	static struct l7_record *records[DRAIN_BATCH];
 	struct agent *a = userdata;
-	size_t n = l7_worker_take(a->l7, records, DRAIN_BATCH);
 
-	for (size_t i = 0; i < n; i++) {
-		struct l7_record *r = l7_record_pack(records[i]);
-		struct weir_event ev = event_of(r);
-		struct flow f;
-
-		enrich_learn(a->enrich, r);
-		if (enrich_event(a->enrich, &ev, &f) < 0) {
-			flow_store_note_loss(a->flows, FLOW_LOSS_QUEUE, 1, -1, now_real_ns());
-			l7_record_unref(r);
-			continue;
-		}
-		f.l7 = r;
-		flow_store_add(a->flows, &f);
-	}
+	l7_worker_take(a->l7, DRAIN_BATCH, on_record, a);
 	return 0;
 }
 

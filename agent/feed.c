@@ -10,8 +10,9 @@
 
 #include "agent/privileges.h"
 
-#define QUEUE_LEN 8192u /* a power of two */
-#define BATCH 1024      /* records between two pauses */
+#define HALF_SIZE (4u << 20)        /* bytes of each half of the queue; what is never written takes no memory */
+#define HALF_LEAST (HALF_SIZE / 16) /* free, for what one record of the ring may turn into */
+#define BATCH 1024                  /* records between two pauses */
 #define BUSY_MS                                                                                              \
 	20 /* the datapath does not wake the reader for single records: it looks, often while there are some \
 	    */
@@ -24,9 +25,19 @@ struct feed {
 	bool running;
 	int wake_main, wake_thread; /* eventfds */
 	atomic_bool stop;
-	atomic_bool waiting;         /* the thread has stopped because the queue was full */
-	_Atomic uint64_t head, tail; /* written by the thread, by the main loop */
-	uint8_t queue[];
+	atomic_bool waiting; /* the thread has elements that it cannot hand over yet */
+	/* One half is filled, the other one emptied; they change places when that is empty. */
+	uint8_t *half[2];
+	int filling;            /* the thread's half */
+	size_t filled, pending; /* bytes; with what is reserved */
+	_Atomic size_t handed;  /* bytes in the main loop's half; 0: it is the thread's to change places */
+	size_t taken;           /* of them */
+};
+
+/* In front of an element. */
+struct slot {
+	_Alignas(8) uint32_t size; /* with this */
+	_Alignas(8) uint8_t data[];
 };
 
 static void kick(int fd)
@@ -43,32 +54,47 @@ static void clear(int fd)
 	(void)!read(fd, &v, sizeof(v));
 }
 
-static uint8_t *slot(struct feed *f, uint64_t i)
+static bool held_up(const struct feed *f)
 {
-	return f->queue + (i & (QUEUE_LEN - 1)) * f->params.elem;
+	return HALF_SIZE - f->filled < HALF_LEAST;
 }
 
-static bool queue_full(struct feed *f)
+void *feed_reserve(struct feed *f, size_t len)
 {
-	return atomic_load_explicit(&f->head, memory_order_relaxed) -
-		   atomic_load_explicit(&f->tail, memory_order_acquire) >=
-	       QUEUE_LEN;
+	size_t size = sizeof(struct slot) + ((len + 7) & ~7ul);
+	struct slot *slot = (struct slot *)(f->half[f->filling] + f->filled);
+
+	if (size > HALF_SIZE - f->filled)
+		return NULL;
+	slot->size = (uint32_t)size;
+	f->pending = f->filled + size;
+	return slot->data;
 }
 
-static bool held_up(struct feed *f)
+void feed_commit(struct feed *f)
 {
-	return f->params.hold && queue_full(f);
+	f->filled = f->pending;
 }
 
-bool feed_push(struct feed *f, const void *elem)
+bool feed_push(struct feed *f, const void *elem, size_t len)
 {
-	uint64_t head = atomic_load_explicit(&f->head, memory_order_relaxed);
+	void *to = feed_reserve(f, len);
 
-	if (queue_full(f))
+	if (!to)
 		return false;
-	memcpy(slot(f, head), elem, f->params.elem);
-	atomic_store_explicit(&f->head, head + 1, memory_order_release);
+	memcpy(to, elem, len);
+	feed_commit(f);
 	return true;
+}
+
+static void hand_over(struct feed *f)
+{
+	if (!f->filled || atomic_load(&f->handed))
+		return;
+	f->filling = !f->filling;
+	atomic_store(&f->handed, f->filled);
+	f->filled = 0;
+	kick(f->wake_main);
 }
 
 /* False: there is no more. */
@@ -89,10 +115,12 @@ static void wait_for_more(struct feed *f, int timeout)
 {
 	struct pollfd fds[2] = { { .fd = f->ring.fd, .events = POLLIN }, { .fd = f->wake_thread, .events = POLLIN } };
 
-	if (held_up(f)) {
+	if (f->filled) {
 		atomic_store(&f->waiting, true);
-		fds[0].fd = -1; /* only the main loop can help now */
+		hand_over(f); /* if it was emptied just now, nobody will tell */
 	}
+	if (held_up(f))
+		fds[0].fd = -1; /* only the main loop can help now */
 	poll(fds, 2, timeout);
 	if (fds[1].revents & POLLIN)
 		clear(f->wake_thread);
@@ -107,15 +135,14 @@ static void *thread_main(void *userdata)
 	/* What pods do comes first: the ring bridges the time until there is a CPU to spare. */
 	sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){});
 	while (!atomic_load(&f->stop)) {
-		uint64_t before = atomic_load(&f->head), pos = *f->ring.consumer;
+		uint64_t pos = *f->ring.consumer;
 		bool more;
 
 		atomic_store(&f->waiting, false);
 		more = read_batch(f);
 		if (f->params.pause)
 			f->params.pause(f, f->params.userdata);
-		if (atomic_load(&f->head) != before)
-			kick(f->wake_main);
+		hand_over(f);
 		if (!more)
 			wait_for_more(f, *f->ring.consumer != pos ? BUSY_MS : IDLE_MS);
 	}
@@ -124,12 +151,17 @@ static void *thread_main(void *userdata)
 
 int feed_new(const struct feed_params *p, struct feed **ret_f, struct err *reterr)
 {
-	_cleanup_(feed_freep) struct feed *f = calloc(1, sizeof(*f) + QUEUE_LEN * p->elem);
+	_cleanup_(feed_freep) struct feed *f = calloc(1, sizeof(*f));
 	int r;
 
 	if (!f)
 		return err_oom(reterr);
 	f->params = *p;
+	for (int i = 0; i < 2; i++) {
+		f->half[i] = malloc(HALF_SIZE);
+		if (!f->half[i])
+			return err_oom(reterr);
+	}
 	f->wake_main = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	f->wake_thread = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (f->wake_main < 0 || f->wake_thread < 0)
@@ -171,6 +203,8 @@ void feed_free(struct feed *f)
 	ring_unmap(&f->ring);
 	close_fd(f->wake_main);
 	close_fd(f->wake_thread);
+	free(f->half[0]);
+	free(f->half[1]);
 	free(f);
 }
 
@@ -179,20 +213,24 @@ int feed_fd(const struct feed *f)
 	return f->wake_main;
 }
 
-size_t feed_take(struct feed *f, void *elems, size_t max)
+void feed_take(struct feed *f, size_t max, void (*take)(const void *elem, void *userdata), void *userdata)
 {
-	uint64_t tail = atomic_load_explicit(&f->tail, memory_order_relaxed);
-	uint64_t head;
-	size_t n = 0;
+	size_t handed;
 
 	clear(f->wake_main);
-	head = atomic_load_explicit(&f->head, memory_order_acquire);
-	for (; n < max && tail != head; n++, tail++)
-		memcpy((uint8_t *)elems + n * f->params.elem, slot(f, tail), f->params.elem);
-	atomic_store_explicit(&f->tail, tail, memory_order_release);
-	if (tail != head)
+	handed = atomic_load(&f->handed);
+	for (size_t n = 0; n < max && f->taken < handed; n++) {
+		const struct slot *slot = (const struct slot *)(f->half[!f->filling] + f->taken);
+
+		take(slot->data, userdata);
+		f->taken += slot->size;
+	}
+	if (f->taken < handed) {
 		kick(f->wake_main); /* the rest in the loop's next turn */
+		return;
+	}
+	f->taken = 0;
+	atomic_store(&f->handed, 0);
 	if (atomic_load(&f->waiting))
 		kick(f->wake_thread);
-	return n;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A thread that empties one of the kernel's rings, and a bounded queue from it to the main loop. */
+/*
+ * A thread that empties one of the kernel's rings, and a bounded queue from it to the main loop. While the queue is
+ * nearly full the ring is not read: what is lost is lost in one place, where the datapath counts it.
+ */
 #ifndef WEIR_FEED_H
 #define WEIR_FEED_H
 
@@ -9,10 +12,6 @@ struct feed;
 
 struct feed_params {
 	int ring_fd;
-	size_t elem; /* bytes of one element of the queue */
-	/* While the queue is full the ring is not read: what is lost is lost in one place, where the datapath counts
-	 * it. */
-	bool hold;
 	void *userdata;
 	/* On the thread: one record of the ring; gone afterwards. */
 	void (*record)(struct feed *f, const struct ring_record *rec, void *userdata);
@@ -29,12 +28,16 @@ void feed_end(struct feed *f);
 void feed_free(struct feed *f);
 DEFINE_CLEANUP(struct feed *, feed_free);
 
-/* On the thread, or after its end. False: the queue is full. */
-bool feed_push(struct feed *f, const void *elem);
+/* On the thread: room for an element of len bytes, aligned to 8, which feed_commit() puts into the queue. NULL: full.
+ */
+void *feed_reserve(struct feed *f, size_t len);
+void feed_commit(struct feed *f);
+/* Both at once. False: full. */
+bool feed_push(struct feed *f, const void *elem, size_t len);
 
 /* Readable when there is something in the queue. */
 int feed_fd(const struct feed *f);
-/* Up to max elements, in their order. */
-size_t feed_take(struct feed *f, void *elems, size_t max);
+/* Up to max elements, in their order; each is gone after its call. */
+void feed_take(struct feed *f, size_t max, void (*take)(const void *elem, void *userdata), void *userdata);
 
 #endif

@@ -5,6 +5,9 @@
 #include <linux/bpf.h>
 #include <sys/mman.h>
 
+/* With its header, padded. */
+#define RECORD_SIZE(len) ((BPF_RINGBUF_HDR_SZ + (len) + 7) & ~7ull)
+
 int ring_map(struct ring *ring, int fd, struct err *reterr)
 {
 	struct bpf_map_info info = {};
@@ -86,6 +89,8 @@ bool ring_next(struct ring *ring, struct ring_record *ret)
 			if (!head)
 				return false;
 			rec.data = head + BPF_RINGBUF_HDR_SZ;
+			__builtin_prefetch(head + RECORD_SIZE(rec.len)); /* the next one */
+			__builtin_prefetch(head + RECORD_SIZE(rec.len) + 64);
 			*ret = rec;
 			return true;
 		}
@@ -95,5 +100,5 @@ bool ring_next(struct ring *ring, struct ring_record *ret)
 
 void ring_release(struct ring *ring, const struct ring_record *rec)
 {
-	__atomic_store_n(ring->consumer, rec->pos + ((rec->len + BPF_RINGBUF_HDR_SZ + 7) & ~7ull), __ATOMIC_RELEASE);
+	__atomic_store_n(ring->consumer, rec->pos + RECORD_SIZE(rec->len), __ATOMIC_RELEASE);
 }

@@ -65,7 +65,7 @@ void flow_clear(struct flow *f)
 	flow_peer_unref(TAKE_PTR(f->dst));
 	flow_rule_unref(TAKE_PTR(f->rule[WEIR_EGRESS]));
 	flow_rule_unref(TAKE_PTR(f->rule[WEIR_INGRESS]));
-	l7_record_unref(TAKE_PTR(f->l7));
+	l7_record_free(TAKE_PTR(f->l7));
 	flow_names_unref(TAKE_PTR(f->names[0]));
 	flow_names_unref(TAKE_PTR(f->names[1]));
 }

@@ -4,15 +4,13 @@
 static void on_record(struct feed *f, const struct ring_record *rec, _unused_ void *userdata)
 {
 	if (rec->len >= sizeof(struct weir_event))
-		feed_push(f, rec->data);
+		feed_push(f, rec->data, sizeof(struct weir_event));
 }
 
 int flow_reader_start(int ring_fd, struct feed **ret_f, struct err *reterr)
 {
 	const struct feed_params p = {
 		.ring_fd = ring_fd,
-		.elem = sizeof(struct weir_event),
-		.hold = true,
 		.record = on_record,
 	};
 	_cleanup_(feed_freep) struct feed *f = NULL;

@@ -164,10 +164,11 @@ static const char *behind_user(const char *authority, size_t len)
 /* Of a target in absolute form, as proxies get it: the server's name is recorded elsewhere, and no password. */
 static const char *path_of(const char *target)
 {
-	const char *scheme = strstr(target, "://");
+	const char *scheme;
 
 	if (target[0] == '/')
 		return target;
+	scheme = strstr(target, "://");
 	return scheme ? scheme + 3 + strcspn(scheme + 3, "/?#") : behind_user(target, strcspn(target, "/?#"));
 }
 
@@ -488,7 +489,7 @@ void http_app_close(struct http_exchange *x, uint16_t flags, const char *reason,
 		x->record->outcome = reason && !x->complete[1] && x->status < 400 ? L7_UNKNOWN : outcome(x);
 		emit_own(x, flags, reason);
 	}
-	l7_record_unref(x->record);
+	l7_record_free(x->record);
 	for (int dir = 0; dir < 2; dir++) {
 		body_free(x->body[dir]);
 		grpc_stream_done(&x->grpc[dir]);

@@ -82,7 +82,7 @@ static void *dns_new(struct l7_host *host)
 
 static void query_free(struct query *q)
 {
-	l7_record_unref(q->record);
+	l7_record_free(q->record);
 	free(q);
 }
 DEFINE_CLEANUP(struct query *, query_free);

@@ -59,8 +59,7 @@ int http2_head_add(struct http_builder *b, const nghttp2_nv *nv, const char **ma
 	if (naming == PASSED)
 		return http_builder_pass(b, nv->namelen + nv->valuelen);
 	/* What is invalid may hold a NUL, and is not kept. */
-	return http_builder_add(b, nv->name, named ? nv->namelen : 0, nv->value,
-				*malformed ? 0 : nv->valuelen);
+	return http_builder_add(b, nv->name, named ? nv->namelen : 0, nv->value, *malformed ? 0 : nv->valuelen);
 }
 
 /* ---- a whole one */

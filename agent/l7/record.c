@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/l7/record.h"
 
-#include <stdatomic.h>
-
 #include "lib/ascii.h"
 
 /* A record as it begins: most need no more. */
@@ -51,37 +49,31 @@ const char *l7_key_name(enum l7_key key)
 	return key < L7_KEY_COUNT ? key_names[key] : NULL;
 }
 
-/*
- * Memory of records that have been packed. It was taken on one thread and is given back on another, which malloc() is
- * slow at: so it goes to a list from which the first thread takes all at once.
- */
-#define SPARE_MAX 4096
-static struct building *_Atomic given_back;
-static atomic_uint n_spare;
-static struct building *spare; /* of the thread that makes records */
+/* Those that are not in use; records are made on one thread. What was written last is still in the CPU's cache. */
+#define SPARE_MAX 1024
+static struct building *spare;
+static unsigned n_spare;
 
 static struct building *take_spare(void)
 {
-	struct building *b = spare ?: atomic_exchange_explicit(&given_back, NULL, memory_order_acquire);
+	struct building *b = spare;
 
 	if (!b)
 		return malloc(sizeof(*b));
-	atomic_fetch_sub_explicit(&n_spare, 1, memory_order_relaxed);
+	n_spare--;
 	spare = b->next;
 	return b;
 }
 
 static void give_back(struct building *b)
 {
-	if (atomic_fetch_add_explicit(&n_spare, 1, memory_order_relaxed) >= SPARE_MAX) {
-		atomic_fetch_sub_explicit(&n_spare, 1, memory_order_relaxed);
+	if (n_spare == SPARE_MAX) {
 		free(b);
 		return;
 	}
-	b->next = atomic_load_explicit(&given_back, memory_order_relaxed);
-	while (!atomic_compare_exchange_weak_explicit(&given_back, &b->next, b, memory_order_release,
-						      memory_order_relaxed))
-		;
+	n_spare++;
+	b->next = spare;
+	spare = b;
 }
 
 struct l7_record *l7_record_new(enum l7_kind kind, const struct l7_ends *ends)
@@ -90,20 +82,13 @@ struct l7_record *l7_record_new(enum l7_kind kind, const struct l7_ends *ends)
 
 	if (!b)
 		return NULL;
-	b->record = (struct l7_record){ .refs = 1,
-					.kind = kind,
+	b->record = (struct l7_record){ .kind = kind,
 					.ends = *ends,
 					.attrs = b->attrs,
 					.room = ARRAY_SIZE(b->attrs),
 					.text = b->text,
 					.text_room = sizeof(b->text) };
 	return &b->record;
-}
-
-struct l7_record *l7_record_ref(struct l7_record *r)
-{
-	r->refs++;
-	return r;
 }
 
 /* Attributes and text have grown out of the allocation they began in. */
@@ -117,9 +102,9 @@ static bool text_apart(const struct l7_record *r)
 	return !r->size && r->text != ((const struct building *)r)->text;
 }
 
-void l7_record_unref(struct l7_record *r)
+void l7_record_free(struct l7_record *r)
 {
-	if (!r || --r->refs)
+	if (!r)
 		return;
 	if (attrs_apart(r))
 		free(r->attrs);
@@ -180,16 +165,21 @@ static size_t gather(const struct l7_record *r, struct l7_attr *attrs, char *to)
 	return n;
 }
 
+static size_t text_used(const struct l7_record *r)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < r->n_attrs; i++)
+		n += r->attrs[i].is_int ? 0 : r->attrs[i].len + 1u;
+	return n;
+}
+
 /* What was replaced left its text behind: it goes. */
 static bool grow_text(struct l7_record *r, size_t more)
 {
-	size_t room = more;
-	char *text;
+	size_t room = 2 * (text_used(r) + more);
+	char *text = malloc(room);
 
-	for (unsigned i = 0; i < r->n_attrs; i++)
-		room += r->attrs[i].is_int ? 0 : r->attrs[i].len + 1u;
-	room *= 2;
-	text = malloc(room);
 	if (!text)
 		return false;
 	r->text_len = (uint32_t)gather(r, r->attrs, text);
@@ -289,21 +279,37 @@ void l7_record_drop(struct l7_record *r, enum l7_key first, enum l7_key last)
 	r->n_attrs -= (uint16_t)(to - from);
 }
 
-struct l7_record *l7_record_pack(struct l7_record *r)
+size_t l7_record_packed_size(const struct l7_record *r)
 {
-	size_t attrs = r->n_attrs * sizeof(*r->attrs);
-	struct l7_record *p = malloc(sizeof(*p) + attrs + r->text_len);
+	return sizeof(*r) + r->n_attrs * sizeof(*r->attrs) + text_used(r);
+}
 
-	if (!p)
-		return r;
+const struct l7_record *l7_record_pack(const struct l7_record *r, void *to)
+{
+	struct l7_record *p = to;
+
 	*p = *r;
 	p->attrs = (struct l7_attr *)(p + 1);
 	p->text = (char *)(p->attrs + r->n_attrs);
 	p->text_len = p->text_room = (uint32_t)gather(r, p->attrs, p->text);
 	p->room = p->n_attrs;
-	p->size = sizeof(*p) + attrs + p->text_len;
-	l7_record_unref(r);
+	p->size = sizeof(*p) + r->n_attrs * sizeof(*r->attrs) + p->text_len;
 	return p;
+}
+
+struct l7_record *l7_record_copy(const struct l7_record *packed)
+{
+	struct l7_record *r = malloc(packed->size);
+
+	if (!r)
+		return NULL;
+	memcpy(r, packed, packed->size);
+	r->attrs = (struct l7_attr *)(r + 1);
+	r->text = (char *)(r->attrs + r->n_attrs);
+	for (unsigned i = 0; i < r->n_attrs; i++)
+		if (!r->attrs[i].is_int)
+			r->attrs[i].s = r->text + (packed->attrs[i].s - packed->text);
+	return r;
 }
 
 const char *l7_record_get(const struct l7_record *r, enum l7_key key)

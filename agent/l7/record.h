@@ -7,8 +7,7 @@
  *   excerpts (ring) → track + stream (reassembly) → protocol (http1, http2, dns, tls) → app (mcp, a2a, llm …) → record
  *   → queue → main loop: enrich → flow store
  *
- * A record is made on the L7 thread, handed over once through the queue, and belongs to the main loop from then on:
- * references are not atomic.
+ * A record is made on the L7 thread, packed into the queue, and copied out of it on the main loop.
  */
 #ifndef WEIR_L7_RECORD_H
 #define WEIR_L7_RECORD_H
@@ -153,7 +152,6 @@ struct l7_ends {
 #define L7_TEXT_MAX 2048 /* the same of arguments and results of tools */
 
 struct l7_record {
-	unsigned refs;
 	uint8_t kind;    /* enum l7_kind */
 	uint8_t outcome; /* enum l7_outcome */
 	uint16_t flags;  /* enum l7_record_flags */
@@ -169,23 +167,25 @@ struct l7_record {
 };
 
 /*
- * ---- building, on the L7 thread. A record that is being built has room to grow; l7_record_pack() makes it as small as
- * can be, and one allocation, for the store.
+ * ---- building, on the L7 thread. A record that is being built has room to grow; packed it is as small as can be, in
+ * one piece of memory.
  */
-struct l7_record *l7_record_new(enum l7_kind kind, const struct l7_ends *ends); /* NULL: out of memory. refs = 1 */
+struct l7_record *l7_record_new(enum l7_kind kind, const struct l7_ends *ends); /* NULL: out of memory */
 /* Copies at most L7_STR_MAX or L7_TEXT_MAX bytes; what is no UTF-8 and control characters become U+FFFD. A second value
  * replaces the first. Out of memory: the record says L7_PARTIAL and lacks it. s NULL or len 0: nothing happens. */
 void l7_record_str(struct l7_record *r, enum l7_key key, const char *s, size_t len);
 void l7_record_int(struct l7_record *r, enum l7_key key, int64_t v);
 void l7_record_drop(struct l7_record *r, enum l7_key first, enum l7_key last); /* all keys from first to last */
 
-/* The record without the room, in place of r, which must have one reference; r itself when there is no memory. Nothing
- * can be added to it. */
-struct l7_record *l7_record_pack(struct l7_record *r);
+/* Frees what was built, on its thread, or a copy, on any. Takes NULL. */
+void l7_record_free(struct l7_record *r);
+DEFINE_CLEANUP(struct l7_record *, l7_record_free);
 
-struct l7_record *l7_record_ref(struct l7_record *r);
-void l7_record_unref(struct l7_record *r); /* takes NULL */
-DEFINE_CLEANUP(struct l7_record *, l7_record_unref);
+size_t l7_record_packed_size(const struct l7_record *r);
+/* At `to`, aligned to 8, there is room for it. What is packed cannot be added to, nor moved, nor freed. */
+const struct l7_record *l7_record_pack(const struct l7_record *r, void *to);
+/* Of a packed one, in memory of its own; NULL: there is none. */
+struct l7_record *l7_record_copy(const struct l7_record *packed);
 
 /* NULL, or `none`: it has none. The text is valid until the record gets more of it. */
 const char *l7_record_get(const struct l7_record *r, enum l7_key key);

@@ -14,7 +14,7 @@
 
 struct l7_worker {
 	struct l7_worker_params params;
-	struct feed *feed; /* of struct l7_record * */
+	struct feed *feed; /* of packed records */
 	struct track *track;
 	struct cards *cards;
 	uint64_t ticked_ns;
@@ -50,14 +50,18 @@ static const struct l7_proto *proto_of(enum weir_l7 l7, uint8_t ipproto)
 static void on_emit(void *userdata, struct l7_record *r)
 {
 	struct l7_worker *w = userdata;
+	void *to;
 
 	cards_apply(w->cards, r);
-	if (feed_push(w->feed, &r)) {
+	to = feed_reserve(w->feed, l7_record_packed_size(r));
+	if (to) {
+		l7_record_pack(r, to);
+		feed_commit(w->feed);
 		w->stats.records[r->kind]++;
 	} else {
 		w->stats.records_lost++;
-		l7_record_unref(r);
 	}
+	l7_record_free(r);
 }
 
 /* Nothing depends on it but how much is copied. */
@@ -128,16 +132,12 @@ static void forget_wishes(int fd)
 
 void l7_worker_stop(struct l7_worker *w)
 {
-	struct l7_record *r;
-
 	if (w->feed)
 		feed_end(w->feed);
 	if (w->track)
 		track_free(w->track);
 	if (w->cards)
 		cards_free(w->cards);
-	while (w->feed && feed_take(w->feed, &r, 1))
-		l7_record_unref(r);
 	if (w->feed)
 		feed_free(w->feed);
 	pthread_mutex_destroy(&w->lock);
@@ -168,12 +168,9 @@ int l7_worker_start(const struct l7_worker_params *p, struct l7_worker **ret_w, 
 	w->cards = cards_new();
 	if (!w->track || !w->cards)
 		return err_oom(reterr);
-	r = feed_new(&(struct feed_params){ .ring_fd = p->ring_fd,
-					    .elem = sizeof(struct l7_record *),
-					    .userdata = w,
-					    .record = on_excerpt,
-					    .pause = on_pause },
-		     &w->feed, reterr);
+	r = feed_new(
+	    &(struct feed_params){ .ring_fd = p->ring_fd, .userdata = w, .record = on_excerpt, .pause = on_pause },
+	    &w->feed, reterr);
 	if (r < 0)
 		return r;
 	forget_wishes(p->want_fd);
@@ -189,9 +186,9 @@ int l7_worker_fd(const struct l7_worker *w)
 	return feed_fd(w->feed);
 }
 
-size_t l7_worker_take(struct l7_worker *w, struct l7_record **records, size_t max)
+void l7_worker_take(struct l7_worker *w, size_t max, void (*take)(const void *record, void *userdata), void *userdata)
 {
-	return feed_take(w->feed, records, max);
+	feed_take(w->feed, max, take, userdata);
 }
 
 void l7_worker_stats(struct l7_worker *w, struct l7_worker_stats *ret)

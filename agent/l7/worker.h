@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The L7 thread: reads the ring of excerpts, keeps the connections (track.c), puts their bytes in order (stream.c),
- * lets the parsers at them, and hands records to the main loop through a bounded queue. A full queue drops records,
- * counted.
+ * lets the parsers at them, and hands records to the main loop through a bounded queue. What one excerpt sets free and
+ * does not fit is dropped, counted.
  */
 #ifndef WEIR_L7_WORKER_H
 #define WEIR_L7_WORKER_H
@@ -24,8 +24,8 @@ void l7_worker_stop(struct l7_worker *w);
 DEFINE_CLEANUP(struct l7_worker *, l7_worker_stop);
 
 int l7_worker_fd(const struct l7_worker *w); /* readable when there are records */
-/* Up to max records, which become the caller's. */
-size_t l7_worker_take(struct l7_worker *w, struct l7_record **records, size_t max);
+/* Up to max records, packed; each is gone after its call. */
+void l7_worker_take(struct l7_worker *w, size_t max, void (*take)(const void *record, void *userdata), void *userdata);
 
 struct l7_worker_stats {
 	uint64_t excerpts, bytes; /* read from the ring */

@@ -31,7 +31,7 @@ static inline void conversation_emit(struct l7_host *h, struct l7_record *r)
 	for (unsigned i = 0; i < r->n_attrs; i++)
 		if (r->attrs[i].key >= L7_KEY_COUNT || (!r->attrs[i].is_int && strlen(r->attrs[i].s) > L7_STR_MAX))
 			abort();
-	l7_record_unref(r);
+	l7_record_free(r);
 }
 
 static inline void conversation_bytes(struct l7_host *h, int dir, uint64_t bytes)

@@ -60,12 +60,21 @@ static struct cards *cards;
 /* As the worker and the CLI treat it. */
 static void on_emit(_unused_ struct l7_host *h, struct l7_record *r)
 {
+	static _Alignas(8) uint8_t queue[32768];
 	char buf[4096];
+	size_t packed;
 
 	must(r->kind && r->kind < L7_KIND_COUNT && l7_outcome_name(r->outcome));
 	must(!(r->flags & L7_UNPARSEABLE) || l7_record_get(r, L7_KEY_REASON));
 	cards_apply(cards, r);
-	r = l7_record_pack(r);
+	packed = l7_record_packed_size(r);
+	must(packed <= sizeof(queue));
+	l7_record_pack(r, queue);
+	l7_record_free(r);
+	r = l7_record_copy((const struct l7_record *)queue);
+	if (!r)
+		return;
+	must(l7_record_memory(r) == packed);
 	for (unsigned i = 0; i < r->n_attrs; i++) {
 		const struct l7_attr *a = &r->attrs[i];
 		bool data = a->key == L7_KEY_GEN_AI_ARGUMENTS || a->key == L7_KEY_GEN_AI_RESULT;
@@ -79,7 +88,7 @@ static void on_emit(_unused_ struct l7_host *h, struct l7_record *r)
 	l7_notes(r, buf, sizeof(buf));
 	l7_summary(r, buf, sizeof(buf));
 	must(strlen(buf) < sizeof(buf));
-	l7_record_unref(r);
+	l7_record_free(r);
 }
 
 static void on_bytes(_unused_ struct l7_host *h, _unused_ int dir, _unused_ uint64_t bytes)

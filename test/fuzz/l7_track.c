@@ -111,7 +111,7 @@ static const struct l7_proto *proto_of(_unused_ enum weir_l7 l7, _unused_ uint8_
 
 static void on_emit(_unused_ void *userdata, struct l7_record *r)
 {
-	l7_record_unref(r);
+	l7_record_free(r);
 }
 
 static void on_wish(_unused_ void *userdata, const struct weir_ct_key *key, const struct weir_l7_want *want)

@@ -32,7 +32,7 @@ static void begin(struct world *w, size_t split)
 static void forget(struct world *w)
 {
 	for (size_t i = 0; i < w->n; i++)
-		l7_record_unref(w->got[i]);
+		l7_record_free(w->got[i]);
 	w->n = 0;
 }
 
@@ -1339,7 +1339,7 @@ END_TEST
 static void emit_and_forget(struct l7_host *h, struct l7_record *r)
 {
 	((struct world *)h->userdata)->n += r->outcome == L7_UNKNOWN;
-	l7_record_unref(r);
+	l7_record_free(r);
 }
 
 /* What a pod makes the agent remember is counted, with all that its requests say of themselves, and bounded. */

@@ -17,7 +17,7 @@ static struct l7_record *new_record(enum l7_kind kind, uint8_t host, uint16_t po
 static void fetch(struct cards *c, uint8_t host, uint16_t port, const char *name, const char *version,
 		  enum l7_outcome outcome)
 {
-	_cleanup_(l7_record_unrefp) struct l7_record *r = new_record(L7_HTTP, host, port);
+	_cleanup_(l7_record_freep) struct l7_record *r = new_record(L7_HTTP, host, port);
 
 	r->outcome = outcome;
 	l7_record_str(r, L7_KEY_GEN_AI_AGENT, name, strlen(name));
@@ -29,7 +29,7 @@ static void fetch(struct cards *c, uint8_t host, uint16_t port, const char *name
 static void check_call(struct cards *c, enum l7_kind kind, uint8_t host, uint16_t port, uint16_t flags,
 		       const char *name, const char *version)
 {
-	_cleanup_(l7_record_unrefp) struct l7_record *r = new_record(kind, host, port);
+	_cleanup_(l7_record_freep) struct l7_record *r = new_record(kind, host, port);
 
 	r->flags = flags;
 	cards_apply(c, r);

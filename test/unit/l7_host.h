@@ -51,7 +51,7 @@ static inline void test_host_init(struct test_host *t)
 static inline void test_host_clear(struct test_host *t)
 {
 	for (size_t i = 0; i < t->n; i++)
-		l7_record_unref(t->records[i]);
+		l7_record_free(t->records[i]);
 	t->n = 0;
 }
 

@@ -315,7 +315,7 @@ static void add(struct world *w, int spans, int logs)
 		struct flow f = tool_call(L7_OK, NULL);
 
 		if (i >= spans) {
-			l7_record_unref(TAKE_PTR(f.l7));
+			l7_record_free(TAKE_PTR(f.l7));
 			f.ev.type = WEIR_EV_DROP;
 			f.ev.verdict = WEIR_DROPPED;
 			f.ev.reason = WEIR_DROP_POLICY;

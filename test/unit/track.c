@@ -136,7 +136,7 @@ static struct {
 static void on_emit(_unused_ void *userdata, struct l7_record *r)
 {
 	out.records++;
-	l7_record_unref(r);
+	l7_record_free(r);
 }
 
 static void on_ignore(_unused_ void *userdata, _unused_ const struct weir_ct_key *key)
