@@ -16,6 +16,8 @@
 #define WANT_AFTER 8192 /* the kernel's budget is larger */
 #define WANT_STEP (64 * 1024)
 #define SKIP_ENDLESS (1 << 30) /* of a body that ends with the connection; sequence numbers have 32 bits */
+#define MEMO_MAX 1024          /* bytes of a head that may be known by heart */
+#define MEMO_TRIES 8           /* heads of the same length that turn out to differ, until no more are learned */
 
 struct exchange {
 	struct exchange *next;
@@ -36,18 +38,34 @@ enum step {
 	OVER,
 };
 
+/*
+ * The last head that came in one piece. Those who poll send the same bytes again and again, and are answered in the
+ * same way: what was read of them is known then.
+ */
+struct memo {
+	struct http_builder builder; /* empty: the head came once, only its bytes are known */
+	struct http_head head;
+	llhttp_t llhttp; /* as it stood after it */
+	bool used;       /* since the last tick */
+	size_t len;
+	uint8_t raw[];
+};
+
 struct side {
 	struct h1 *c;
 	struct exchange *x; /* whose message is being read, or NULL */
 	llhttp_t llhttp;
 	struct http_builder head; /* or trailers */
+	struct memo *memo;        /* or NULL */
 	const char *reason;       /* why a callback stopped llhttp */
 	uint64_t left;            /* LENGTH */
 	uint64_t lines;           /* bytes of the head so far */
 	uint64_t seen, wanted_on; /* bytes of the body; asked for beyond what has come */
 	uint64_t start_ns, last_ns;
+	size_t memo_len; /* of the last head that came in one piece */
 	enum step step;
 	uint8_t dir;
+	uint8_t memo_tries;
 	uint8_t last;   /* byte of the head */
 	bool begun;     /* HEAD: more than empty lines */
 	bool line_done; /* HEAD: what was read of the first line is whole */
@@ -71,6 +89,14 @@ struct h1 {
 	bool pipelined;
 	bool over; /* ignored */
 };
+
+static void forget_memo(struct side *s)
+{
+	if (!s->memo)
+		return;
+	http_builder_done(&s->memo->builder);
+	free(TAKE_PTR(s->memo));
+}
 
 static void begin_message(struct side *s)
 {
@@ -120,6 +146,7 @@ static void ignore(struct h1 *c)
 	close_all(c, L7_PARTIAL);
 	for (int dir = 0; dir < 2; dir++) {
 		http_builder_done(&c->side[dir].head);
+		forget_memo(&c->side[dir]);
 		c->side[dir].step = OVER;
 	}
 	c->over = true;
@@ -517,7 +544,71 @@ static void take_answer(struct side *s, const struct http_head *head)
 	begin_body(s, answer_body(s, x, head->status));
 }
 
-static void take_head(struct side *s)
+static void take_message(struct side *s, const struct http_head *head)
+{
+	if (s->dir == 0)
+		take_request(s, head);
+	else
+		take_answer(s, head);
+}
+
+/* ---- heads that come again */
+
+static bool at_begin(const struct side *s)
+{
+	return s->step == HEAD && !s->begun && !s->lines && !s->doubtful;
+}
+
+static bool is_known(const struct side *s, const uint8_t *data, size_t len)
+{
+	const struct memo *m = s->memo;
+
+	return m && len >= m->len && memcmp(m->raw, data, m->len) == 0;
+}
+
+/* A head of len bytes was read at once. Two of the same length in a row may be the same. */
+static void learn_bytes(struct side *s, const uint8_t *data, size_t len)
+{
+	bool again = s->memo_len == len;
+
+	s->memo_len = len;
+	if (!again || len > MEMO_MAX || s->memo_tries == MEMO_TRIES || is_known(s, data, len))
+		return;
+	forget_memo(s);
+	s->memo = malloc(sizeof(*s->memo) + len);
+	if (!s->memo)
+		return;
+	s->memo_tries++;
+	*s->memo = (struct memo){ .len = len, .used = true };
+	memcpy(s->memo->raw, data, len);
+}
+
+/* The bytes that were read are known already: so is what they say, from now on. */
+static void learn_head(struct side *s, const struct http_head *head)
+{
+	struct memo *m = s->memo;
+
+	m->head = *head;
+	m->llhttp = s->llhttp;
+	m->builder = s->head;
+	s->head = (struct http_builder){};
+}
+
+/* Returns how many bytes were taken. */
+static size_t recall(struct side *s)
+{
+	struct memo *m = s->memo;
+	size_t len = m->len;
+
+	s->begun = s->line_done = m->used = true;
+	s->start_ns = s->c->ns;
+	s->memo_tries = 0;
+	s->llhttp = m->llhttp;
+	take_message(s, &m->head);
+	return len;
+}
+
+static void take_head(struct side *s, bool known)
 {
 	struct http_head head;
 	const char *bad;
@@ -528,10 +619,11 @@ static void take_head(struct side *s)
 		lose(s);
 	else if (bad)
 		fail(s, bad);
-	else if (s->dir == 0)
-		take_request(s, &head);
-	else
-		take_answer(s, &head);
+	if (bad)
+		return;
+	if (known)
+		learn_head(s, &head);
+	take_message(s, &head);
 }
 
 static void take_trailers(struct side *s)
@@ -545,10 +637,10 @@ static void take_trailers(struct side *s)
 	message_done(s, true);
 }
 
-static void llhttp_paused(struct side *s)
+static void llhttp_paused(struct side *s, bool known)
 {
 	if (s->step == HEAD) {
-		take_head(s);
+		take_head(s, known);
 	} else if (s->trailing) {
 		take_trailers(s);
 	} else {
@@ -562,6 +654,7 @@ static void llhttp_paused(struct side *s)
 /* Returns how many bytes were taken. */
 static size_t run_llhttp(struct side *s, const uint8_t *data, size_t len)
 {
+	bool begins = at_begin(s), known = begins && is_known(s, data, len);
 	const char *bad = NULL;
 	llhttp_errno_t e = llhttp_execute(&s->llhttp, (const char *)data, len);
 	size_t n = e == HPE_OK ? len : (size_t)(llhttp_get_error_pos(&s->llhttp) - (const char *)data);
@@ -571,8 +664,10 @@ static size_t run_llhttp(struct side *s, const uint8_t *data, size_t len)
 	else if (s->step == HEAD || s->trailing)
 		bad = check_lines(s, data, n);
 	if (!bad && (e == HPE_OK || e == HPE_PAUSED)) {
+		if (e == HPE_PAUSED && begins)
+			learn_bytes(s, data, n);
 		if (e == HPE_PAUSED)
-			llhttp_paused(s);
+			llhttp_paused(s, known);
 		return n;
 	}
 	if (s->step == HEAD && s->doubtful)
@@ -597,6 +692,9 @@ static size_t take(struct side *s, const uint8_t *data, size_t len)
 {
 	switch (s->step) {
 	case HEAD:
+		if (s->memo && s->memo->builder.headers.n && at_begin(s) && is_known(s, data, len))
+			return recall(s);
+		return run_llhttp(s, data, len);
 	case CHUNKS:
 		return run_llhttp(s, data, len);
 	case LENGTH:
@@ -750,8 +848,10 @@ static void h1_free(void *p)
 	struct h1 *c = p;
 
 	close_all(c, L7_PARTIAL);
-	for (int dir = 0; dir < 2; dir++)
+	for (int dir = 0; dir < 2; dir++) {
 		http_builder_done(&c->side[dir].head);
+		forget_memo(&c->side[dir]);
+	}
 	http_app_free(c->app);
 	free(c);
 }
@@ -796,8 +896,13 @@ static void h1_tick(void *p, uint64_t ns)
 
 	if (c->over)
 		return;
-	for (int dir = 0; dir < 2; dir++)
-		http_builder_trim(&c->side[dir].head);
+	for (int dir = 0; dir < 2; dir++) {
+		struct side *s = &c->side[dir];
+
+		http_builder_trim(&s->head);
+		if (s->memo && !TAKE(s->memo->used, false))
+			forget_memo(s);
+	}
 	http_app_tick(c->app, ns);
 }
 
@@ -805,8 +910,16 @@ static size_t h1_memory(const void *p)
 {
 	const struct h1 *c = p;
 
-	return sizeof(*c) + c->n_open * sizeof(struct exchange) + http_builder_memory(&c->side[0].head) +
-	       http_builder_memory(&c->side[1].head) + http_app_memory(c->app);
+	size_t n = sizeof(*c) + c->n_open * sizeof(struct exchange) + http_app_memory(c->app);
+
+	for (int dir = 0; dir < 2; dir++) {
+		const struct side *s = &c->side[dir];
+
+		n += http_builder_memory(&s->head);
+		if (s->memo)
+			n += sizeof(*s->memo) + s->memo->len + http_builder_memory(&s->memo->builder);
+	}
+	return n;
 }
 
 const struct l7_proto l7_http1 = {

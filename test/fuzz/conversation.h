@@ -17,6 +17,7 @@ struct conversation {
 	size_t memory_max;
 	uint64_t ns;
 	bool ignored, over[2];
+	bool split; /* the first byte of what is said comes by itself */
 };
 
 /* The promises of record.h hold for whatever is emitted. */
@@ -53,6 +54,13 @@ static inline void conversation_end(struct conversation *c, int dir, bool reset)
 	c->over[dir] = true;
 }
 
+static inline void conversation_say_split(struct conversation *c, int dir, const uint8_t *data, size_t len)
+{
+	c->proto->data(c->parser, dir, data, 1, c->ns);
+	if (!c->ignored)
+		c->proto->data(c->parser, dir, data + 1, len - 1, c->ns);
+}
+
 /* Bytes or a gap; returns how much of the script that was. */
 static inline size_t conversation_bytes_step(struct conversation *c, uint8_t op, const uint8_t *data, size_t size)
 {
@@ -68,6 +76,8 @@ static inline size_t conversation_bytes_step(struct conversation *c, uint8_t op,
 		return gap ? 2 : 2 + len;
 	if (gap)
 		c->proto->gap(c->parser, dir, len, c->ns);
+	else if (c->split && len > 1)
+		conversation_say_split(c, dir, data + 2, len);
 	else
 		c->proto->data(c->parser, dir, data + 2, len, c->ns);
 	return gap ? 2 : 2 + len;
@@ -100,10 +110,11 @@ static inline size_t conversation_step(struct conversation *c, const uint8_t *da
 	}
 }
 
-static inline void converse(const struct l7_proto *proto, size_t memory_max, const uint8_t *data, size_t size)
+static inline void converse(const struct l7_proto *proto, size_t memory_max, bool split, const uint8_t *data,
+			    size_t size)
 {
 	static const struct l7_settings settings;
-	struct conversation c = { .proto = proto, .memory_max = memory_max, .ns = 1000000000 };
+	struct conversation c = { .proto = proto, .memory_max = memory_max, .ns = 1000000000, .split = split };
 
 	c.host = (struct l7_host){ .settings = &settings,
 				   .midstream = size && data[0] == 'm',

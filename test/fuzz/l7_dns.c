@@ -8,6 +8,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size)
-		converse(data[0] == 'u' ? &l7_dns_udp : &l7_dns_tcp, 512 * 1024, data + 1, size - 1);
+		converse(data[0] == 'u' ? &l7_dns_udp : &l7_dns_tcp, 512 * 1024, false, data + 1, size - 1);
 	return 0;
 }

@@ -14,6 +14,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size)
 		fake_enough = data[0];
 	if (size)
-		converse(&l7_http2, 1024 * 1024, data + 1, size - 1);
+		converse(&l7_http2, 1024 * 1024, false, data + 1, size - 1);
 	return 0;
 }

@@ -6,6 +6,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	converse(&l7_tls, 17 * 1024, data, size);
+	converse(&l7_tls, 17 * 1024, false, data, size);
 	return 0;
 }

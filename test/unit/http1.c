@@ -602,10 +602,76 @@ START_TEST(idle_connections_are_small)
 }
 END_TEST
 
+/* What comes again and again is known by heart, and says the same; what differs in a letter is not. */
+START_TEST(heads_that_come_again)
+{
+	static const char chunked[] =
+	    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nA: b\r\n\r\n";
+	static const char post[] = "POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n";
+
+	begin();
+	for (int i = 0; i < 4; i++) {
+		say(0, REQ("/1"));
+		say(1, OK);
+	}
+	say(0, REQ("/2"));
+	say(1, "HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\nhi");
+	for (int i = 0; i < 3; i++) {
+		say(0, REQ("/1") REQ("/1")); /* two at once */
+		say(1, OK);
+		say(1, OK);
+	}
+	for (int i = 0; i < 4; i++) {
+		say(0, post);
+		say(0, i % 2 ? "abc" : "xyz");
+		say(1, chunked);
+	}
+	for (int i = 0; i < 4; i++) { /* the same answer to another method has no body */
+		say(0, i % 2 ? "HEAD /1 HTTP/1.1\r\nHost: a\r\n\r\n" : REQ("/11"));
+		say(1, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
+		if (i % 2 == 0)
+			say(1, "hi");
+	}
+	ck_assert_str_eq(finish(),
+			 OK_LINE("/1") OK_LINE("/1") OK_LINE("/1") OK_LINE(
+			     "/1") "GET /2 a {host: a} done => 404 {content-length: 2} \"hi\" done;\n" OK_LINE("/1")
+			     OK_LINE("/1") OK_LINE("/1") OK_LINE("/1") OK_LINE("/1") OK_LINE("/1")
+#define POST_LINE(body)                                  \
+	"POST /1 a {host: a, content-length: 3} \"" body \
+	"\" done => 200 {transfer-encoding: chunked} \"hi\" [a: b] done;\n"
+#define HEAD_LINE "HEAD /1 a {host: a} done => 200 {content-length: 2} done;\n"
+				 POST_LINE("xyz") POST_LINE("abc") POST_LINE("xyz") POST_LINE("abc") OK_LINE("/11")
+				     HEAD_LINE OK_LINE("/11") HEAD_LINE);
+}
+END_TEST
+
+/* Of a connection that has gone quiet no head is kept. */
+START_TEST(heads_that_came_again_are_forgotten)
+{
+	char req[900] = "GET / HTTP/1.1\r\nHost: a\r\nx: ";
+	size_t most;
+
+	memset(req + strlen(req), 'x', 800);
+	strcat(req, "\r\n\r\n");
+	begin();
+	for (int i = 0; i < 5; i++) {
+		say(0, req);
+		say(1, OK);
+	}
+	most = l7_http1.memory(parser);
+	l7_http1.tick(parser, 1000000000);
+	l7_http1.tick(parser, 2000000000);
+	ck_assert_uint_gt(most, l7_http1.memory(parser) + 1600);
+	ck_assert_uint_lt(l7_http1.memory(parser), 2048);
+	finish();
+}
+END_TEST
+
 UNIT_MAIN(http1, conversations_split_anywhere, two_pieces_split_at_every_byte, ambiguous_messages_are_unparseable,
 	  nul_in_a_header, what_was_read_of_a_bad_request_is_told, floods_end_unparseable, most_headers_that_fit,
 	  gaps_in_bodies_lose_nothing_else, gap_that_ends_with_the_body, gap_in_a_body_until_the_end,
 	  gap_in_a_request_head, whole_requests_lost, answers_are_not_paired_while_something_may_be_outstanding,
 	  answer_that_passed_before_its_request_was_put_in_order, gap_in_chunk_framing_of_an_answer,
 	  gap_in_chunk_framing_of_a_request, gap_beyond_a_body, midstream, ends_of_connections,
-	  unwanted_bodies_are_skipped, long_wanted_bodies_are_asked_for, idle_connections_are_small)
+	  unwanted_bodies_are_skipped, long_wanted_bodies_are_asked_for, idle_connections_are_small,
+	  heads_that_come_again, heads_that_came_again_are_forgotten)
