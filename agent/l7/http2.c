@@ -43,9 +43,21 @@ enum part {
 	REST, /* padding, and payload without meaning */
 };
 
+/*
+ * A block that only points into the table says the same again as long as the table is the same: as blocks of that kind
+ * leave it. What it says is still in side.head.
+ */
+#define KNOWN_MAX 32
+struct known {
+	uint8_t block[KNOWN_MAX];
+	uint8_t len; /* 0: nothing is known */
+	bool used;   /* since the last tick */
+};
+
 struct side {
 	nghttp2_hd_inflater *inflater;
 	struct http_builder head;
+	struct known known;
 	uint64_t start_ns; /* of the header block */
 	uint64_t since_want, wanted_on, block_bytes;
 	size_t n_small, want_small; /* collected of the part, and its length */
@@ -59,8 +71,9 @@ struct side {
 	const char *malformed; /* of the header block: the stream's error, not the connection's */
 	uint8_t type, flags;
 	bool in_block, block_ends_stream, skipped;
-	bool too_much;   /* headers of the block: for the rest of it the table alone counts */
-	bool interested; /* in the payload of DATA that came last */
+	bool block_begins; /* nothing of the block was read yet */
+	bool too_much;     /* headers of the block: for the rest of it the table alone counts */
+	bool interested;   /* in the payload of DATA that came last */
 	uint8_t small[FRAME_HEAD];
 };
 
@@ -331,12 +344,57 @@ static const char *inflate(struct side *s, const uint8_t *data, size_t len, bool
 	}
 }
 
+static bool is_known(struct side *s, const uint8_t *data, size_t len)
+{
+	return s->known.len && len == s->known.len && memcmp(data, s->known.block, len) == 0;
+}
+
+/* Nothing but indexes, each in one byte. */
+static bool only_points(const uint8_t *data, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (data[i] < 0x80 || data[i] == 0xff)
+			return false;
+	return len > 0 && len <= KNOWN_MAX;
+}
+
+static void forget(struct side *s)
+{
+	s->known.len = 0;
+	http_builder_clear(&s->head);
+}
+
+static void learn(struct side *s, const uint8_t *data, size_t len)
+{
+	memcpy(s->known.block, data, len);
+	s->known.len = (uint8_t)len;
+	s->known.used = true;
+}
+
+static void recall(struct h2 *c, int dir)
+{
+	struct side *s = &c->side[dir];
+
+	s->left = 0;
+	s->in_block = false;
+	s->known.used = true;
+	take_head(c, dir);
+}
+
 static void take_block(struct h2 *c, int dir, const uint8_t *data, size_t len)
 {
 	struct side *s = &c->side[dir];
 	bool final = len == s->left && (s->flags & NGHTTP2_FLAG_END_HEADERS), oom = false;
-	const char *bad = inflate(s, data, len, final, &oom);
+	bool begins = TAKE(s->block_begins, false);
+	const char *bad;
 
+	if (begins && final && is_known(s, data, len)) {
+		recall(c, dir);
+		return;
+	}
+	if (begins)
+		forget(s);
+	bad = inflate(s, data, len, final, &oom);
 	s->left -= len;
 	s->block_bytes += len;
 	if (!bad && s->block_bytes > HTTP_HEAD_MAX)
@@ -348,7 +406,10 @@ static void take_block(struct h2 *c, int dir, const uint8_t *data, size_t len)
 	if (final) {
 		s->in_block = false;
 		take_head(c, dir);
-		http_builder_clear(&s->head);
+		if (begins && !s->malformed && only_points(data, len) && !c->over)
+			learn(s, data, len);
+		else
+			http_builder_clear(&s->head);
 	}
 }
 
@@ -385,7 +446,7 @@ static void begin_block(struct h2 *c, struct side *s, uint32_t promised)
 	s->malformed = NULL;
 	s->too_much = false;
 	s->start_ns = c->ns;
-	http_builder_clear(&s->head);
+	s->block_begins = true;
 }
 
 static const char *bad_frame(const struct side *s, uint32_t len, int dir)
@@ -423,6 +484,8 @@ static const char *settings_acked(struct h2 *c, int dir)
 	size = other->tables.v[0];
 	other->tables.n--;
 	memmove(other->tables.v, other->tables.v + 1, other->tables.n * sizeof(*other->tables.v));
+	if (size != NO_TABLE)
+		forget(&c->side[dir]);
 	if (size != NO_TABLE && nghttp2_hd_inflate_change_table_size(c->side[dir].inflater, MIN(size, TABLE_MAX)) < 0)
 		return "HPACK cannot be decoded";
 	return NULL;
@@ -898,8 +961,13 @@ static void h2_tick(void *p, uint64_t ns)
 
 	if (c->over)
 		return;
-	for (int dir = 0; dir < 2; dir++)
-		http_builder_trim(&c->side[dir].head);
+	for (int dir = 0; dir < 2; dir++) {
+		struct side *s = &c->side[dir];
+
+		if (s->known.len && !TAKE(s->known.used, false))
+			forget(s);
+		http_builder_trim(&s->head);
+	}
 	http_app_tick(c->app, ns);
 }
 

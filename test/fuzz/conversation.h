@@ -17,7 +17,7 @@ struct conversation {
 	size_t memory_max;
 	uint64_t ns;
 	bool ignored, over[2];
-	bool split; /* the first byte of what is said comes by itself */
+	bool split; /* what is said comes byte by byte */
 };
 
 /* The promises of record.h hold for whatever is emitted. */
@@ -54,11 +54,12 @@ static inline void conversation_end(struct conversation *c, int dir, bool reset)
 	c->over[dir] = true;
 }
 
-static inline void conversation_say_split(struct conversation *c, int dir, const uint8_t *data, size_t len)
+static inline void conversation_say(struct conversation *c, int dir, const uint8_t *data, size_t len)
 {
-	c->proto->data(c->parser, dir, data, 1, c->ns);
-	if (!c->ignored)
-		c->proto->data(c->parser, dir, data + 1, len - 1, c->ns);
+	if (!c->split)
+		c->proto->data(c->parser, dir, data, len, c->ns);
+	for (size_t i = 0; c->split && i < len && !c->ignored; i++)
+		c->proto->data(c->parser, dir, data + i, 1, c->ns);
 }
 
 /* Bytes or a gap; returns how much of the script that was. */
@@ -76,10 +77,8 @@ static inline size_t conversation_bytes_step(struct conversation *c, uint8_t op,
 		return gap ? 2 : 2 + len;
 	if (gap)
 		c->proto->gap(c->parser, dir, len, c->ns);
-	else if (c->split && len > 1)
-		conversation_say_split(c, dir, data + 2, len);
 	else
-		c->proto->data(c->parser, dir, data + 2, len, c->ns);
+		conversation_say(c, dir, data + 2, len);
 	return gap ? 2 : 2 + len;
 }
 

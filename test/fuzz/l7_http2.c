@@ -3,17 +3,15 @@
  * HTTP/2 up to the consumer's calls, whose order the fake checks.
  * sources: agent/l7/http2.c agent/l7/http2_head.c agent/l7/http_head.c agent/l7/record.c lib/arena.c
  */
-#include "test/fuzz/conversation.h"
-#include "test/unit/http_fake.h"
+#include "test/fuzz/cut.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	fake_quiet = true;
-	if (size)
-		fake_enough = data[0];
-	if (size)
-		converse(&l7_http2, 1024 * 1024, false, data + 1, size - 1);
+	if (!size)
+		return 0;
+	fake_enough = data[0];
+	cut_converse(&l7_http2, data + 1, size - 1);
 	return 0;
 }

@@ -148,6 +148,34 @@ START_TEST(calls_split_anywhere)
 }
 END_TEST
 
+/* Heads that only point into the table are known by heart while the table is the same. */
+START_TEST(heads_that_come_again)
+{
+	size_t most;
+
+	begin();
+	for (uint32_t id = 1; id < 9; id += 2)
+		simple(id);
+	headers(0, 9, true, GET("/y")); /* the table has another first entry now */
+	headers(1, 9, false, ":status=200;c=d");
+	frame(1, NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, 9, "hi", 2);
+	for (uint32_t id = 11; id < 17; id += 2)
+		simple(id);
+	headers(0, 17, true, GET("/x")); /* the same block again: as trailers it is against the standard */
+	headers(1, 17, false, ":status=200;a=b");
+	headers(1, 17, true, ":status=200;a=b");
+	most = l7_http2.memory(parser);
+	l7_http2.tick(parser, 1000000000);
+	l7_http2.tick(parser, 2000000000);
+	ck_assert_uint_gt(most, l7_http2.memory(parser) + 2000);
+	simple(19);
+	ck_assert_str_eq(
+	    finish(),
+	    LINE("/x") LINE("/x") LINE("/x") LINE("/x") "GET /y h done => 200 {c: d} \"hi\" done;\n" LINE("/x")
+		LINE("/x") LINE("/x") "GET /x h done => 200 {a: b}; unparseable: trailers that are none\n" LINE("/x"));
+}
+END_TEST
+
 START_TEST(table_size_follows_settings)
 {
 	begin();
@@ -434,7 +462,7 @@ START_TEST(settings_without_end)
 }
 END_TEST
 
-UNIT_MAIN(http2, what_nobody_asks_for_is_not_kept, lengths_are_those_of_the_data, settings_without_end,
-	  calls_split_anywhere, table_size_follows_settings, gaps, resets_and_goaway,
+UNIT_MAIN(http2, heads_that_come_again, what_nobody_asks_for_is_not_kept, lengths_are_those_of_the_data,
+	  settings_without_end, calls_split_anywhere, table_size_follows_settings, gaps, resets_and_goaway,
 	  malformed_streams_leave_the_others, frames_against_the_standard, floods, midstream_is_not_guessed,
 	  what_is_copied)
