@@ -11,7 +11,7 @@
 #include "lib/log.h"
 
 #define SETTLE_US 10000            /* editors write a file in several steps: one look after the last */
-#define RETRY_US 500000            /* while the folder is not there */
+#define RETRY_US 500000            /* while the folder is not there, or a want of memory or descriptors lasts */
 #define FILE_MAX_BYTES (256 << 20) /* no manifest is larger; a mistake would be */
 
 /* A file as it was when it was last read. */
@@ -25,7 +25,8 @@ struct file {
 
 struct objects {
 	sd_event_source *io, *timer;
-	int watch; /* inotify's number of the folder; a negative errno: it is not there, or not for us */
+	int watch;  /* inotify's number of the folder; a negative errno: it is not there, or not for us */
+	bool again; /* something was not read that may be readable in a while, though nothing changes */
 	char *dir, *keep_dir;
 	struct k8s_store *store;
 	struct file *files;
@@ -34,10 +35,18 @@ struct objects {
 	void *userdata;
 };
 
+/* By the time of the last change, too, which nobody can set: `cp -p` and `tar` give contents a time of their own. */
 static bool same(const struct stat *a, const struct stat *b)
 {
 	return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
-	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+	       a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+/* Is that an error of the moment? Others last until the file changes. */
+static bool may_pass(int r)
+{
+	return r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EIO;
 }
 
 static int read_file(const char *path, char **ret_text, size_t *ret_len, struct stat *ret_st)
@@ -156,10 +165,11 @@ static int load_text(struct objects *o, struct file *f, const char *text, size_t
 static void load(struct objects *o, struct file *f)
 {
 	_cleanup_free_ char *text = NULL, *story = NULL;
+	struct k8s_problems before = f->problems;
 	size_t len = 0;
 	int r = read_file(f->path, &text, &len, &f->st);
 
-	no_problems(f);
+	f->problems = (struct k8s_problems){};
 	if (r >= 0)
 		r = load_text(o, f, text, len);
 	if (r >= 0 && !f->problems.n_errors)
@@ -170,7 +180,13 @@ static void load(struct objects *o, struct file *f)
 	if (r < 0 && asprintf(&story, "%s: cannot read: %s", f->path,
 			      r == -ENODATA ? "it is empty (its objects go when the file does)" : strerror(-r)) >= 0)
 		k8s_problems_add(&f->problems, K8S_ERROR, 0, TAKE_PTR(story));
-	report(&f->problems);
+	if (may_pass(r)) {
+		f->st = (struct stat){}; /* like no file: it is read again */
+		o->again = true;
+	}
+	if (!may_pass(r) || !same_problems(&before, &f->problems))
+		report(&f->problems);
+	k8s_problems_done(&before);
 }
 
 static void forget(struct objects *o, struct file *f)
@@ -235,6 +251,7 @@ static bool scan(struct objects *o)
 	bool changed = false, complete = true;
 	int n = scandir(o->dir, &names, NULL, by_name);
 
+	o->again = n < 0 && may_pass(-errno);
 	if (n < 0) {
 		log_warn("%s: cannot read: %m; its objects stay in force", o->dir);
 		return false;
@@ -249,6 +266,7 @@ static bool scan(struct objects *o)
 		free(names[i]);
 	}
 	free(names);
+	o->again |= !complete;
 	HASH_ITER (hh, o->files, f, tmp)
 		if (!f->seen && complete) {
 			forget(o, f);
@@ -280,8 +298,8 @@ static void drop_copies(const struct objects *o)
 static int watch(struct objects *o, int fd)
 {
 	int wd = inotify_add_watch(fd, o->dir,
-				   IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF |
-				       IN_MOVE_SELF | IN_ONLYDIR);
+				   IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_ATTRIB | IN_DELETE |
+				       IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR);
 
 	if (wd < 0)
 		wd = -errno;
@@ -314,6 +332,8 @@ static int on_timer(_unused_ sd_event_source *source, _unused_ uint64_t usec, vo
 		log_info("%s: is back", o->dir);
 	if (scan(o))
 		o->changed(o->userdata);
+	if (o->again)
+		arm(o, RETRY_US);
 	return 0;
 }
 
@@ -356,6 +376,8 @@ int objects_new(sd_event *event, const char *dir, const char *keep_dir, struct k
 	TAKE_FD(fd);
 	sd_event_source_set_enabled(o->timer, SD_EVENT_OFF);
 	scan(o);
+	if (o->again)
+		arm(o, RETRY_US);
 	drop_copies(o);
 	*ret_o = TAKE_PTR(o);
 	return 0;

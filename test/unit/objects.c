@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/objects.h"
 
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "lib/log.h"
@@ -168,6 +170,57 @@ START_TEST(files_are_read_at_start_and_followed)
 	ck_assert_int_eq(policy(), '-');
 	ck_assert(has_pod());
 	ck_assert_str_eq(problems(), "");
+	end();
+}
+END_TEST
+
+/* As `tar` and `cp -p` write it: over the former one, with a time of its own. */
+START_TEST(a_file_of_the_same_size_and_time_is_another_one)
+{
+	struct stat st;
+
+	make_folders();
+	put("p.yaml", POLICY("{ingress: [{}]}"));
+	start();
+	ck_assert_int_eq(policy(), 'o');
+	ck_assert_int_eq(stat(path("dir", "p.yaml"), &st), 0);
+	put("p.yaml", POLICY("{ingress:   []}"));
+	ck_assert_int_eq(utimensat(AT_FDCWD, path("dir", "p.yaml"), (struct timespec[]){ st.st_atim, st.st_mtim }, 0),
+			 0);
+	run(true);
+	ck_assert_int_eq(policy(), 'c');
+	end();
+}
+END_TEST
+
+START_TEST(a_change_of_rights_is_seen)
+{
+	make_folders();
+	put("p.yaml", OPEN);
+	start();
+	ck_assert_int_eq(chmod(path("dir", "p.yaml"), 0600), 0);
+	run(true);
+	ck_assert_int_eq(policy(), 'o');
+	end();
+}
+END_TEST
+
+START_TEST(what_cannot_be_read_for_want_of_descriptors_is_read_later)
+{
+	struct rlimit few, most;
+
+	make_folders();
+	put("p.yaml", OPEN);
+	start();
+	put("p.yaml", CLOSED);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &most), 0);
+	few = (struct rlimit){ 3, most.rlim_max };
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	run(false);
+	ck_assert_int_eq(policy(), 'o');
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &most), 0);
+	run(true); /* though nothing happens to the folder */
+	ck_assert_int_eq(policy(), 'c');
 	end();
 }
 END_TEST
@@ -432,10 +485,11 @@ START_TEST(a_folder_that_is_not_there_is_told)
 }
 END_TEST
 
-UNIT_MAIN(objects, files_are_read_at_start_and_followed, files_that_are_renamed_are_seen, a_burst_is_few_changes,
-	  other_files_are_none_of_its_business, what_breaks_stays_as_it_was_across_a_restart_too,
-	  what_never_was_good_isolates, copies_go_with_their_files, what_cannot_be_read_removes_nothing,
-	  what_cannot_be_looked_at_removes_nothing,
+UNIT_MAIN(objects, files_are_read_at_start_and_followed, a_file_of_the_same_size_and_time_is_another_one,
+	  a_change_of_rights_is_seen, what_cannot_be_read_for_want_of_descriptors_is_read_later,
+	  files_that_are_renamed_are_seen, a_burst_is_few_changes, other_files_are_none_of_its_business,
+	  what_breaks_stays_as_it_was_across_a_restart_too, what_never_was_good_isolates, copies_go_with_their_files,
+	  what_cannot_be_read_removes_nothing, what_cannot_be_looked_at_removes_nothing,
 	  of_two_files_with_one_object_the_first_by_name_counts_live_and_after_a_restart,
 	  a_folder_that_is_another_one_now_is_followed,
 	  a_folder_that_goes_takes_nothing_with_it_and_is_seen_when_it_is_back, a_folder_that_is_not_there_is_told)
