@@ -106,7 +106,7 @@ static int write_address(struct ipcache *c, const struct prefix *p, uint32_t ide
 	val.identity[!c->side] = old ? old->identity[!c->side] : covering(&c->in_force, p);
 	if (!old || old->slot != slot || old->flags != flags || val.identity[!c->side] != identity)
 		*changed = true;
-	c->n_marked++;
+	c->n_marked += !old || shadow_mark_of(&c->shadow, old) != c->pass; /* two endpoints may have one address */
 	if (old && !memcmp(old, &val, sizeof(val))) {
 		shadow_mark(&c->shadow, old, c->pass);
 		return 0;

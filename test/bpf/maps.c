@@ -128,8 +128,8 @@ static bool is_local(_unused_ void *userdata, const char *ns, const char *name)
 	return endpoints_find_pod(&t.eps, ns, name);
 }
 
-/* How much did not fit. */
-static int apply(void)
+/* How much did not fit. What the pass replaced is still there. */
+static int pass(void)
 {
 	struct err e = {};
 	int r;
@@ -138,6 +138,13 @@ static int apply(void)
 	r = maps_apply(t.maps, t.result, &t.eps, &e);
 	ck_assert_msg(r >= 0, "%s", e.msg);
 	ck_assert_int_eq(!maps_problem(t.maps), !r);
+	return r;
+}
+
+static int apply(void)
+{
+	int r = pass();
+
 	maps_sweep(t.maps);
 	return r;
 }
@@ -170,6 +177,24 @@ static bool is_ready(const struct endpoint *ep)
 	ck_assert_uint_eq(v.ifindex, ep->attachment->ifindex);
 	return v.side[maps_generation(t.maps) & 1].flags & WEIR_EP_READY;
 }
+
+/* With the switch, not with the sweep after it; also when some endpoints have one address. */
+START_TEST(who_is_gone_has_no_identity_any_more)
+{
+	start(7);
+	put_pod("peer", "10.9.0.9");
+	add_local(NULL, "10.9.0.5");
+	add_local(NULL, "::ffff:10.9.0.5");
+	for (int i = 0; i < 2; i++) /* so that both sides know the peer */
+		ck_assert_int_eq(apply(), 0);
+	ck_assert_uint_eq(maps_counts(t.maps).ipcache, 5);
+	ck_assert_uint_ge(identity_of("10.9.0.9"), WEIR_ID_FIRST);
+	k8s_store_remove_source(t.store, "peer");
+	ck_assert_int_eq(pass(), 0);
+	ck_assert_uint_eq(identity_of("10.9.0.9"), WEIR_ID_WORLD);
+	stop();
+}
+END_TEST
 
 START_TEST(a_full_ipcache_costs_peers_before_pods_of_the_node)
 {
@@ -274,6 +299,7 @@ END_TEST
 TCase *tests_maps(void)
 {
 	const TTest *const tests[] = {
+		who_is_gone_has_no_identity_any_more,
 		a_full_ipcache_costs_peers_before_pods_of_the_node,
 		a_pod_of_the_node_that_does_not_fit_is_not_ready,
 		an_exception_that_does_not_fit_allows_nobody,
