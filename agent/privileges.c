@@ -22,9 +22,9 @@ static int apply(struct err *reterr)
 
 int privileges_drop(struct err *reterr)
 {
-	/* NET_ADMIN: nftables, attachments. BPF, PERFMON: maps and programs. SYS_ADMIN: what older kernels ask for a
-	 * program or map by id instead. */
-	static const unsigned kept[] = { CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN };
+	/* NET_ADMIN: nftables, attachments. BPF, PERFMON: maps and programs. Mounting bpffs, which takes SYS_ADMIN, is
+	 * over. */
+	static const unsigned kept[] = { CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON };
 
 	capng_get_caps_process();
 	for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++) {
