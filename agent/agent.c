@@ -248,6 +248,10 @@ static int on_second(sd_event_source *source, _unused_ uint64_t usec, void *user
 		tell_losses(a, stats[WEIR_STAT_EVENTS_LOST], &a->lost_reported, "flow events");
 		tell_losses(a, stats[WEIR_STAT_L7_LOST], &a->l7_lost_reported, "excerpts of payload");
 	}
+	if (nat_was_removed(&a->nat)) {
+		log_warn("somebody has removed the nftables table %s: it is made again", a->nat.table);
+		agent_mark_dirty(a);
+	}
 	if (a->seconds++ % COLLECT_EVERY == 0 && datapath_collect(a->datapath, &a->conns, &e) < 0)
 		log_warn("%s", e.msg);
 	arm(source, 1000000);

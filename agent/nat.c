@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/nat.h"
 
+#include <libmnl/libmnl.h>
 #include <netinet/in.h>
 #include <nftables/libnftables.h>
+
+/* Behind <netinet/in.h>, or both define the same. */
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 
 #include "agent/host_ip.h"
 #include "lib/netlink.h"
@@ -183,6 +189,37 @@ int nat_apply(struct nat *n, const struct config *c, const struct endpoints *eps
 	free(n->applied);
 	n->applied = TAKE_PTR(text);
 	return 0;
+}
+
+DEFINE_CLEANUP(struct mnl_socket *, mnl_socket_close);
+
+/* Asked every second: by one small message, not by libnftables. */
+static bool table_is_missing(const char *name)
+{
+	_cleanup_(mnl_socket_closep) struct mnl_socket *s = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+	char buf[4096];
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct nfgenmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+	ssize_t n;
+
+	h->nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE;
+	h->nlmsg_flags = NLM_F_REQUEST;
+	m->nfgen_family = NFPROTO_INET;
+	m->version = NFNETLINK_V0;
+	mnl_attr_put_strz(h, NFTA_TABLE_NAME, name);
+	if (!s || mnl_socket_sendto(s, h, h->nlmsg_len) < 0)
+		return false;
+	n = mnl_socket_recvfrom(s, buf, sizeof(buf));
+	return n >= 0 && mnl_cb_run(buf, n, 0, 0, NULL, NULL) < 0 && errno == ENOENT;
+}
+
+bool nat_was_removed(struct nat *n)
+{
+	if (!n->applied || !table_is_missing(n->table))
+		return false;
+	free(TAKE_PTR(n->applied));
+	nat_udp_done(&n->udp); /* whoever asked meanwhile was not led to a pod */
+	return true;
 }
 
 static bool same_host_port(const struct port_mapping *a, const struct port_mapping *b)

@@ -24,6 +24,8 @@ void nat_done(struct nat *n);
 char *nat_rules(const struct nat *n, const struct config *c, const struct endpoints *eps);
 int nat_apply(struct nat *n, const struct config *c, const struct endpoints *eps, const struct node *node,
 	      struct err *reterr);
+/* Has somebody else removed the table (`nft flush ruleset` does)? Then the next apply makes it again. */
+bool nat_was_removed(struct nat *n);
 /* -EADDRINUSE when another attachment has one of a's host ports. */
 int nat_check(const struct endpoints *eps, const struct attachment *a, struct err *reterr);
 /* Take the table away. */

@@ -73,6 +73,11 @@ in_pod world ip route del 192.0.2.1/32 dev eth0
 check "weir status tells how much" grep -qE '^Deny list: +192.0.2.66/32: [1-9][0-9]* packets, [0-9.]+ .*dropped' <(weir n status)
 check "and nobody else" in_pod world "$PROBE" tcp 192.0.2.1 8080 1000
 
+in_node n nft flush ruleset
+check "rules that somebody has flushed come back: into the cluster" eventually in_pod world "$PROBE" tcp 192.0.2.1 8080 300
+check "out of it" in_pod a/client "$PROBE" tcp 192.0.2.2 80 600
+check "and the log says so" grep -q 'somebody has removed the nftables table' "$TMP/n/agent.log"
+
 check "DEL" pod_del n a/server
 sleep 0.5
 check_not "takes the mapping away" in_pod world "$PROBE" tcp 192.0.2.1 8080 300
