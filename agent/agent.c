@@ -248,6 +248,7 @@ static int on_second(sd_event_source *source, _unused_ uint64_t usec, void *user
 		tell_losses(a, stats[WEIR_STAT_EVENTS_LOST], &a->lost_reported, "flow events");
 		tell_losses(a, stats[WEIR_STAT_L7_LOST], &a->l7_lost_reported, "excerpts of payload");
 	}
+	enrich_set_clock(a->enrich);
 	if (nat_was_removed(&a->nat)) {
 		log_warn("somebody has removed the nftables table %s: it is made again", a->nat.table);
 		agent_mark_dirty(a);

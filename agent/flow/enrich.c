@@ -414,10 +414,15 @@ static int update_rules(struct enrich *e)
 	return 0;
 }
 
+void enrich_set_clock(struct enrich *e)
+{
+	e->mono_to_real_ns = (int64_t)(now_ns(CLOCK_REALTIME) - now_ns(CLOCK_MONOTONIC));
+}
+
 int enrich_update(struct enrich *e, const struct policy_result *result, struct err *reterr)
 {
 	e->result = result;
-	e->mono_to_real_ns = (int64_t)(now_ns(CLOCK_REALTIME) - now_ns(CLOCK_MONOTONIC));
+	enrich_set_clock(e);
 	drop_groups(e);
 	update_named(e);
 	return services_update(e->services, e->store) < 0 || update_rules(e) < 0 ? err_oom(reterr) : 0;

@@ -20,6 +20,9 @@ DEFINE_CLEANUP(struct enrich *, enrich_free);
  */
 int enrich_update(struct enrich *e, const struct policy_result *result, struct err *reterr);
 
+/* Call now and then: the clock that gives events their time of day may have been set, or the machine have slept. */
+void enrich_set_clock(struct enrich *e);
+
 /* What a DNS exchange told its client; anything else is no matter. */
 void enrich_learn(struct enrich *e, const struct l7_record *r);
 
