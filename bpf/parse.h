@@ -232,15 +232,14 @@ static __always_inline __u8 icmp6_kind(__u8 type)
 
 static __always_inline int icmp_parse(struct packet *p, const struct icmp_head *h)
 {
-	bool echo = p->v6 ? h->type == ICMP6_ECHO || h->type == ICMP6_ECHOREPLY
-			  : h->type == ICMP4_ECHO || h->type == ICMP4_ECHOREPLY;
-
 	if ((p->proto == IPPROTO_ICMPV6) != p->v6)
 		return WEIR_DROP_L4_PROTO;
 	p->icmp_type = h->type;
 	p->icmp_code = h->code;
 	p->kind |= p->v6 ? icmp6_kind(h->type) : icmp4_kind(h->type);
-	p->sport = p->dport = echo ? h->id : 0;
+	/* Who asks has the identifier for a port: so the other side can answer, and not ask. */
+	p->sport = h->type == (p->v6 ? ICMP6_ECHO : ICMP4_ECHO) ? h->id : 0;
+	p->dport = h->type == (p->v6 ? ICMP6_ECHOREPLY : ICMP4_ECHOREPLY) ? h->id : 0;
 	return 0;
 }
 

@@ -162,8 +162,8 @@ struct weir_policy_val {
 /* ---- connections: LRU hashes WEIR_MAP_CT_TCP and WEIR_MAP_CT_ANY ---- */
 
 /* Ordered, so that both directions meet one entry: side 0 has the smaller (address, port) by ct_order() of
- * bpf/conntrack.h: the words of the address as the machine loads them, last word first. ICMP echo carries its
- * identifier in both ports; protocols without ports carry 0. */
+ * bpf/conntrack.h: the words of the address as the machine loads them, last word first. Who sends an ICMP echo has
+ * its identifier for a port, who answers 0; protocols without ports carry 0. */
 struct weir_ct_key {
 	struct weir_addr addr[2];
 	__be16 port[2];

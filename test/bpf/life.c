@@ -173,6 +173,25 @@ START_TEST(echoes_are_tied_by_their_identifier)
 }
 END_TEST
 
+/* Who answers an echo may not ask one by the same identifier. */
+START_TEST(an_echo_request_is_no_answer)
+{
+	for_each_family(v6)
+	{
+		struct packet ping = packet_between(SERVER, OPEN, v6, IPPROTO_ICMP, 77, 0);
+		struct packet back = packet_between(OPEN, SERVER, v6, IPPROTO_ICMP, 77, 0);
+		struct run r = from_pod(SERVER, &ping);
+
+		ck_passed(r, OPEN, WEIR_EV_NEW);
+		r = from_pod(OPEN, &back);
+		ck_dropped(r, WEIR_DROP_POLICY);
+		back.icmp_type = v6 ? 129 : 0;
+		r = from_pod(OPEN, &back);
+		ck_passed(r, SERVER, 0);
+	}
+}
+END_TEST
+
 START_TEST(activity_is_told_every_five_seconds)
 {
 	struct packet p = packet_between(OPEN, SERVER, false, IPPROTO_UDP, 5000, 53);
@@ -285,6 +304,7 @@ TCase *tests_life(void)
 		data_without_a_connection_is_judged_as_a_new_one,
 		silent_datagram_connections_expire,
 		echoes_are_tied_by_their_identifier,
+		an_echo_request_is_no_answer,
 		activity_is_told_every_five_seconds,
 		a_slot_that_changed_hands_gets_nothing,
 		errors_belong_to_the_connection_they_quote,
