@@ -155,7 +155,8 @@ static int route_loopback(const struct endpoints *eps, struct err *reterr)
 	return r;
 }
 
-static int run(const char *text, struct err *reterr)
+/* ret_output: what it prints, unless NULL; the caller frees. */
+static int run(const char *text, char **ret_output, struct err *reterr)
 {
 	struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
 	int r = 0;
@@ -166,8 +167,23 @@ static int run(const char *text, struct err *reterr)
 	nft_ctx_buffer_error(nft);
 	if (nft_run_cmd_from_buffer(nft, text) != 0)
 		r = err_set(reterr, -EIO, "nftables: %.400s", nft_ctx_get_error_buffer(nft));
+	else if (ret_output && !(*ret_output = strdup(nft_ctx_get_output_buffer(nft))))
+		r = err_oom(reterr);
 	nft_ctx_free(nft);
 	return r;
+}
+
+/* The ports of an earlier agent, some of which may have gone since. */
+static int adopt_udp(struct nat *n, struct err *reterr)
+{
+	_cleanup_free_ char *list = NULL, *rules = NULL;
+
+	if (asprintf(&list, "list chain inet %s hostports", n->table) < 0)
+		return err_oom(reterr);
+	nat_udp_done(&n->udp);
+	if (run(list, &rules, NULL) < 0) /* there was none */
+		return 0;
+	return nat_udp_parse(&n->udp, rules) < 0 ? err_oom(reterr) : 0;
 }
 
 int nat_apply(struct nat *n, const struct config *c, const struct endpoints *eps, const struct node *node,
@@ -180,7 +196,9 @@ int nat_apply(struct nat *n, const struct config *c, const struct endpoints *eps
 		return err_oom(reterr);
 	if (n->applied && streq(n->applied, text))
 		return 0;
-	r = run(text, reterr);
+	r = n->applied ? 0 : adopt_udp(n, reterr);
+	if (r >= 0)
+		r = run(text, NULL, reterr);
 	if (r >= 0)
 		r = route_loopback(eps, reterr);
 	if (r < 0)
@@ -250,5 +268,5 @@ int nat_remove(struct nat *n, struct err *reterr)
 	char text[128];
 
 	snprintf(text, sizeof(text), "add table inet %s\ndelete table inet %s\n", n->table, n->table);
-	return run(text, reterr);
+	return run(text, NULL, reterr);
 }

@@ -34,11 +34,54 @@ static int list_ports(const struct endpoints *eps, struct nat_udp_list *l)
 	return 0;
 }
 
+/* False: no UDP port's. */
+static bool parse_rule(const char *line, struct nat_udp *ret)
+{
+	const char *port = strstr(line, " udp dport "), *to = strstr(line, " dnat ");
+	const char *ip4 = strstr(line, " ip daddr "), *ip6 = strstr(line, " ip6 daddr ");
+	char pod[ADDR_STRLEN], host_ip[ADDR_STRLEN];
+	struct nat_udp u = {};
+
+	if (!port || !to || sscanf(port, " udp dport %hu", &u.host_port) != 1)
+		return false;
+	if (sscanf(to, " dnat ip to %45[0-9.]:%hu", pod, &u.container_port) != 2 &&
+	    sscanf(to, " dnat ip6 to [%45[^]]]:%hu", pod, &u.container_port) != 2)
+		return false;
+	if (addr_parse(pod, &u.pod) < 0)
+		return false;
+	if ((ip4 && sscanf(ip4, " ip daddr %45s", host_ip) == 1) ||
+	    (ip6 && sscanf(ip6, " ip6 daddr %45s", host_ip) == 1))
+		(void)addr_parse(host_ip, &u.host_ip);
+	*ret = u;
+	return true;
+}
+
+int nat_udp_parse(struct nat_udp_list *l, const char *rules)
+{
+	struct nat_udp u;
+	size_t len;
+
+	for (; *rules; rules += len + (rules[len] == '\n')) {
+		char line[512];
+
+		len = strcspn(rules, "\n");
+		snprintf(line, sizeof(line), "%.*s", (int)len, rules);
+		if (parse_rule(line, &u) && vec_add(l, u) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static bool same_host_ip(const struct weir_addr *a, const struct weir_addr *b)
+{
+	return (host_ip_is_any(a) && host_ip_is_any(b)) || !addr_cmp(a, b);
+}
+
 static bool has_port(const struct nat_udp_list *l, const struct nat_udp *u)
 {
 	for (size_t i = 0; i < l->n; i++)
 		if (l->v[i].host_port == u->host_port && l->v[i].container_port == u->container_port &&
-		    !addr_cmp(&l->v[i].pod, &u->pod) && !addr_cmp(&l->v[i].host_ip, &u->host_ip))
+		    !addr_cmp(&l->v[i].pod, &u->pod) && same_host_ip(&l->v[i].host_ip, &u->host_ip))
 			return true;
 	return false;
 }

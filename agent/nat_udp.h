@@ -22,9 +22,11 @@ struct nat_udp_list {
 };
 
 void nat_udp_done(struct nat_udp_list *l);
+/* Adds what the rules of nat_rules() say of UDP, as nft lists them: what an agent before this one left. -ENOMEM. */
+int nat_udp_parse(struct nat_udp_list *l, const char *rules);
 /*
- * Call when the rules for these endpoints have come into force. *in_force: the list of the call before, empty at first;
- * it is replaced. A failure is no more than logged: whoever calls for the first time is led right in any case.
+ * Call when the rules for these endpoints have come into force. *in_force: what was before; it is replaced. A failure
+ * is no more than logged: whoever calls for the first time is led right in any case.
  */
 void nat_udp_update(struct nat_udp_list *in_force, const struct endpoints *eps, const struct node *node);
 /* Does a flow go elsewhere than that port leads? gone: the port led there, and does no more. */

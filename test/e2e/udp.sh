@@ -44,6 +44,11 @@ pod_add n a/new "$(<"$TMP/port")" >/dev/null || not_ok "another pod with the sam
 background a/new "$PROBE" serve 53
 sleep 0.3
 from_everywhere "the next pod does" answered
+agent_stop "$AGENT_PID" KILL
+pod_del n a/new 2>/dev/null
+background n "$PROBE" serve 8053
+agent_start n || not_ok "the agent starts again"
+from_everywhere "when it went while the agent was away, the node does" answered
 check "flows to that port of others and to other ports of the node are the same" \
 	diff <(echo "$others") <(flows 192.0.2.2 8053; flows 192.0.2.1 8054)
 done_testing

@@ -70,4 +70,45 @@ START_TEST(a_host_ip_takes_over_its_own_flows_only)
 }
 END_TEST
 
-UNIT_MAIN(nat_udp, flows_that_go_elsewhere_are_stale, a_host_ip_takes_over_its_own_flows_only)
+/* As nft 1.0.6 lists them. */
+START_TEST(rules_tell_of_their_ports)
+{
+	static const char rules[] =
+	    "table inet weir {\n"
+	    "	chain hostports {\n"
+	    "		fib daddr type local meta nfproto ipv4 udp dport 8053 dnat ip to 10.0.0.2:53\n"
+	    "		fib daddr type local meta nfproto ipv6 udp dport 8053 dnat ip6 to [fd00::2]:53\n"
+	    "		fib daddr type local meta nfproto ipv4 tcp dport 8080 dnat ip to 10.0.0.2:80\n"
+	    "		fib daddr type local ip daddr 127.0.0.1 udp dport 8054 dnat ip to 10.0.0.2:54\n"
+	    "		fib daddr type local ip6 daddr 2001:db8::1 udp dport 8054 dnat ip6 to [fd00::2]:54\n"
+	    "		udp dport 1 dnat ip to nowhere\n"
+	    "	}\n"
+	    "}\n";
+	static const struct {
+		const char *host_ip, *pod;
+		uint16_t host_port, container_port;
+	} want[] = {
+		{ "", "10.0.0.2", 8053, 53 },
+		{ "", "fd00::2", 8053, 53 },
+		{ "127.0.0.1", "10.0.0.2", 8054, 54 },
+		{ "2001:db8::1", "fd00::2", 8054, 54 },
+	};
+	struct nat_udp_list l = {};
+
+	ck_assert_int_eq(nat_udp_parse(&l, rules), 0);
+	ck_assert_uint_eq(l.n, ARRAY_SIZE(want));
+	for (size_t i = 0; i < l.n; i++) {
+		const struct weir_addr host_ip = *want[i].host_ip ? addr(want[i].host_ip) : (struct weir_addr){};
+		const struct weir_addr pod = addr(want[i].pod);
+
+		ck_assert_int_eq(addr_cmp(&l.v[i].host_ip, &host_ip), 0);
+		ck_assert_int_eq(addr_cmp(&l.v[i].pod, &pod), 0);
+		ck_assert_uint_eq(l.v[i].host_port, want[i].host_port);
+		ck_assert_uint_eq(l.v[i].container_port, want[i].container_port);
+	}
+	nat_udp_done(&l);
+}
+END_TEST
+
+UNIT_MAIN(nat_udp, rules_tell_of_their_ports, flows_that_go_elsewhere_are_stale,
+	  a_host_ip_takes_over_its_own_flows_only)
