@@ -4,6 +4,8 @@
 #include <linux/capability.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -69,6 +71,52 @@ START_TEST(three_capabilities_stay)
 }
 END_TEST
 
+static void *reader(_unused_ void *unused)
+{
+	struct err e;
+
+	ck_assert_int_eq(privileges_drop_all(&e), 0);
+	has(0);
+	ck_assert(unshare(CLONE_NEWUTS) < 0 && errno == EPERM);
+	return NULL;
+}
+
+static atomic_int step;
+
+/* Tries what is forbidden, and something else, once the other thread has dropped. */
+static void *bystander(_unused_ void *unused)
+{
+	char *const argv[] = { "true", NULL };
+
+	step = 1;
+	while (step != 2)
+		sched_yield();
+	ck_assert(execv("/bin/true", argv) < 0 && errno == EPERM);
+	ck_assert(syscall(SYS_setns, -1, 0) < 0 && errno == EPERM); /* else EBADF */
+	ck_assert_int_gt(syscall(SYS_gettid), 0);
+	return NULL;
+}
+
+START_TEST(no_thread_executes_anything)
+{
+	struct err e;
+	pthread_t t;
+
+	if (!is_root())
+		return;
+	ck_assert_int_eq(pthread_create(&t, NULL, bystander, NULL), 0);
+	while (step != 1)
+		sched_yield();
+	ck_assert_int_eq(privileges_drop(&e), 0);
+	step = 2;
+	ck_assert_int_eq(pthread_join(t, NULL), 0);
+	ck_assert(mount("none", "/", "tmpfs", 0, NULL) < 0 && errno == EPERM);
+	ck_assert(syscall(SYS_open_by_handle_at, -1, NULL, 0) < 0 && errno == EPERM);
+	ck_assert_int_eq(pthread_create(&t, NULL, reader, NULL), 0); /* threads it may have */
+	ck_assert_int_eq(pthread_join(t, NULL), 0);
+}
+END_TEST
+
 START_TEST(none_is_taken_that_was_not_there)
 {
 	struct err e;
@@ -80,16 +128,6 @@ START_TEST(none_is_taken_that_was_not_there)
 	has(BIT(CAP_BPF));
 }
 END_TEST
-
-static void *reader(_unused_ void *unused)
-{
-	struct err e;
-
-	ck_assert_int_eq(privileges_drop_all(&e), 0);
-	has(0);
-	ck_assert(unshare(CLONE_NEWUTS) < 0 && errno == EPERM);
-	return NULL;
-}
 
 START_TEST(a_thread_gives_up_its_own)
 {
@@ -105,4 +143,5 @@ START_TEST(a_thread_gives_up_its_own)
 }
 END_TEST
 
-UNIT_MAIN(privileges, three_capabilities_stay, none_is_taken_that_was_not_there, a_thread_gives_up_its_own)
+UNIT_MAIN(privileges, three_capabilities_stay, no_thread_executes_anything, none_is_taken_that_was_not_there,
+	  a_thread_gives_up_its_own)
