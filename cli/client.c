@@ -73,6 +73,15 @@ static int connect_fd(int fd, const struct sockaddr *addr, socklen_t len, uint64
 	return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)) < 0 ? -errno : 0;
 }
 
+static int cannot_connect(int r, const char *server, struct err *reterr)
+{
+	const char *hint = r == -ENOENT || r == -ECONNREFUSED ? " (is weir-agent running?)"
+			   : r == -EACCES                     ? " (root, or the socket's group, may ask)"
+							      : "";
+
+	return err_set(reterr, r, "cannot connect to %s: %s%s", server, strerror(-r), hint);
+}
+
 static int connect_unix(const char *path, uint64_t timeout_ns, struct err *reterr)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
@@ -85,7 +94,7 @@ static int connect_unix(const char *path, uint64_t timeout_ns, struct err *reter
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	r = fd < 0 ? -errno : connect_fd(fd, (struct sockaddr *)&sun, sizeof(sun), timeout_ns);
 	if (r < 0)
-		return err_set(reterr, r, "cannot connect to %s: %s", path, strerror(-r));
+		return cannot_connect(r, path, reterr);
 	return TAKE_FD(fd);
 }
 
@@ -124,7 +133,7 @@ static int connect_tcp(const char *server, uint64_t timeout_ns, struct err *rete
 	}
 	freeaddrinfo(list);
 	if (r < 0)
-		return err_set(reterr, r, "cannot connect to %s: %s", server, strerror(-r));
+		return cannot_connect(r, server, reterr);
 	return TAKE_FD(fd);
 }
 

@@ -42,11 +42,7 @@ void table_print(struct table *t, FILE *f)
 
 static int complain(const char *server, int r, const struct err *e)
 {
-	const char *hint = r == -ENOENT || r == -ECONNREFUSED ? " (is weir-agent running?)"
-			   : r == -EACCES                     ? " (root, or the socket's group, may ask)"
-							      : "";
-
-	return cli_fail("%s: %s%s", server, *e->msg ? e->msg : strerror(-r), hint);
+	return cli_fail("%s: %s", server, *e->msg ? e->msg : strerror(-r));
 }
 
 int ask_and_print(const struct cli_usage *usage, int argc, char **argv, const char *path,
