@@ -1,26 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/l7/cards.h"
 
+#include <sys/random.h>
+
 #include "lib/hash.h"
+
+#define FOLDER_MAX 120
 
 struct card_key {
 	struct weir_addr addr;
-	uint32_t port;
+	__be16 port;
+	uint8_t seed[6];         /* pods choose folders */
+	char folder[FOLDER_MAX]; /* below which the agent is; zeros behind */
 };
 
 struct card {
 	struct card_key key;
+	uint32_t identity;    /* of who had the address */
 	char *name, *version; /* NULL: the card has none */
 	UT_hash_handle hh;
 };
 
 struct cards {
-	struct card *by_key; /* the oldest first: uthash keeps the order of insertion */
+	struct card *by_key; /* the one that was used least recently first: uthash keeps the order of insertion */
+	uint8_t seed[6];
 };
 
 struct cards *cards_new(void)
 {
-	return calloc(1, sizeof(struct cards));
+	struct cards *c = calloc(1, sizeof(*c));
+
+	if (c)
+		(void)!getrandom(c->seed, sizeof(c->seed), GRND_NONBLOCK);
+	return c;
 }
 
 static void drop(struct cards *c, struct card *card)
@@ -38,13 +50,36 @@ void cards_free(struct cards *c)
 	free(c);
 }
 
-static struct card *find(const struct cards *c, const struct l7_record *r, struct card_key *ret_key)
+static struct card_key key_of(const struct cards *c, const struct l7_record *r)
+{
+	struct card_key key = { .addr = r->ends.addr[1], .port = r->ends.port[1] };
+
+	memcpy(key.seed, c->seed, sizeof(key.seed));
+	return key;
+}
+
+/* The card of that very folder. One that another had served at this address is forgotten. */
+static struct card *find(struct cards *c, const struct card_key *key, uint32_t identity)
 {
 	struct card *card;
 
-	*ret_key = (struct card_key){ .addr = r->ends.addr[1], .port = r->ends.port[1] };
-	HASH_FIND(hh, c->by_key, ret_key, sizeof(*ret_key), card);
-	return card;
+	HASH_FIND(hh, c->by_key, key, sizeof(*key), card);
+	if (!card || card->identity == identity)
+		return card;
+	drop(c, card);
+	return NULL;
+}
+
+/* Takes the card; NULL: out of memory. */
+static struct card *add(struct cards *c, struct card *card)
+{
+	HASH_ADD(hh, c->by_key, key, sizeof(card->key), card);
+	if (hash_added(card))
+		return card;
+	free(card->name);
+	free(card->version);
+	free(card);
+	return NULL;
 }
 
 static char *copy(const char *s)
@@ -54,9 +89,14 @@ static char *copy(const char *s)
 
 static void remember(struct cards *c, const struct l7_record *r)
 {
-	struct card_key key;
-	struct card *card = find(c, r, &key);
+	const char *path = l7_record_get(r, L7_KEY_URL_PATH) ?: "", *end = strstr(path, "/.well-known/");
+	struct card_key key = key_of(c, r);
+	struct card *card;
 
+	if (!end || end - path >= FOLDER_MAX)
+		return;
+	memcpy(key.folder, path, (size_t)(end - path));
+	card = find(c, &key, r->ends.identity[1]);
 	if (card)
 		drop(c, card);
 	if (HASH_COUNT(c->by_key) == CARDS_MAX)
@@ -65,13 +105,39 @@ static void remember(struct cards *c, const struct l7_record *r)
 	if (!card)
 		return;
 	card->key = key;
-	HASH_ADD(hh, c->by_key, key, sizeof(card->key), card);
-	if (!hash_added(card)) {
-		free(card);
-		return;
-	}
+	card->identity = r->ends.identity[1];
 	card->name = copy(l7_record_get(r, L7_KEY_GEN_AI_AGENT));
 	card->version = copy(l7_record_get(r, L7_KEY_GEN_AI_AGENT_VERSION));
+	add(c, card);
+}
+
+/* Takes the last name off. Returns the length that is left. */
+static size_t cut(char *folder, size_t len)
+{
+	const char *slash = memrchr(folder, '/', len);
+	size_t left = slash ? (size_t)(slash - folder) : 0;
+
+	memset(folder + left, 0, len - left);
+	return left;
+}
+
+/* Of the agent whose folder is the longest that the path is, or lies in. */
+static const struct card *find_callee(struct cards *c, const struct l7_record *r)
+{
+	const char *path = l7_record_get(r, L7_KEY_URL_PATH) ?: "";
+	struct card_key key = key_of(c, r);
+	size_t len = strnlen(path, FOLDER_MAX - 1);
+	struct card *card;
+
+	memcpy(key.folder, path, len);
+	if (path[len])
+		len = cut(key.folder, len); /* within a name */
+	while (!(card = find(c, &key, r->ends.identity[1])) && len)
+		len = cut(key.folder, len);
+	if (!card)
+		return NULL;
+	HASH_DEL(c->by_key, card);
+	return add(c, card);
 }
 
 static void set(struct l7_record *r, enum l7_key key, const char *s)
@@ -83,14 +149,13 @@ static void set(struct l7_record *r, enum l7_key key, const char *s)
 void cards_apply(struct cards *c, struct l7_record *r)
 {
 	const struct card *card;
-	struct card_key key;
 
 	if (l7_record_get(r, L7_KEY_GEN_AI_AGENT)) {
 		if (r->outcome == L7_OK)
 			remember(c, r);
 		return;
 	}
-	card = r->kind == L7_A2A && !(r->flags & L7_FROM_SERVER) ? find(c, r, &key) : NULL;
+	card = r->kind == L7_A2A && !(r->flags & L7_FROM_SERVER) ? find_callee(c, r) : NULL;
 	if (!card)
 		return;
 	set(r, L7_KEY_GEN_AI_AGENT, card->name);

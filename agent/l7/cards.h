@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Who answers at an address, by the A2A agent card that was fetched from there: later calls of that agent get its name.
- * An agent names itself; nobody names another, because a card counts for the address and port only that served it.
+ * An agent names itself; nobody names another: a card counts for the address and port that served it, as long as the
+ * same identity has them, and for what lies below the folder that /.well-known was in.
  */
 #ifndef WEIR_L7_CARDS_H
 #define WEIR_L7_CARDS_H
 
 #include "agent/l7/record.h"
 
-#define CARDS_MAX 1024 /* beyond, the one that was seen first goes */
+#define CARDS_MAX 1024 /* beyond, the one that was used least recently goes */
 
 struct cards;
 struct cards *cards_new(void); /* NULL: out of memory */
