@@ -89,15 +89,11 @@ static bool is_local(void *userdata, const char *ns, const char *name)
 /* What the pods of this node wish about their payload. One that is not known yet says nothing. */
 static void read_l7_wishes(struct agent *a)
 {
-	static const uint32_t flags[] = {
-		[K8S_L7_FULL] = WEIR_EP_L7_FULL, [K8S_L7_HEADERS] = WEIR_EP_L7_HEADERS, [K8S_L7_OFF] = WEIR_EP_L7_OFF
-	};
-
 	for (struct endpoint *ep = a->endpoints.by_pod; ep; ep = ep->hh_pod.next) {
 		const struct attachment *at = ep->attachment;
 		const struct k8s_entry *e = k8s_store_find(a->store, K8S_POD, at->pod_namespace, at->pod_name);
 
-		ep->l7 = e && e->object ? flags[((const struct k8s_pod *)e->object)->l7] : 0;
+		ep->l7 = e && e->object ? ((const struct k8s_pod *)e->object)->l7 : 0;
 	}
 }
 

@@ -4,6 +4,8 @@
 #include <getopt.h>
 #include <sys/utsname.h>
 
+#include "lib/l7_wish.h"
+
 #define DEFAULT_CONFIG "/etc/weir/agent.json"
 
 enum kind { STRING, FLAG, U32, STRINGS, PREFIXES, LIST, OBJECT, L7 };
@@ -131,14 +133,6 @@ static bool is_power_of_two(json_int_t v)
 	return v >= 4096 && v <= 1 << 30 && !(v & (v - 1));
 }
 
-static uint32_t l7_flag(const char *name)
-{
-	return streq(name, "full")      ? WEIR_EP_L7_FULL
-	       : streq(name, "headers") ? WEIR_EP_L7_HEADERS
-	       : streq(name, "off")     ? WEIR_EP_L7_OFF
-					: 0;
-}
-
 static int set_l7(struct config_l7 *l, json_t *object, struct err *reterr)
 {
 	const char *by_default = "full";
@@ -157,9 +151,9 @@ static int set_l7(struct config_l7 *l, json_t *object, struct err *reterr)
 	r = patterns ? set_strings(&l->redact, patterns, reterr) : 0;
 	if (r < 0)
 		return err_prefix(reterr, r, "redact");
-	l->by_default = l7_flag(by_default);
+	l->by_default = l7_wish(by_default);
 	if (!l->by_default)
-		return err_set(reterr, -EINVAL, "default: \"full\", \"headers\" or \"off\" is expected");
+		return err_set(reterr, -EINVAL, "default: " L7_WISH_WORDS " is expected");
 	if (l->budget < 1024 || l->budget > 1 << 24)
 		return err_set(reterr, -EINVAL, "budget: 1024 to 16777216 bytes");
 	if (!is_power_of_two(l->ring_bytes))

@@ -3,6 +3,7 @@
 #include <ctype.h>
 
 #include "lib/k8s/decode.h"
+#include "lib/l7_wish.h"
 
 /* The API server sets this label on every namespace; a manifest usually does not have it. */
 #define METADATA_NAME "kubernetes.io/metadata.name"
@@ -219,23 +220,21 @@ static void read_owner(struct k8s_decoder *d, const struct k8s_at *meta, struct 
 }
 
 /* Who wanted something and was not understood is not read. */
-static enum k8s_l7 read_l7(struct k8s_decoder *d, const struct k8s_at *meta)
+static uint32_t read_l7(struct k8s_decoder *d, const struct k8s_at *meta)
 {
 	struct k8s_at map, at;
+	uint32_t wish;
 	const char *s;
 
 	if (!k8s_member(d, meta, "annotations", JSON_OBJECT, &map))
-		return K8S_L7_DEFAULT;
+		return 0;
 	s = k8s_string(d, &map, "weir.io/l7", &at);
 	if (!s)
-		return K8S_L7_DEFAULT;
-	if (streq(s, "full"))
-		return K8S_L7_FULL;
-	if (streq(s, "headers"))
-		return K8S_L7_HEADERS;
-	if (!streq(s, "off"))
-		k8s_note(d, K8S_WARNING, &at, "\"%.40s\" is none of off, headers, full: taken as off", s);
-	return K8S_L7_OFF;
+		return 0;
+	wish = l7_wish(s);
+	if (!wish)
+		k8s_note(d, K8S_WARNING, &at, "\"%.40s\" is not " L7_WISH_WORDS ": taken as \"off\"", s);
+	return wish ?: WEIR_EP_L7_OFF;
 }
 
 void k8s_decode_pod(struct k8s_decoder *d, const struct k8s_at *root, struct k8s_object *o)

@@ -48,7 +48,7 @@ struct k8s_pod {
 	bool terminating;              /* has a deletionTimestamp, but may still run */
 	struct weir_addr addr[2];      /* of status: [0] IPv4, [1] IPv6; all zero = none */
 	struct weir_addr host_addr[2]; /* of its node, by status */
-	enum k8s_l7 { K8S_L7_DEFAULT, K8S_L7_FULL, K8S_L7_HEADERS, K8S_L7_OFF } l7; /* annotation weir.io/l7 */
+	uint32_t l7;                   /* annotation weir.io/l7: WEIR_EP_L7_…; 0: none */
 	size_t n_ports;
 	struct k8s_port *ports;                    /* of containers and sidecars */
 	const char *workload_kind, *workload_name; /* the owner as Hubble names it, NULL */

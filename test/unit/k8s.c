@@ -500,6 +500,35 @@ START_TEST(workloads_as_hubble_names_them)
 }
 END_TEST
 
+START_TEST(what_a_pod_wishes_of_layer_7)
+{
+	static const struct {
+		const char *word;
+		uint32_t wish;
+		bool odd;
+	} cases[] = { { "full", WEIR_EP_L7_FULL, false },
+		      { "headers", WEIR_EP_L7_HEADERS, false },
+		      { "\"off\"", WEIR_EP_L7_OFF, false },
+		      { "\"Off\"", WEIR_EP_L7_OFF, true } };
+
+	begin();
+	ck_assert_uint_eq(load(POD), 0);
+	ck_assert_uint_eq(((const struct k8s_pod *)find(K8S_POD, "a"))->l7, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char text[300];
+
+		snprintf(text, sizeof(text),
+			 "apiVersion: v1\nkind: Pod\n"
+			 "metadata: {name: a, namespace: x, annotations: {weir.io/l7: %s}}\n",
+			 cases[i].word);
+		ck_assert_uint_eq(load(text), 0);
+		ck_assert_uint_eq(((const struct k8s_pod *)find(K8S_POD, "a"))->l7, cases[i].wish);
+		ck_assert_uint_eq(problems.n, cases[i].odd);
+	}
+	end();
+}
+END_TEST
+
 START_TEST(nodes_and_namespaces)
 {
 	const struct k8s_node *n;
@@ -528,4 +557,4 @@ UNIT_MAIN(k8s, what_the_api_server_refuses, what_the_api_server_takes, policy_ty
 	  broken_policies_isolate, of_two_sources_the_first_by_name_counts_in_whatever_order_they_come,
 	  the_next_definition_takes_over, a_broken_definition_counts_as_far_as_it_can_be_read,
 	  of_two_in_one_file_the_first_stays, registered_addresses_go_before, workloads_as_hubble_names_them,
-	  nodes_and_namespaces)
+	  nodes_and_namespaces, what_a_pod_wishes_of_layer_7)
