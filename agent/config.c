@@ -288,16 +288,27 @@ static int read_options(struct config *c, int argc, char **argv, bool only_file,
 	return 0;
 }
 
+/* Keys whose values are not recorded. */
+/* clang-format off */
+static const char *const secrets[] = {
+	"*password*", "*passwd*", "*passphrase*", "*passcode*", "pass", "*pwd*", "*secret*", "*token*", "*cookie*",
+	"*authorization*", "auth", "*bearer*", "*jwt*", "*credential*", "*signature*", "*connection*string*", "dsn",
+	"otp", "pin", "cvv", "*api*key*", "*private*key*", "*access*key*", "*ssh*key*", "*encryption*key*",
+	"*signing*key*", "*session*key*",
+};
+/* clang-format on */
+
 static int set_defaults(struct config *c, struct err *reterr)
 {
 	/* What is private or inside most clusters sees the pod's address; the rest sees the node's. */
 	json_t *exclude = json_pack("[sssssss]", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10",
 				    "169.254.0.0/16", "fc00::/7", "fe80::/10");
-	json_t *redact = json_pack("[ssssssss]", "*password*", "*passwd*", "*secret*", "*token*", "*api?key*",
-				   "*apikey*", "*authorization*", "*credential*");
+	json_t *redact = json_array();
 	struct utsname un;
 	int r;
 
+	for (size_t i = 0; i < ARRAY_SIZE(secrets); i++)
+		json_array_append_new(redact, json_string(secrets[i]));
 	uname(&un);
 	c->flows_max = 65535;
 	c->l7 = (struct config_l7){ .by_default = WEIR_EP_L7_FULL,
@@ -309,7 +320,8 @@ static int set_defaults(struct config *c, struct err *reterr)
 	c->masquerade = true;
 	r = exclude ? set_prefixes(&c->masquerade_exclude, exclude, reterr) : err_oom(reterr);
 	if (r >= 0)
-		r = redact ? set_strings(&c->l7.redact, redact, reterr) : err_oom(reterr);
+		r = json_array_size(redact) == ARRAY_SIZE(secrets) ? set_strings(&c->l7.redact, redact, reterr)
+								   : err_oom(reterr);
 	json_decref(exclude);
 	json_decref(redact);
 	if (r < 0)

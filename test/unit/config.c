@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 
+#include "agent/l7/redact.h"
 #include "test/unit.h"
 
 static char file[] = "/tmp/weir-config-test.XXXXXX";
@@ -111,4 +112,36 @@ START_TEST(options_that_there_are_not_are_refused)
 }
 END_TEST
 
-UNIT_MAIN(config, the_command_line_wins_over_the_file, every_mistake_is_named, options_that_there_are_not_are_refused)
+START_TEST(usual_names_of_secrets)
+{
+	static const char *const secret[] = {
+		"password",    "db_passwd",    "PWD",        "pass",       "passphrase",     "userPassCode",
+		"secret",      "clientSecret", "id_token",   "api-key",    "apiKey",         "Authorization",
+		"credentials", "cookie",       "Set-Cookie", "privateKey", "private_key_id", "PRIVATE-KEY",
+		"accessKeyId", "ssh_key",      "bearer",     "jwt",        "signature",      "connectionString",
+		"dsn",         "otp",          "pin",        "cvv",        "encryption_key", "signing-key",
+		"session_key", "auth"
+	};
+	static const char *const other[] = { "key",      "keyword", "bypass",  "passenger", "author", "monkey",
+					     "sort_key", "pinned",  "session", "compass",   "user" };
+	struct config c;
+	struct err e = {};
+
+	make_file();
+	ck_assert_msg(parse(&c, "{}", &e, "--objects", "/o", NULL) == 0, "%s", e.msg);
+	for (size_t i = 0; i < ARRAY_SIZE(secret) + ARRAY_SIZE(other); i++) {
+		bool hidden = i < ARRAY_SIZE(secret);
+		const char *key = hidden ? secret[i] : other[i - ARRAY_SIZE(secret)];
+		_cleanup_free_ char *text = NULL, *got = NULL;
+
+		ck_assert_int_gt(asprintf(&text, "{\"%s\":\"x\"}", key), 0);
+		got = redact(text, strlen(text), c.l7.redact);
+		ck_assert_msg(hidden == !strcmp(strchr(got, ':'), ":\"[redacted]\"}"), "%s", got);
+	}
+	config_done(&c);
+	unlink(file);
+}
+END_TEST
+
+UNIT_MAIN(config, the_command_line_wins_over_the_file, every_mistake_is_named, options_that_there_are_not_are_refused,
+	  usual_names_of_secrets)
