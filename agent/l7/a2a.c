@@ -88,15 +88,24 @@ bool a2a_is_under_way(const struct l7_record *r)
 	return streq(state, "TASK_STATE_SUBMITTED") || streq(state, "TASK_STATE_WORKING");
 }
 
-/* ---- REST: …/message:send, …/tasks/ID:cancel */
+/* ---- REST: …/message:send, …/tasks/ID:cancel, whatever is before that (an agent's folder, a tenant) */
 
-static const char *last_of(const char *path, size_t len, const char *what)
+static bool ends_with(const char *s, size_t len, const char *tail)
 {
-	const char *p = NULL, *next = memmem(path, len, what, strlen(what));
+	size_t n = strlen(tail);
 
-	for (; next; next = memmem(next + 1, len - (size_t)(next + 1 - path), what, strlen(what)))
+	return len >= n && !memcmp(s + len - n, tail, n);
+}
+
+/* Behind the last "/tasks" that is a name of its own; NULL: there is none. */
+static const char *behind_tasks(const char *path, size_t len)
+{
+	static const char folder[] = "/tasks/", list[] = "/tasks";
+	const char *p = NULL, *next = memmem(path, len, folder, strlen(folder));
+
+	for (; next; next = memmem(next + 1, len - (size_t)(next + 1 - path), folder, strlen(folder)))
 		p = next;
-	return p;
+	return p ? p + strlen(list) : ends_with(path, len, list) ? path + len : NULL;
 }
 
 static const char *rest_of_task(const char *verb, const char *tail, size_t len)
@@ -123,56 +132,83 @@ static const char *rest_of_task(const char *verb, const char *tail, size_t len)
 	return NULL;
 }
 
-/* The card that only who is logged in gets: 1.0 and 0.3. */
-static bool is_card_call(const struct http_exchange *x, const char *path, size_t len)
+/* …/tasks, …/tasks/ID…: a name that others use, too. */
+static const char *route_task(struct http_exchange *x, const struct http_head *h, const char *path, size_t len)
 {
-	static const char now[] = "/extendedAgentCard", before[] = "/v1/card";
+	const char *tail = behind_tasks(path, len), *name;
+	size_t id;
 
-	return x->is_get &&
-	       ((len >= strlen(now) && !memcmp(path + len - strlen(now), now, strlen(now))) ||
-		(x->is_a2a && len >= strlen(before) && !memcmp(path + len - strlen(before), before, strlen(before))));
+	if (!tail || (!x->is_a2a && !ends_with(path, (size_t)(tail - path), "/v1/tasks")))
+		return NULL;
+	if (tail == path + len)
+		return x->is_get ? "ListTasks" : NULL;
+	id = strcspn(++tail, ":/?");
+	name = rest_of_task(h->method, tail + id, len - (size_t)(tail + id - path));
+	if (name)
+		l7_record_str(x->record, L7_KEY_A2A_TASK, tail, id);
+	return name;
 }
 
 bool a2a_rest_route(struct http_exchange *x, const struct http_head *h)
 {
-	size_t len = strcspn(h->target, "?"), id;
-	const char *path = h->target, *name = NULL, *tasks = last_of(path, len, "/tasks");
-	struct l7_record *r = x->record;
+	size_t len = strcspn(h->target, "?");
+	const char *path = h->target, *name;
+	bool post = streq(h->method, "POST");
 
-	if (last_of(path, len, "/message:send") && streq(h->method, "POST")) {
+	if (post && ends_with(path, len, "/message:send"))
 		name = "SendMessage";
-	} else if (last_of(path, len, "/message:stream") && streq(h->method, "POST")) {
+	else if (post && ends_with(path, len, "/message:stream"))
 		name = "SendStreamingMessage";
-	} else if (is_card_call(x, path, len)) {
-		name = "GetExtendedAgentCard";
-	} else if (tasks && (x->is_a2a || last_of(path, len, "/v1/tasks"))) { /* a name that others use too */
-		const char *tail = tasks + strlen("/tasks");
-
-		if (tail == path + len && x->is_get) {
-			name = "ListTasks";
-		} else if (*tail == '/') {
-			id = strcspn(++tail, ":/?");
-			name = rest_of_task(h->method, tail + id, len - (size_t)(tail + id - path));
-			if (name)
-				l7_record_str(r, L7_KEY_A2A_TASK, tail, id);
-		}
-	}
+	else if (x->is_get && (ends_with(path, len, "/extendedAgentCard") || ends_with(path, len, "/v1/card")))
+		name = "GetExtendedAgentCard"; /* 1.0 and 0.3 */
+	else
+		name = route_task(x, h, path, len);
 	if (!name)
 		return false;
-	r->kind = L7_A2A;
-	app_set(r, L7_KEY_A2A_METHOD, name);
-	app_set(r, L7_KEY_A2A_VERSION, x->is_a2a && *x->version ? x->version : "0.3");
+	x->record->kind = L7_A2A;
+	app_set(x->record, L7_KEY_A2A_METHOD, name);
+	app_set(x->record, L7_KEY_A2A_VERSION, x->is_a2a && *x->version ? x->version : "0.3");
 	return true;
 }
 
-/* The paths of tasks are those of others, too; an answer that was read and has no task's state is theirs. */
+void a2a_rest_message(struct http_exchange *x, int dir, const struct body_message *m)
+{
+	struct l7_record *r = x->record;
+
+	if (dir == 0) {
+		app_set(r, L7_KEY_A2A_MESSAGE, m->v[BODY_MESSAGE]);
+		return;
+	}
+	a2a_follow(r, m);
+	if (streq(l7_record_get(r, L7_KEY_A2A_METHOD), "GetExtendedAgentCard") && m->v[BODY_CARD_SKILLS]) {
+		app_set(r, L7_KEY_GEN_AI_AGENT, m->v[BODY_CARD_NAME]);
+		app_set(r, L7_KEY_GEN_AI_AGENT_VERSION, m->v[BODY_CARD_VERSION]);
+	}
+}
+
+static bool was_read(const struct http_exchange *x, int dir)
+{
+	return x->body[dir] && x->complete[dir] && !x->partial && !x->reason;
+}
+
+/* What was read does not say what is said there. */
+static bool is_of_others(const struct http_exchange *x)
+{
+	const struct l7_record *r = x->record;
+	const char *name = l7_record_get(r, L7_KEY_A2A_METHOD) ?: "", *path = l7_record_get(r, L7_KEY_URL_PATH) ?: "";
+
+	if (str_prefix(name, "Send"))
+		return was_read(x, 0) && !l7_record_get(r, L7_KEY_A2A_MESSAGE);
+	if (streq(name, "GetTask") || streq(name, "CancelTask") || streq(name, "ListTasks"))
+		return x->status < 300 && was_read(x, 1) && !l7_record_get(r, L7_KEY_A2A_STATE);
+	if (ends_with(path, strlen(path), "/v1/card"))
+		return x->status >= 300 || (was_read(x, 1) && !l7_record_get(r, L7_KEY_GEN_AI_AGENT));
+	return false;
+}
+
 void a2a_rest_end(struct http_exchange *x)
 {
-	const char *name = l7_record_get(x->record, L7_KEY_A2A_METHOD) ?: "";
-	bool task = streq(name, "GetTask") || streq(name, "CancelTask") || streq(name, "ListTasks");
-	bool read = x->body[1] && x->complete[1] && !x->partial && !x->reason;
-
-	if (task && !x->is_a2a && x->status < 300 && read && !l7_record_get(x->record, L7_KEY_A2A_STATE))
+	if (!x->is_a2a && is_of_others(x))
 		app_demote(x);
 }
 

@@ -267,10 +267,7 @@ static void on_body_message(struct http_exchange *x, int dir, const struct body_
 		rpc_message(x, dir, m, x->last_ns);
 		break;
 	case APP_A2A_REST:
-		if (dir)
-			a2a_follow(x->record, m);
-		else
-			app_set(x->record, L7_KEY_A2A_MESSAGE, m->v[BODY_MESSAGE]);
+		a2a_rest_message(x, dir, m);
 		break;
 	case APP_CARD:
 		app_set(x->record, L7_KEY_GEN_AI_AGENT, m->v[BODY_CARD_NAME]);

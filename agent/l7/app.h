@@ -65,7 +65,8 @@ void rpc_end(struct http_app *a); /* the last connection goes */
 
 /* a2a.c */
 bool a2a_rest_route(struct http_exchange *x, const struct http_head *h); /* true: it is a call of A2A's REST binding */
-void a2a_rest_end(struct http_exchange *x);
+void a2a_rest_message(struct http_exchange *x, int dir, const struct body_message *m);
+void a2a_rest_end(struct http_exchange *x); /* takes back what its path promised, when bodies say so */
 const char *a2a_method(const char *method); /* the name of A2A 1.0; NULL: none of A2A's */
 void a2a_request(struct l7_record *r, const struct body_message *m);
 void a2a_follow(struct l7_record *r, const struct body_message *m);

@@ -75,6 +75,7 @@
 	/* agent cards */                                                               \
 	X(CARD_NAME, ".name")                                                           \
 	X(CARD_VERSION, ".version")                                                     \
+	X(CARD_SKILLS, ".skills")                                                       \
 	/* model calls */                                                               \
 	X(MODEL, ".model")                                                              \
 	X(MODEL, ".message.model")                                                      \
@@ -138,7 +139,7 @@
 	X(JSONRPC) X(METHOD) X(ID) X(RESULT) X(ERROR) X(ERROR_CODE) X(ERROR_TYPE) X(NAME) X(ARGUMENTS) \
 	X(URI) X(VERSION) X(CLIENT) X(CLIENT_VERSION) X(SERVER) X(SERVER_VERSION) X(TRACEPARENT) \
 	X(CANCELLED) X(RESULT_TYPE) X(IS_ERROR) X(TASK_PARAM) X(MCP_TASK) X(MESSAGE) X(MESSAGE_TASK) X(MESSAGE_CONTEXT) \
-	X(TASK) X(TASK_ID) X(CONTEXT) X(STATE) X(CARD_NAME) X(CARD_VERSION) X(MODEL) X(STREAM) \
+	X(TASK) X(TASK_ID) X(CONTEXT) X(STATE) X(CARD_NAME) X(CARD_VERSION) X(CARD_SKILLS) X(MODEL) X(STREAM) \
 	X(RESPONSE_ID) X(FINISH) X(TOKENS_IN) X(TOKENS_OUT) X(TOKENS_READ) X(TOKENS_WRITE) \
 	X(TOKENS_THOUGHT)
 /* clang-format on */

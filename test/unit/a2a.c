@@ -182,6 +182,52 @@ END_TEST
 
 /* A client that leaves when all is said has not left its task. */
 
+START_TEST(paths_of_others)
+{
+	static const char message[] = "{\"message\":{\"messageId\":\"m\"}}",
+			  card[] = "{\"name\":\"Travel\",\"version\":\"2\",\"skills\":[]}";
+	static const struct {
+		const char *verb, *path, *sent, *received;
+		int status;
+		const char *name; /* NULL: plain HTTP */
+	} cases[] = {
+		{ "POST", "/acme/message:send", message, "{}", 200, "SendMessage" },
+		{ "POST", "/a/v1/message:stream?x=1", message, "{}", 201, "SendStreamingMessage" },
+		{ "POST", "/message:sendmail", message, "{}", 200, NULL },
+		{ "POST", "/message:send/7", message, "{}", 200, NULL },
+		{ "POST", "/message:send", "{\"text\":\"hello\"}", "{}", 200, NULL },
+		{ "GET", "/v1/card", NULL, card, 200, "GetExtendedAgentCard" },
+		{ "GET", "/v1/card", NULL, "{\"name\":\"Visa\",\"version\":1}", 200, NULL },
+		{ "GET", "/v1/card", NULL, "{}", 401, NULL },
+		{ "GET", "/extendedAgentCard", NULL, card, 401, "GetExtendedAgentCard" },
+		{ "GET", "/v1/tasks/tasks-1", NULL, "{\"id\":\"tasks-1\",\"status\":{\"state\":\"working\"}}", 200,
+		  "GetTask" },
+		{ "GET", "/v1/tasks-old/tasks/1", NULL, "{\"id\":\"1\",\"status\":{\"state\":\"working\"}}", 200,
+		  NULL },
+	};
+	struct world w;
+
+	for_each_split(&w)
+	{
+		for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+			const char *name = cases[i].name;
+			char want[100];
+
+			answer(&w, ask(&w, cases[i].verb, cases[i].path, JSON, cases[i].sent), cases[i].status, JSON,
+			       cases[i].received, true);
+			snprintf(want, sizeof(want), "a2a.method.name=%s", name ?: "");
+			check(&w, 0, name ? L7_A2A : L7_HTTP, cases[i].status < 400 ? L7_OK : L7_ERROR, want);
+			forget(&w);
+		}
+		/* a card names its agent */
+		answer(&w, ask(&w, "GET", "/extendedAgentCard", "a2a-version: 1.0", NULL), 200, JSON, card, true);
+		check(&w, 0, L7_A2A, L7_OK, "gen_ai.agent.name=Travel gen_ai.agent.version=2");
+		forget(&w);
+		end(&w);
+	}
+}
+END_TEST
+
 START_TEST(streams_of_tasks_that_are_left)
 {
 	static const char sent[] =
@@ -213,4 +259,4 @@ START_TEST(streams_of_tasks_that_are_left)
 }
 END_TEST
 
-UNIT_MAIN(a2a, a2a_of_all_versions, a2a_over_rest, a2a_over_grpc, streams_of_tasks_that_are_left)
+UNIT_MAIN(a2a, a2a_of_all_versions, a2a_over_rest, a2a_over_grpc, streams_of_tasks_that_are_left, paths_of_others)
