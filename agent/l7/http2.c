@@ -10,6 +10,7 @@
 #define STREAMS_MAX 1024          /* open at once */
 #define SETTINGS_PENDING_MAX 1000 /* frames not acknowledged yet; servers bear no more */
 #define CONTINUATIONS_MAX 32      /* per header block */
+#define BLOCK_MAX (1 << 20)       /* bytes of one that are read, though no more than HTTP_HEAD_MAX are kept */
 #define TABLE_MAX (64 * 1024)     /* HPACK table; an encoder that uses more than this cannot be followed */
 #define TABLE_DEFAULT 4096
 #define ENTRY_COST 160 /* memory of an entry of nghttp2's table beyond what HPACK counts, at most */
@@ -304,6 +305,14 @@ static void take_head(struct h2 *c, int dir)
 		take_trailers(c, dir, st, &head);
 }
 
+static const char too_large[] = "too many or too large headers";
+
+static void give_up_block(struct side *s)
+{
+	s->too_much = true;
+	s->malformed = too_large;
+}
+
 /* 0 or -ENOMEM. */
 static int add_header(struct side *s, const nghttp2_nv *nv)
 {
@@ -311,8 +320,7 @@ static int add_header(struct side *s, const nghttp2_nv *nv)
 
 	if (r != -E2BIG)
 		return r;
-	s->too_much = true;
-	s->malformed = "too many or too large headers";
+	give_up_block(s);
 	return 0;
 }
 
@@ -397,8 +405,10 @@ static void take_block(struct h2 *c, int dir, const uint8_t *data, size_t len)
 	bad = inflate(s, data, len, final, &oom);
 	s->left -= len;
 	s->block_bytes += len;
-	if (!bad && s->block_bytes > HTTP_HEAD_MAX)
-		bad = "too many or too large headers";
+	if (s->block_bytes > HTTP_HEAD_MAX)
+		give_up_block(s);
+	if (!bad && s->block_bytes > BLOCK_MAX)
+		bad = too_large;
 	if (bad) {
 		fail(c, dir, oom ? NULL : bad);
 		return;

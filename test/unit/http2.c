@@ -417,6 +417,48 @@ START_TEST(lengths_are_those_of_the_data)
 }
 END_TEST
 
+/* What is in the block counts for the table; the others are read on. */
+START_TEST(blocks_of_headers_that_are_large)
+{
+	static char text[140000];
+	static uint8_t buf[140000];
+	size_t n = (size_t)snprintf(text, sizeof(text), GET("/1")), len, at;
+
+	for (int i = 0; i < 6; i++) {
+		n += (size_t)snprintf(text + n, sizeof(text) - n, ";x%d=", i);
+		memset(text + n, '<', 15000); /* longer by Huffman's code */
+		n += 15000;
+	}
+	snprintf(text + n, sizeof(text) - n, ";later=known");
+	begin();
+	len = block(0, text, buf, sizeof(buf));
+	ck_assert_uint_gt(len, HTTP_HEAD_MAX);
+	for (at = 0; at < len; at += 16384) {
+		bool last = at + 16384 >= len;
+
+		frame(0, at ? NGHTTP2_CONTINUATION : NGHTTP2_HEADERS,
+		      (last ? NGHTTP2_FLAG_END_HEADERS : 0) | (at ? 0 : NGHTTP2_FLAG_END_STREAM), 1, buf + at,
+		      MIN(len - at, 16384));
+	}
+	headers(0, 3, true, GET("/3") ";later=known");
+	ck_assert_uint_eq(t.ignored, 0);
+	finish();
+	ck_assert_ptr_nonnull(strstr(fake_text(), "unparseable: too many or too large headers"));
+	ck_assert_ptr_nonnull(strstr(fake_text(), "GET /3 h {later: known} done"));
+	ck_assert_uint_eq(fake_lines, 2);
+	/* But not for ever. */
+	begin();
+	frame_head(1, 6, NGHTTP2_SETTINGS, 0, 0);
+	say(1, "\0\5\0\xff\xff\xff", 6);
+	frame_head(0, 3 << 20, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 1);
+	memset(buf, 0x82, sizeof(buf));
+	for (int i = 0; i < 20 && !t.ignored; i++)
+		say(0, buf, sizeof(buf));
+	ck_assert_uint_eq(t.ignored, 1);
+	ck_assert_ptr_nonnull(strstr(finish(), "unparseable: too many or too large headers"));
+}
+END_TEST
+
 START_TEST(what_nobody_asks_for_is_not_kept)
 {
 	static char text[8192];
@@ -465,4 +507,4 @@ END_TEST
 UNIT_MAIN(http2, heads_that_come_again, what_nobody_asks_for_is_not_kept, lengths_are_those_of_the_data,
 	  settings_without_end, calls_split_anywhere, table_size_follows_settings, gaps, resets_and_goaway,
 	  malformed_streams_leave_the_others, frames_against_the_standard, floods, midstream_is_not_guessed,
-	  what_is_copied)
+	  what_is_copied, blocks_of_headers_that_are_large)
