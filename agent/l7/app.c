@@ -202,6 +202,7 @@ static void describe_request(struct http_exchange *x, const struct http_head *h)
 		app_set(r, L7_KEY_URL_QUERY, target + path + 1);
 	l7_record_str(r, L7_KEY_HTTP_HOST, authority, host);
 	set_header(r, L7_KEY_USER_AGENT, h, "user-agent");
+	app_set(r, L7_KEY_UPGRADE, h->protocol);
 	set_header(r, L7_KEY_TRACEPARENT, h, "traceparent");
 	app_set(r, L7_KEY_NETWORK_PROTOCOL, "http");
 	app_set(r, L7_KEY_NETWORK_VERSION, h->major >= 2 ? "2" : version);
@@ -345,6 +346,8 @@ void http_app_answer(struct http_exchange *x, const struct http_head *head, uint
 	app_set(x->record, L7_KEY_CONTENT_TYPE, type);
 	if (head->status == 101)
 		app_set(x->record, L7_KEY_UPGRADE, header(head, "upgrade"));
+	else if (head->status / 100 != 2)
+		l7_record_drop(x->record, L7_KEY_UPGRADE, L7_KEY_UPGRADE);
 	if (!*x->session)
 		copy(x->session, sizeof(x->session), header(head, "mcp-session-id"));
 	if (x->kind == APP_GRPC)

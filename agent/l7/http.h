@@ -24,6 +24,7 @@ struct http_head {
 	const char *method;    /* request */
 	const char *target;    /* request: path and query as sent */
 	const char *authority; /* request: Host or :authority; "" if none */
+	const char *protocol;  /* request: :protocol of RFC 8441, "websocket"; mostly NULL */
 	int status;            /* answer */
 	uint8_t major, minor;  /* 1.0, 1.1, 2.0 */
 	const struct http_header *headers;

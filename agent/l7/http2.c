@@ -32,7 +32,8 @@ struct stream {
 	struct http_exchange *x;     /* NULL: not reported */
 	uint64_t length[2], body[2]; /* content-length, HTTP2_NO_LENGTH: not said; bytes of DATA */
 	bool answered, done[2], unwanted[2];
-	bool head; /* HEAD: the answer's length is that of what is not sent */
+	bool head;    /* HEAD: the answer's length is that of what is not sent */
+	bool connect; /* CONNECT: behind the answer is a tunnel, for whatever it is */
 };
 
 enum part {
@@ -163,7 +164,8 @@ static struct stream *new_stream(struct h2 *c, struct side *s, const struct http
 		return NULL;
 	*st = (struct stream){ .id = s->block_id,
 			       .length = { HTTP2_NO_LENGTH, HTTP2_NO_LENGTH },
-			       .head = streq(head->method, "HEAD") };
+			       .head = streq(head->method, "HEAD"),
+			       .connect = streq(head->method, "CONNECT") };
 	HASH_ADD(hh, c->streams, id, sizeof(st->id), st);
 	if (!hash_added(st)) {
 		free(st);
@@ -281,8 +283,13 @@ static void take_answer(struct h2 *c, struct stream *st, const struct http_head 
 		st->length[1] = length;
 	if (st->x)
 		http_app_answer(st->x, head, s->start_ns);
-	if (s->block_ends_stream)
+	if (s->block_ends_stream) {
 		end_stream(c, st, 1);
+	} else if (st->connect && head->status / 100 == 2) {
+		done(c, st, 0, true);
+		done(c, st, 1, true);
+		close_stream(c, st, 0, NULL);
+	}
 }
 
 static void take_head(struct h2 *c, int dir)
@@ -293,6 +300,7 @@ static void take_head(struct h2 *c, int dir)
 
 	http_builder_seal(&s->head, &head);
 	head.status = http2_status(&s->head);
+	head.protocol = http_builder_pseudo(&s->head, ":protocol");
 	if (s->promised) /* a pushed answer is not asked for: nobody's exchange */
 		;
 	else if (dir == 0 && !st)

@@ -27,6 +27,32 @@ START_TEST(plain_http)
 }
 END_TEST
 
+START_TEST(websockets)
+{
+	struct http_head req = { .method = "CONNECT",
+				 .target = "/chat",
+				 .authority = "a",
+				 .protocol = "websocket",
+				 .major = 2 },
+			 ok = { .status = 200, .major = 2 };
+	struct http_exchange *x;
+	struct world w;
+
+	begin(&w, 0);
+	answer(&w, ask(&w, "GET", "/chat", "upgrade: websocket", NULL), 101, "upgrade: websocket", NULL, true);
+	x = http_app_request(w.app, &req, ++w.now);
+	http_app_done(x, 0, true, ++w.now);
+	http_app_answer(x, &ok, ++w.now);
+	http_app_done(x, 1, true, ++w.now);
+	http_app_close(x, 0, NULL, ++w.now);
+	check(&w, 0, L7_HTTP, L7_OK, "http.response.status_code=101 http.request.header.upgrade=websocket");
+	check(&w, 1, L7_HTTP, L7_OK,
+	      "http.response.status_code=200 http.request.header.upgrade=websocket url.path=/chat");
+	forget(&w);
+	end(&w);
+}
+END_TEST
+
 START_TEST(a_path_is_no_proof)
 {
 	struct world w;
@@ -329,4 +355,4 @@ END_TEST
 UNIT_MAIN(app, plain_http, a_path_is_no_proof, only_jsonrpc_is_jsonrpc, a_number_is_no_string, batches_gaps_and_depth,
 	  one_body_makes_a_bounded_number_of_records, an_answer_that_nobody_asked_for_is_not_hidden,
 	  a_body_that_is_not_read_makes_a_partial_record, what_cannot_be_read_on_is_not_cancelled, text_that_moves,
-	  what_waits_has_a_limit)
+	  what_waits_has_a_limit, websockets)

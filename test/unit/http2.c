@@ -417,6 +417,27 @@ START_TEST(lengths_are_those_of_the_data)
 }
 END_TEST
 
+/* What goes through a tunnel is no message of HTTP: WebSocket (RFC 8441), or whatever it is. */
+START_TEST(tunnels)
+{
+	begin();
+	headers(0, 1, false, ":method=CONNECT;:protocol=websocket;:scheme=http;:path=/chat;:authority=h");
+	headers(1, 1, false, ":status=200");
+	ck_assert_str_eq(fake_text(), "CONNECT /chat h done => 200 done;\n"); /* at once */
+	frame(0, NGHTTP2_DATA, 0, 1, "\x81\x85", 2);
+	frame(1, NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, 1, "\x88", 1);
+	headers(0, 3, false, ":method=CONNECT;:authority=b:443");
+	headers(1, 3, false, ":status=200");
+	headers(0, 5, false, ":method=CONNECT;:authority=b:443");
+	headers(1, 5, true, ":status=403");
+	frame(0, NGHTTP2_RST_STREAM, 0, 5, "\0\0\0\0", 4);
+	simple(7);
+	ck_assert_str_eq(finish(), "CONNECT /chat h done => 200 done;\nCONNECT  b:443 done => 200 done;\n"
+				   "CONNECT  b:443 cut => 403 done;\n" LINE("/x"));
+	ck_assert_uint_eq(t.ignored, 0);
+}
+END_TEST
+
 /* What is in the block counts for the table; the others are read on. */
 START_TEST(blocks_of_headers_that_are_large)
 {
@@ -507,4 +528,4 @@ END_TEST
 UNIT_MAIN(http2, heads_that_come_again, what_nobody_asks_for_is_not_kept, lengths_are_those_of_the_data,
 	  settings_without_end, calls_split_anywhere, table_size_follows_settings, gaps, resets_and_goaway,
 	  malformed_streams_leave_the_others, frames_against_the_standard, floods, midstream_is_not_guessed,
-	  what_is_copied, blocks_of_headers_that_are_large)
+	  what_is_copied, blocks_of_headers_that_are_large, tunnels)
