@@ -77,6 +77,24 @@ static __always_inline bool is_http1_start(__u32 w)
 	       w == WORD('T', 'R', 'A', 'C');
 }
 
+/* WebDAV, and what caches understand. */
+static __always_inline bool is_http1_more(__u32 w)
+{
+	return w == WORD('P', 'R', 'O', 'P') || w == WORD('M', 'K', 'C', 'O') || w == WORD('C', 'O', 'P', 'Y') ||
+	       w == WORD('M', 'O', 'V', 'E') || w == WORD('L', 'O', 'C', 'K') || w == WORD('U', 'N', 'L', 'O') ||
+	       w == WORD('R', 'E', 'P', 'O') || w == WORD('S', 'E', 'A', 'R') || w == WORD('M', 'K', 'C', 'A') ||
+	       w == WORD('M', 'E', 'R', 'G') || w == WORD('C', 'H', 'E', 'C') || w == WORD('P', 'U', 'R', 'G');
+}
+
+/* STOMP has a CONNECT of its own: there the line ends behind it. */
+static __always_inline bool is_stomp(__u64 v)
+{
+	__u8 next = v;
+
+	return v >> 8 == ((__u64)WORD(0, 'C', 'O', 'N') << 32 | WORD('N', 'E', 'C', 'T')) &&
+	       (next == '\n' || next == '\r');
+}
+
 /* Less than a word: whoever sends a byte at a time still is read. The parser gives up soon if it is something else. */
 static __always_inline __u8 decide_short(__u8 first)
 {
@@ -97,11 +115,18 @@ static __always_inline bool is_settings(const __u8 *b)
 /* b: the first len bytes, at most 8, zeros behind. */
 static __always_inline __u8 l7_decide(const __u8 *b, __u32 len, bool reply)
 {
-	__u32 w = word(b);
+	__u64 v = (__u64)word(b) << 32 | word(b + 4);
+	__u32 w, empty = 0;
 
-	if (len < 4)
-		return decide_short(b[0]);
-	if (is_http1_start(w))
+	/* Servers pass over empty lines before a request. */
+	for (; empty < 4 && !reply && len && (v >> 56 == '\r' || v >> 56 == '\n'); empty++, len--)
+		v <<= 8;
+	w = v >> 32;
+	if (len < 4) /* of three and less the first alone is there */
+		return empty && !w ? WEIR_L7_HTTP1 : decide_short(v >> 56);
+	if (is_stomp(v))
+		return WEIR_L7_IGNORED;
+	if (is_http1_start(w) || is_http1_more(w))
 		return WEIR_L7_HTTP1;
 	if (w == WORD('P', 'R', 'I', ' '))
 		return WEIR_L7_HTTP2;

@@ -67,6 +67,20 @@ START_TEST(the_first_payload_decides)
 	check_first("\x16\3\1\0\x50\2\0\0\x4c", 9, false, WEIR_L7_IGNORED);
 	check_first("SSH-2.0-OpenSSH\r\n", 17, true, WEIR_L7_IGNORED);
 	check_first("POSSIBLY", 8, false, WEIR_L7_IGNORED);
+	check_first("PROPFIND /a HTTP/1.1\r\n", 22, false, WEIR_L7_HTTP1);
+	check_first("PURGE /a HTTP/1.1\r\n", 19, false, WEIR_L7_HTTP1);
+	check_first("LOCK /", 6, false, WEIR_L7_HTTP1);
+	check_first("\r\nGET / HTTP/1.1\r\n", 18, false, WEIR_L7_HTTP1); /* empty lines before it are passed over */
+	check_first("\r\n\r\nPOST", 8, false, WEIR_L7_HTTP1);
+	check_first("\r\n", 2, false, WEIR_L7_HTTP1);
+	check_first("\0", 1, false, WEIR_L7_IGNORED);
+	check_first("\nGET / HTTP/1.1\r\n", 17, false, WEIR_L7_HTTP1);
+	check_first("\r\n\r\n\r\n\r\n", 8, false, WEIR_L7_IGNORED);
+	check_first("\r\nSSH-2.0", 9, false, WEIR_L7_IGNORED);
+	check_first("\r\nGET / HTTP/1.1\r\n", 18, true, WEIR_L7_IGNORED);
+	check_first("CONNECT a:1 HTTP/1.1\r\n", 22, false, WEIR_L7_HTTP1);
+	check_first("CONNECT\naccept-version:1.2\n", 27, false, WEIR_L7_IGNORED); /* STOMP */
+	check_first("CONNECT\r\n", 9, false, WEIR_L7_IGNORED);
 }
 END_TEST
 
