@@ -142,6 +142,7 @@ static void read_protocol_headers(struct http_exchange *x, const struct http_hea
 		copy_query(x->session, sizeof(x->session), h->target, "sessionId");
 	if (!*x->session)
 		copy_query(x->session, sizeof(x->session), h->target, "session_id");
+	x->is_legacy = *x->session && !header(h, "mcp-session-id");
 	copy(x->mcp_method, sizeof(x->mcp_method), header(h, "mcp-method"));
 	copy_name(x->mcp_name, sizeof(x->mcp_name), header(h, "mcp-name"));
 	x->is_mcp = mcp || *x->mcp_method || header(h, "mcp-session-id");

@@ -37,6 +37,7 @@ struct http_exchange {
 	/* of heads, for records of messages in bodies */
 	char session[APP_SESSION_MAX], version[16], mcp_method[64], mcp_name[256];
 	bool is_mcp, is_a2a;
+	bool is_legacy; /* MCP's transport of 2024-11-05: its session is in the query */
 	/* JSON-RPC */
 	bool had_rpc; /* there was a message: the exchange itself is no record */
 	struct call *calls;

@@ -22,6 +22,8 @@
 	X(NAME, ".params.name")                                                         \
 	X(ARGUMENTS, ".params.arguments")                                               \
 	X(URI, ".params.uri")                                                           \
+	X(URI, ".params.ref.uri")                                                       \
+	X(REF_NAME, ".params.ref.name")                                                 \
 	X(VERSION, ".params.protocolVersion")                                           \
 	X(VERSION, ".params._meta.io\\.modelcontextprotocol/protocolVersion")           \
 	X(VERSION, ".result.protocolVersion")                                           \
@@ -36,6 +38,7 @@
 	X(CANCELLED, ".params.requestId")                                               \
 	X(TRACEPARENT, ".params._meta.traceparent")                                     \
 	X(RESULT_TYPE, ".result.resultType")                                            \
+	X(TASK_BEGUN, ".result.task.taskId")                                            \
 	X(IS_ERROR, ".result.isError")                                                  \
 	/* A2A: requests */                                                             \
 	X(TASK_PARAM, ".params.id")                                                     \
@@ -137,8 +140,8 @@
 /* clang-format off */
 #define BODY_FIELDS(X) \
 	X(JSONRPC) X(METHOD) X(ID) X(RESULT) X(ERROR) X(ERROR_CODE) X(ERROR_TYPE) X(NAME) X(ARGUMENTS) \
-	X(URI) X(VERSION) X(CLIENT) X(CLIENT_VERSION) X(SERVER) X(SERVER_VERSION) X(TRACEPARENT) \
-	X(CANCELLED) X(RESULT_TYPE) X(IS_ERROR) X(TASK_PARAM) X(MCP_TASK) X(MESSAGE) X(MESSAGE_TASK) X(MESSAGE_CONTEXT) \
+	X(URI) X(REF_NAME) X(VERSION) X(CLIENT) X(CLIENT_VERSION) X(SERVER) X(SERVER_VERSION) X(TRACEPARENT) \
+	X(CANCELLED) X(RESULT_TYPE) X(TASK_BEGUN) X(IS_ERROR) X(TASK_PARAM) X(MCP_TASK) X(MESSAGE) X(MESSAGE_TASK) X(MESSAGE_CONTEXT) \
 	X(TASK) X(TASK_ID) X(CONTEXT) X(STATE) X(CARD_NAME) X(CARD_VERSION) X(CARD_SKILLS) X(MODEL) X(STREAM) \
 	X(RESPONSE_ID) X(FINISH) X(TOKENS_IN) X(TOKENS_OUT) X(TOKENS_READ) X(TOKENS_WRITE) \
 	X(TOKENS_THOUGHT)

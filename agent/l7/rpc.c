@@ -215,6 +215,7 @@ static void set_data(struct l7_record *r, enum body_field field, const struct ht
 static void set_mcp(struct l7_record *r, const struct http_exchange *x, int dir, const struct body_message *m)
 {
 	const char *method = m->v[BODY_METHOD];
+	bool completes = streq(method, "completion/complete");
 
 	app_set(r, L7_KEY_MCP_METHOD, method);
 	if (dir == 0)
@@ -227,9 +228,11 @@ static void set_mcp(struct l7_record *r, const struct http_exchange *x, int dir,
 		set_data(r, BODY_ARGUMENTS, x, m);
 	} else if (streq(method, "prompts/get")) {
 		app_set(r, L7_KEY_GEN_AI_PROMPT, m->v[BODY_NAME]);
-	} else if (str_prefix(method, "resources/")) {
-		app_set_uri(r, L7_KEY_MCP_RESOURCE, m->v[BODY_URI]);
+	} else if (completes) {
+		app_set(r, L7_KEY_GEN_AI_PROMPT, m->v[BODY_REF_NAME]);
 	}
+	if (completes || str_prefix(method, "resources/") || str_prefix(method, "notifications/resources/"))
+		app_set_uri(r, L7_KEY_MCP_RESOURCE, m->v[BODY_URI]);
 	if (streq(method, "subscriptions/listen"))
 		r->flags |= L7_LONG_LIVED;
 }
@@ -312,6 +315,14 @@ static void on_request(struct http_exchange *x, int dir, const struct body_messa
 
 /* ---- answers */
 
+/* The answer comes on another: MCP's transports before 2026-07-28, of which the legacy one has the session in the
+ * query.
+ */
+static bool has_accepted(const struct http_exchange *x)
+{
+	return x->status == 202 || (x->is_legacy && x->status / 100 == 2 && !x->body[1]);
+}
+
 static struct call *call_of(struct http_exchange *x, int dir, const struct body_message *m)
 {
 	bool has_id = m->v[BODY_ID] && *m->v[BODY_ID];
@@ -328,7 +339,7 @@ static struct call *call_of(struct http_exchange *x, int dir, const struct body_
 	k = make_key(x, !dir, id);
 	c = find(&k);
 	/* An exchange that has an answer of its own under way is not answered elsewhere. */
-	return c && c->x && c->x != x && c->x->status && c->x->status != 202 && !c->key.from_server ? NULL : c;
+	return c && c->x && c->x != x && c->x->status && !has_accepted(c->x) && !c->key.from_server ? NULL : c;
 }
 
 static enum l7_outcome outcome_of(struct l7_record *r, const struct body_message *m)
@@ -375,6 +386,8 @@ static bool on_answer(struct http_exchange *x, int dir, const struct body_messag
 		app_set(r, L7_KEY_MCP_SERVER, m->v[BODY_SERVER]);
 		app_set(r, L7_KEY_MCP_SERVER_VERSION, m->v[BODY_SERVER_VERSION]);
 		app_set(r, L7_KEY_MCP_VERSION, m->v[BODY_VERSION]);
+		if (m->v[BODY_TASK_BEGUN]) /* 2025-11-25 has no word for it */
+			app_set(r, L7_KEY_MCP_RESULT_TYPE, "task");
 		if (m->v[BODY_RESULT_TYPE] && !streq(m->v[BODY_RESULT_TYPE], "complete"))
 			app_set(r, L7_KEY_MCP_RESULT_TYPE, m->v[BODY_RESULT_TYPE]);
 		if (l7_record_get(r, L7_KEY_GEN_AI_TOOL))
@@ -430,7 +443,7 @@ static bool may_come_elsewhere(const struct http_exchange *x, const struct call 
 	if (c->key.from_server)
 		return true;
 	/* Since 2026-07-28 a stream that ends is not resumed: to close it is to cancel. */
-	return c->key.id[0] && !c->stream && (x->status == 202 || (x->answer_is_stream && !is_modern(x)));
+	return c->key.id[0] && !c->stream && (has_accepted(x) || (x->answer_is_stream && !is_modern(x)));
 }
 
 static enum l7_outcome outcome_without_answer(const struct http_exchange *x, struct call *c)

@@ -164,6 +164,95 @@ START_TEST(what_is_cut_is_named_by_its_headers)
 }
 END_TEST
 
+#define MCP_HEAD JSON "\nmcp-session-id: s\nmcp-protocol-version: 2025-11-25"
+#define RPC(method, params) "{\"method\":\"" method "\",\"params\":" params ",\"jsonrpc\":\"2.0\",\"id\":7}"
+#define OK_RPC "{\"result\":{},\"jsonrpc\":\"2.0\",\"id\":7}"
+
+START_TEST(what_methods_are_about)
+{
+	static const struct {
+		const char *sent, *want;
+	} cases[] = {
+		{ RPC("completion/complete", "{\"ref\":{\"type\":\"ref/prompt\",\"name\":\"review\"},\"argument\":{"
+					     "\"name\":\"lang\",\"value\":\"p\"}}"),
+		  "gen_ai.prompt.name=review mcp.resource.uri= gen_ai.tool.name=" },
+		{ RPC("completion/complete", "{\"ref\":{\"type\":\"ref/resource\",\"uri\":\"file:///{path}?k=1\"}}"),
+		  "mcp.resource.uri=file:///{path} gen_ai.prompt.name=" },
+		{ RPC("resources/subscribe", "{\"uri\":\"file:///a\"}"), "mcp.resource.uri=file:///a" },
+		{ RPC("resources/templates/list", "{}"), "mcp.method.name=resources/templates/list mcp.resource.uri=" },
+		{ RPC("prompts/get", "{\"arguments\":{\"name\":\"x\"},\"name\":\"review\"}"),
+		  "gen_ai.prompt.name=review gen_ai.operation.name=" },
+		{ RPC("logging/setLevel", "{\"level\":\"debug\"}"), "mcp.method.name=logging/setLevel" },
+		{ RPC("tasks/get", "{\"taskId\":\"t\"}"), "mcp.method.name=tasks/get" },
+		{ RPC("tasks/list", "{}"), "mcp.method.name=tasks/list" },
+	};
+	struct http_exchange *x;
+	struct world w;
+
+	for_each_split(&w)
+	{
+		for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+			exchange(&w, "/mcp", MCP_HEAD, cases[i].sent, 200, JSON, OK_RPC);
+			check(&w, 0, L7_MCP, L7_OK, cases[i].want);
+			forget(&w);
+		}
+		/* of before there were headers for it */
+		exchange(&w, "/mcp", JSON, RPC("tasks/result", "{\"taskId\":\"t\"}"), 200, JSON,
+			 "{\"result\":{\"content\":[],\"isError\":true},\"jsonrpc\":\"2.0\",\"id\":7}");
+		check(&w, 0, L7_MCP, L7_TOOL_ERROR, "mcp.method.name=tasks/result");
+		forget(&w);
+		/* a task instead of a result */
+		exchange(
+		    &w, "/mcp", MCP_HEAD, RPC("tools/call", "{\"name\":\"long\",\"task\":{\"ttl\":60000}}"), 200, JSON,
+		    "{\"result\":{\"task\":{\"taskId\":\"t\",\"status\":\"working\"}},\"jsonrpc\":\"2.0\",\"id\":7}");
+		check(&w, 0, L7_MCP, L7_OK, "gen_ai.tool.name=long mcp.result.type=task");
+		forget(&w);
+		x = ask(&w, "GET", "/mcp", "accept: text/event-stream\nmcp-session-id: s", NULL);
+		answer(
+		    &w, x, 200, SSE,
+		    "event: message\nid: 1\ndata: {\"method\":\"notifications/resources/updated\",\"params\":{\"uri\":"
+		    "\"file:///a\"},\"jsonrpc\":\"2.0\"}\n\n"
+		    "data: {\"method\":\"notifications/progress\",\"params\":{\"progressToken\":1,\"progress\":1},"
+		    "\"jsonrpc\":\"2.0\"}\n\n",
+		    true);
+		check(&w, 0, L7_MCP, L7_ONEWAY, "mcp.resource.uri=file:///a");
+		check(&w, 1, L7_MCP, L7_ONEWAY, "mcp.method.name=notifications/progress");
+		ck_assert_uint_eq(w.n, 3);
+		forget(&w);
+		end(&w);
+	}
+}
+END_TEST
+
+/* The legacy transport promises an answer on the stream, with whatever status of success; some say 200. */
+START_TEST(a_legacy_server_may_accept_with_any_success)
+{
+	struct http_header type = { "content-type", "text/event-stream", 12, 17 };
+	struct http_head ok = { .status = 200, .headers = &type, .n_headers = 1 };
+	struct http_exchange *stream;
+	struct world w;
+
+	for_each_split(&w)
+	{
+		stream = ask(&w, "GET", "/sse", "accept: text/event-stream", NULL);
+		http_app_answer(stream, &ok, ++w.now);
+		body(&w, stream, 1, "event: endpoint\ndata: /message?sessionId=abc\n\n");
+		exchange(&w, "/message?sessionId=abc", JSON, CALL("1", "t"), 200, "content-length: 0", NULL);
+		ck_assert_uint_eq(w.n, 0);
+		body(&w, stream, 1, "event: message\ndata: {\"jsonrpc\":\"2.0\",\"result\":{},\"id\":1}\n\n");
+		check(&w, 0, L7_MCP, L7_OK, "gen_ai.tool.name=t");
+		/* but a refusal is one */
+		answer(&w, ask(&w, "POST", "/message?sessionId=abc", JSON, CALL("2", "u")), 404, JSON, NULL, true);
+		check(&w, 1, L7_MCP, L7_ERROR, "gen_ai.tool.name=u error.type=404");
+		http_app_done(stream, 1, true, ++w.now);
+		http_app_close(stream, 0, NULL, ++w.now);
+		ck_assert_uint_eq(w.n, 3);
+		forget(&w);
+		end(&w);
+	}
+}
+END_TEST
+
 START_TEST(calls_may_be_cancelled)
 {
 	struct http_exchange *x;
@@ -332,4 +421,5 @@ END_TEST
 UNIT_MAIN(mcp, mcp_over_streamable_http, mcp_answers_on_another_connection, mcp_without_sessions,
 	  a_session_begins_with_the_answer_to_initialize, what_is_cut_is_named_by_its_headers, calls_may_be_cancelled,
 	  an_unfinished_call_is_told_as_what_it_is, data_of_tools_is_recorded_when_asked_for,
-	  data_of_tools_has_its_own_name, data_of_tools_is_bounded)
+	  data_of_tools_has_its_own_name, data_of_tools_is_bounded, what_methods_are_about,
+	  a_legacy_server_may_accept_with_any_success)
