@@ -443,7 +443,7 @@ static enum l7_outcome outcome(struct http_exchange *x)
 		return a2a_outcome(x->record);
 	if (x->kind == APP_LLM && l7_record_get(x->record, L7_KEY_ERROR_TYPE))
 		return L7_ERROR;
-	if (x->kind == APP_LLM && l7_record_get(x->record, L7_KEY_GEN_AI_FINISH))
+	if (x->kind == APP_LLM && x->has_finished)
 		return L7_OK;                    /* some clients do not wait for the last chunk */
 	if (!x->complete[1] && x->status != 101) /* not that it ended early, but that it could not be read on */
 		return x->partial && !x->client_left ? L7_UNKNOWN : L7_CANCELLED;

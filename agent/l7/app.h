@@ -34,6 +34,7 @@ struct http_exchange {
 	bool done[2], complete[2], partial;
 	bool client_left; /* before its answer was over */
 	bool is_get, answer_is_stream;
+	bool has_finished; /* the model */
 	/* of heads, for records of messages in bodies */
 	char session[APP_SESSION_MAX], version[16], mcp_method[64], mcp_name[256];
 	bool is_mcp, is_a2a;

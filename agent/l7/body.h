@@ -89,6 +89,8 @@
 	X(RESPONSE_ID, ".response.id")                                                  \
 	X(RESPONSE_ID, ".message.id")                                                   \
 	X(RESPONSE_ID, ".responseId")                                                   \
+	X(TYPE, ".type")                                                                \
+	X(CODE, ".code")                                                                \
 	X(ERROR_TYPE, ".error.type")                                                    \
 	X(ERROR_TYPE, ".error.status")                                                  \
 	X(ERROR_TYPE, ".response.error.code")                                           \
@@ -96,6 +98,8 @@
 	X(FINISH, ".stop_reason")                                                       \
 	X(FINISH, ".delta.stop_reason")                                                 \
 	X(FINISH, ".candidates[].finishReason")                                         \
+	X(FINISH, ".incomplete_details.reason")                                         \
+	X(FINISH, ".response.incomplete_details.reason")                                \
 	X(FINISH, ".done_reason")                                                       \
 	X(FINISH, ".stopReason")                                                        \
 	X(TOKENS_IN, ".usage.prompt_tokens")                                            \
@@ -103,6 +107,9 @@
 	X(TOKENS_IN, ".message.usage.input_tokens")                                     \
 	X(TOKENS_IN, ".response.usage.input_tokens")                                    \
 	X(TOKENS_IN, ".usageMetadata.promptTokenCount")                                 \
+	X(TOKENS_TOOLS, ".usageMetadata.toolUsePromptTokenCount")                       \
+	X(TOKENS_TOOLS, ".usage.total_tool_use_tokens")                                 \
+	X(TOKENS_TOOLS, ".interaction.usage.total_tool_use_tokens")                     \
 	X(TOKENS_IN, ".usage.total_input_tokens")                                       \
 	X(TOKENS_IN, ".interaction.usage.total_input_tokens")                           \
 	X(TOKENS_IN, ".usage.inputTokens")                                              \
@@ -132,6 +139,8 @@
 	X(TOKENS_THOUGHT, ".usage.completion_tokens_details.reasoning_tokens")          \
 	X(TOKENS_THOUGHT, ".usage.output_tokens_details.reasoning_tokens")              \
 	X(TOKENS_THOUGHT, ".response.usage.output_tokens_details.reasoning_tokens")     \
+	X(TOKENS_THOUGHT, ".usage.output_tokens_details.thinking_tokens")               \
+	X(TOKENS_THOUGHT, ".message.usage.output_tokens_details.thinking_tokens")       \
 	X(TOKENS_THOUGHT, ".usage.total_thought_tokens")                                \
 	X(TOKENS_THOUGHT, ".interaction.usage.total_thought_tokens")                    \
 	X(TOKENS_THOUGHT, ".usageMetadata.thoughtsTokenCount")
@@ -142,9 +151,9 @@
 	X(JSONRPC) X(METHOD) X(ID) X(RESULT) X(ERROR) X(ERROR_CODE) X(ERROR_TYPE) X(NAME) X(ARGUMENTS) \
 	X(URI) X(REF_NAME) X(VERSION) X(CLIENT) X(CLIENT_VERSION) X(SERVER) X(SERVER_VERSION) X(TRACEPARENT) \
 	X(CANCELLED) X(RESULT_TYPE) X(TASK_BEGUN) X(IS_ERROR) X(TASK_PARAM) X(MCP_TASK) X(MESSAGE) X(MESSAGE_TASK) X(MESSAGE_CONTEXT) \
-	X(TASK) X(TASK_ID) X(CONTEXT) X(STATE) X(CARD_NAME) X(CARD_VERSION) X(CARD_SKILLS) X(MODEL) X(STREAM) \
+	X(TASK) X(TASK_ID) X(CONTEXT) X(STATE) X(CARD_NAME) X(CARD_VERSION) X(CARD_SKILLS) X(MODEL) X(STREAM) X(TYPE) X(CODE) \
 	X(RESPONSE_ID) X(FINISH) X(TOKENS_IN) X(TOKENS_OUT) X(TOKENS_READ) X(TOKENS_WRITE) \
-	X(TOKENS_THOUGHT)
+	X(TOKENS_TOOLS) X(TOKENS_THOUGHT)
 /* clang-format on */
 
 enum body_field {

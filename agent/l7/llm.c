@@ -18,6 +18,7 @@ static const struct api apis[] = {
 	{ "/v1/completions", "openai", "text_completion" },
 	{ "/v1/responses", "openai", "chat" },
 	{ "/v1/embeddings", "openai", "embeddings" },
+	{ "/v1/responses/compact", "openai", "chat" },
 	{ "/openai/responses", "azure.ai.openai", "chat" }, /* the one that has no deployment in its path */
 	{ "/v1/messages", "anthropic", "chat" },
 	{ "/api/chat", "ollama", "chat" },
@@ -27,6 +28,7 @@ static const struct api apis[] = {
 	{ ":generateContent", "gcp.gemini", "generate_content" },
 	{ ":streamGenerateContent", "gcp.gemini", "generate_content" },
 	{ ":embedContent", "gcp.gemini", "embeddings" },
+	{ ":batchEmbedContents", "gcp.gemini", "embeddings" },
 	{ "/v1/interactions", "gcp.gemini", "chat" },
 	{ "/v1beta/interactions", "gcp.gemini", "chat" },
 	{ "/converse", "aws.bedrock", "chat" },
@@ -106,28 +108,34 @@ static void set_number(struct l7_record *r, enum l7_key key, const struct body_m
 		l7_record_int(r, key, number(m, f));
 }
 
-/* Anthropic counts what comes from and goes to its cache apart; the convention wants the sum. */
+static bool is_of(const struct l7_record *r, const char *provider)
+{
+	return str_prefix(l7_record_get(r, L7_KEY_GEN_AI_PROVIDER) ?: "", provider);
+}
+
+/* Anthropic counts what comes from and goes to its cache apart, and may have said so before; Gemini what tools
+ * answered. The convention wants the sum. */
 static void set_input(struct l7_record *r, const struct body_message *m)
 {
-	const char *provider = l7_record_get(r, L7_KEY_GEN_AI_PROVIDER);
 	int64_t n = number(m, BODY_TOKENS_IN);
 
 	if (!m->v[BODY_TOKENS_IN])
 		return;
-	if (provider && streq(provider, "anthropic"))
-		n = sum(n, sum(number(m, BODY_TOKENS_READ), number(m, BODY_TOKENS_WRITE)));
+	if (is_of(r, "anthropic"))
+		n = sum(n, sum(l7_record_get_int(r, L7_KEY_GEN_AI_CACHE_READ, 0),
+			       l7_record_get_int(r, L7_KEY_GEN_AI_CACHE_WRITE, 0)));
+	if (is_of(r, "gcp."))
+		n = sum(n, number(m, BODY_TOKENS_TOOLS));
 	l7_record_int(r, L7_KEY_GEN_AI_INPUT, n);
 }
 
 /* Gemini counts thoughts apart; the convention wants the sum. */
 static void set_output(struct l7_record *r, const struct body_message *m)
 {
-	const char *provider = l7_record_get(r, L7_KEY_GEN_AI_PROVIDER);
-	bool apart = provider && str_prefix(provider, "gcp.");
+	int64_t apart = is_of(r, "gcp.") ? number(m, BODY_TOKENS_THOUGHT) : 0;
 
-	if (m->v[BODY_TOKENS_OUT])
-		l7_record_int(r, L7_KEY_GEN_AI_OUTPUT,
-			      sum(number(m, BODY_TOKENS_OUT), apart ? number(m, BODY_TOKENS_THOUGHT) : 0));
+	if (m->v[BODY_TOKENS_OUT] || apart)
+		l7_record_int(r, L7_KEY_GEN_AI_OUTPUT, sum(number(m, BODY_TOKENS_OUT), apart));
 }
 
 /* A stream tells of each choice in a message of its own. */
@@ -150,6 +158,8 @@ static const char *error_type(const struct body_message *m)
 
 	if (m->v[BODY_ERROR_TYPE] && m->type[BODY_ERROR_TYPE] == JSON_TYPE_STRING)
 		return m->v[BODY_ERROR_TYPE];
+	if (streq(m->v[BODY_TYPE] ?: "", "error"))
+		return m->v[BODY_CODE] ?: "_OTHER";
 	return !some ? NULL : m->v[BODY_ERROR_CODE] ?: "_OTHER";
 }
 
@@ -181,10 +191,11 @@ void llm_message(struct http_exchange *x, int dir, const struct body_message *m)
 		    ?: m->type[BODY_ID] == JSON_TYPE_STRING ? m->v[BODY_ID]
 							    : NULL);
 	add_finish(r, m->v[BODY_FINISH]);
+	x->has_finished |= m->v[BODY_FINISH] || streq(m->v[BODY_TYPE] ?: "", "response.completed");
 	app_set(r, L7_KEY_ERROR_TYPE, error_type(m));
-	set_input(r, m);
-	set_output(r, m);
 	set_number(r, L7_KEY_GEN_AI_CACHE_READ, m, BODY_TOKENS_READ);
 	set_number(r, L7_KEY_GEN_AI_CACHE_WRITE, m, BODY_TOKENS_WRITE);
+	set_input(r, m);
+	set_output(r, m);
 	set_number(r, L7_KEY_GEN_AI_REASONING, m, BODY_TOKENS_THOUGHT);
 }

@@ -100,6 +100,96 @@ START_TEST(models_of_all_houses)
 }
 END_TEST
 
+/* As the SDKs' servers stream them. */
+START_TEST(streams_of_all_houses)
+{
+	struct http_exchange *x;
+	struct world w;
+
+	for_each_split(&w)
+	{
+		/* what message_delta says of tokens is not all that there is */
+		exchange(
+		    &w, "/v1/messages?beta=true", JSON, "{\"model\":\"claude\",\"stream\":true,\"thinking\":{}}", 200,
+		    SSE,
+		    "event: message_start\ndata: "
+		    "{\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"type\":\"message\","
+		    "\"model\":\"claude-1\",\"stop_reason\":null,\"usage\":{\"input_tokens\":3,\"cache_creation_input_"
+		    "tokens\":"
+		    "20,\"cache_read_input_tokens\":100,\"output_tokens\":1}}}\n\n"
+		    "event: ping\ndata: {\"type\": \"ping\"}\n\n"
+		    "event: content_block_delta\ndata: "
+		    "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"
+		    "\"thinking_delta\",\"thinking\":\"x\"}}\n\n"
+		    "event: message_delta\ndata: "
+		    "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\"},\"usage\":{"
+		    "\"input_tokens\":4,\"output_tokens\":50,\"output_tokens_details\":{\"thinking_tokens\":9}}}\n\n"
+		    "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
+		check(&w, 0, L7_LLM, L7_OK,
+		      "gen_ai.response.id=msg_1 gen_ai.response.model=claude-1 gen_ai.response.finish_reasons=tool_use "
+		      "gen_ai.usage.input_tokens=124 gen_ai.usage.output_tokens=50 "
+		      "gen_ai.usage.cache_read.input_tokens=100 "
+		      "gen_ai.usage.cache_creation.input_tokens=20 gen_ai.usage.reasoning.output_tokens=9");
+		forget(&w);
+		/* a client that leaves when it has heard all */
+		x = ask(&w, "POST", "/v1/responses", JSON, "{\"model\":\"gpt\",\"stream\":true}");
+		http_app_left(x);
+		answer(
+		    &w, x, 200, SSE,
+		    "event: response.created\ndata: "
+		    "{\"type\":\"response.created\",\"response\":{\"id\":\"resp_1\",\"status\":"
+		    "\"in_progress\",\"error\":null,\"model\":\"gpt-1\",\"usage\":null}}\n\n"
+		    "event: response.output_text.delta\ndata: "
+		    "{\"type\":\"response.output_text.delta\",\"delta\":\"x\"}\n\n"
+		    "event: response.completed\ndata: "
+		    "{\"type\":\"response.completed\",\"response\":{\"id\":\"resp_1\",\"status\":"
+		    "\"completed\",\"incomplete_details\":null,\"usage\":{\"input_tokens\":7,\"input_tokens_details\":{"
+		    "\"cached_tokens\":2},\"output_tokens\":5,\"output_tokens_details\":{\"reasoning_tokens\":4}}}}"
+		    "\n\n",
+		    false);
+		check(&w, 0, L7_LLM, L7_OK,
+		      "gen_ai.response.id=resp_1 gen_ai.response.model=gpt-1 gen_ai.usage.input_tokens=7 "
+		      "gen_ai.usage.output_tokens=5 gen_ai.usage.cache_read.input_tokens=2 "
+		      "gen_ai.usage.reasoning.output_tokens=4");
+		forget(&w);
+		x = ask(&w, "POST", "/v1/responses", JSON, "{\"model\":\"gpt\",\"stream\":true}");
+		http_app_left(x);
+		answer(&w, x, 200, SSE, "data: {\"type\":\"response.output_text.delta\",\"delta\":\"x\"}\n\n", false);
+		check(&w, 0, L7_LLM, L7_CANCELLED, "gen_ai.request.model=gpt");
+		forget(&w);
+		exchange(
+		    &w, "/v1/responses", JSON, "{\"model\":\"gpt\"}", 200, JSON,
+		    "{\"id\":\"r\",\"status\":\"incomplete\",\"incomplete_details\":{\"reason\":\"max_output_tokens\"},"
+		    "\"error\":null}");
+		check(&w, 0, L7_LLM, L7_OK, "gen_ai.response.id=r gen_ai.response.finish_reasons=max_output_tokens");
+		forget(&w);
+		/* Gemini without alt=sse: a list that grows; what it counts apart is input, and output, all the same */
+		exchange(&w, "/v1beta/models/g:streamGenerateContent", JSON, "{\"contents\":[]}", 200, JSON,
+			 "[{\"candidates\":[{\"content\":{}}],\"usageMetadata\":{\"promptTokenCount\":4}},\n{"
+			 "\"candidates\":[{"
+			 "\"finishReason\":\"MAX_TOKENS\"}],\"usageMetadata\":{\"promptTokenCount\":4,"
+			 "\"toolUsePromptTokenCount\":3,"
+			 "\"thoughtsTokenCount\":8,\"cachedContentTokenCount\":2},\"modelVersion\":\"g-1\","
+			 "\"responseId\":\"q\"}]");
+		check(&w, 0, L7_LLM, L7_OK,
+		      "gen_ai.response.model=g-1 gen_ai.response.id=q gen_ai.response.finish_reasons=MAX_TOKENS "
+		      "gen_ai.usage.input_tokens=7 gen_ai.usage.output_tokens=8 gen_ai.usage.cache_read.input_tokens=2 "
+		      "gen_ai.usage.reasoning.output_tokens=8 gen_ai.request.stream=1");
+		forget(&w);
+		exchange(&w, "/v1beta/models/e:batchEmbedContents", JSON, "{\"requests\":[]}", 200, JSON,
+			 "{\"embeddings\":[]}");
+		exchange(&w, "/v1/responses/compact", JSON, "{\"model\":\"gpt\"}", 200, JSON,
+			 "{\"id\":\"r\",\"usage\":{\"input_tokens\":9,\"output_tokens\":1}}");
+		exchange(&w, "/v1/messages/count_tokens", JSON, "{\"model\":\"c\"}", 200, JSON, "{\"input_tokens\":9}");
+		check(&w, 0, L7_LLM, L7_OK, "gen_ai.operation.name=embeddings gen_ai.request.model=e");
+		check(&w, 1, L7_LLM, L7_OK, "gen_ai.usage.input_tokens=9");
+		check(&w, 2, L7_HTTP, L7_OK, "url.path=/v1/messages/count_tokens");
+		forget(&w);
+		end(&w);
+	}
+}
+END_TEST
+
 START_TEST(a_stream_may_fail_after_its_head)
 {
 	static const struct {
@@ -114,6 +204,12 @@ START_TEST(a_stream_may_fail_after_its_head)
 		{ "/v1/responses",
 		  "data: {\"type\":\"response.failed\",\"response\":{\"error\":{\"code\":\"server_error\"}}}\n\n",
 		  "server_error" },
+		{ "/v1/responses",
+		  "event: error\ndata: "
+		  "{\"type\":\"error\",\"code\":\"rate_limit_exceeded\",\"message\":\"m\",\"param\":null}\n\n",
+		  "rate_limit_exceeded" },
+		{ "/v1/responses", "event: error\ndata: {\"type\":\"error\",\"code\":null,\"message\":\"m\"}\n\n",
+		  "_OTHER" },
 		{ "/v1/responses",
 		  "data: {\"type\":\"response.completed\",\"error\":null,\"response\":{\"error\":null}}\n\n", NULL },
 	};
@@ -186,4 +282,4 @@ START_TEST(more_tokens_than_there_are)
 END_TEST
 
 UNIT_MAIN(llm, model_calls, models_of_all_houses, a_stream_may_fail_after_its_head,
-	  the_first_token_is_an_event_not_a_head, more_tokens_than_there_are)
+	  the_first_token_is_an_event_not_a_head, more_tokens_than_there_are, streams_of_all_houses)
