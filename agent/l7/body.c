@@ -9,7 +9,7 @@
 #define INFLATED_MAX (32u << 20) /* bytes of a compressed body that are looked at */
 #define RATIO_MAX 100            /* and how much it may grow, beyond the first 64 KiB */
 #define ZLIB_MEMORY (44u << 10)
-#define FIELD_MEMORY 64 /* of one field, about */
+#define FIELD_MEMORY 16 /* of one field, beyond its text */
 #define DATA_MAX (16u << 10)
 #define EVENT_HEAD 160 /* bytes of an event that is no JSON: the endpoint of the legacy transport */
 
@@ -18,6 +18,7 @@ struct body {
 	void *userdata;
 	struct json_scan scan;
 	struct body_message msg;
+	size_t msg_size; /* bytes of its values */
 	bool keep_data;
 	VEC(char) data;     /* of the message in hand */
 	bool stream, fresh; /* fresh: the event in hand has no byte yet */
@@ -43,22 +44,30 @@ static const uint8_t fields[] = {
 #undef X
 };
 
-static void clear_message(struct body_message *m)
+static void clear_message(struct body *b)
 {
 	for (size_t i = 0; i < BODY_FIELD_COUNT; i++)
-		free(m->v[i]);
-	memset(m, 0, sizeof(*m));
+		free(b->msg.v[i]);
+	memset(&b->msg, 0, sizeof(b->msg));
+	b->msg_size = 0;
 }
 
-/* all: what there is already stays before it. */
-static void set_value(char **value, const char *s, size_t len, bool all)
+/* all: what there is already stays before it, as long as that is not long. */
+static void set_value(struct body *b, unsigned field, const char *s, size_t len, bool all)
 {
-	_cleanup_free_ char *before = TAKE_PTR(*value);
+	size_t before = b->msg.v[field] ? strlen(b->msg.v[field]) : 0;
+	char *v = NULL;
 
-	if (!before || !all)
-		*value = strndup(s, len);
-	else if (asprintf(value, "%s,%s", before, s) < 0)
-		*value = NULL;
+	if (all && before > JSON_VALUE_MAX)
+		return;
+	if (!all || !before)
+		v = strndup(s, len);
+	else if (asprintf(&v, "%s,%s", b->msg.v[field], s) < 0)
+		v = NULL;
+	b->msg_size -= b->msg.v[field] ? before + FIELD_MEMORY : 0;
+	free(b->msg.v[field]);
+	b->msg.v[field] = v;
+	b->msg_size += v ? strlen(v) + FIELD_MEMORY : 0;
 }
 
 static void on_value(void *userdata, size_t path, enum json_type type, const char *s, size_t len)
@@ -68,7 +77,7 @@ static void on_value(void *userdata, size_t path, enum json_type type, const cha
 
 	if (type == JSON_TYPE_NULL && field != BODY_RESULT)
 		return; /* says nothing: usage is null in all chunks but the last; but a result of null is one */
-	set_value(&b->msg.v[field], s, len, field == BODY_FINISH);
+	set_value(b, field, s, len, field == BODY_FINISH);
 	b->msg.type[field] = type;
 	if (b->keep_data && type == JSON_TYPE_CONTAINER &&
 	    (field == BODY_ARGUMENTS || (field == BODY_RESULT && b->msg.data_field != BODY_ARGUMENTS))) {
@@ -98,7 +107,7 @@ static void on_message(void *userdata, bool whole)
 	b->msg.data_len = b->data.n;
 	b->fn(b->userdata, &b->msg);
 	b->data.n = 0;
-	clear_message(&b->msg);
+	clear_message(b);
 }
 
 static const struct json_sink sink = {
@@ -308,7 +317,7 @@ void body_free(struct body *b)
 {
 	if (!b)
 		return;
-	clear_message(&b->msg);
+	clear_message(b);
 	free(b->data.v);
 	if (b->z)
 		inflateEnd(b->z);
@@ -343,11 +352,5 @@ const char *body_session(const struct body *b)
 
 size_t body_memory(const struct body *b)
 {
-	size_t n = 0;
-
-	if (!b)
-		return 0;
-	for (size_t i = 0; i < BODY_FIELD_COUNT; i++)
-		n += b->msg.v[i] ? FIELD_MEMORY : 0;
-	return sizeof(*b) + n + b->data.size + (b->z ? ZLIB_MEMORY : 0);
+	return !b ? 0 : sizeof(*b) + b->msg_size + b->data.size + (b->z ? ZLIB_MEMORY : 0);
 }

@@ -8,8 +8,8 @@
 
 #include "agent/l7/json_scan.h"
 
-/* Field, path. Several paths may lead to one field; the last value in the message counts, but FINISH has all, joined by
- * commas. */
+/* Field, path. Several paths may lead to one field; the last value in the message counts, but FINISH has the first
+ * ones, joined by commas. */
 #define BODY_PATHS(X)                                                                   \
 	/* JSON-RPC */                                                                  \
 	X(JSONRPC, ".jsonrpc")                                                          \

@@ -222,4 +222,42 @@ START_TEST(gaps)
 }
 END_TEST
 
-UNIT_MAIN(body, what_is_read, codings, truncated_and_damaged, members_one_after_the_other, bomb, batches, events, gaps)
+static size_t finish_len;
+
+static void on_finish(_unused_ void *userdata, const struct body_message *m)
+{
+	finish_len = strlen(m->v[BODY_FINISH]);
+}
+
+/* What is kept of a message is counted, and bounded, however often it is said. */
+START_TEST(what_is_said_again_and_again)
+{
+	char choice[600], long_text[500];
+	const char *reason;
+	struct body *b = body_new("application/json", NULL, on_finish, NULL, &reason);
+	size_t before = body_memory(b);
+
+	memset(long_text, 'x', sizeof(long_text) - 1);
+	long_text[sizeof(long_text) - 1] = '\0';
+	feed(b, (const uint8_t *)"{\"choices\":[", 12, 12);
+	for (int i = 0; i < 5000; i++) {
+		size_t n = (size_t)snprintf(choice, sizeof(choice), "{\"finish_reason\":\"%s\"},", long_text);
+
+		feed(b, (const uint8_t *)choice, n, n);
+		ck_assert_uint_ge(body_memory(b), before + sizeof(long_text));
+		ck_assert_uint_le(body_memory(b), before + 4096);
+	}
+	feed(b, (const uint8_t *)"{}],\"model\":\"", 13, 13);
+	feed(b, (const uint8_t *)long_text, sizeof(long_text) - 1, 1);
+	feed(b, (const uint8_t *)"\"", 1, 1);
+	ck_assert_uint_ge(body_memory(b), before + 2 * sizeof(long_text));
+	feed(b, (const uint8_t *)"}", 1, 1);
+	ck_assert_uint_ge(finish_len, sizeof(long_text) - 1);
+	ck_assert_uint_le(finish_len, 2 * JSON_VALUE_MAX + 1);
+	ck_assert_uint_eq(body_memory(b), before);
+	body_free(b);
+}
+END_TEST
+
+UNIT_MAIN(body, what_is_read, codings, truncated_and_damaged, members_one_after_the_other, bomb, batches, events, gaps,
+	  what_is_said_again_and_again)
