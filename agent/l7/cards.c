@@ -82,6 +82,16 @@ static struct card *add(struct cards *c, struct card *card)
 	return NULL;
 }
 
+/* Of this address, if it has one: who serves many does not make others forgotten. */
+static struct card *least_recently_used(const struct cards *c, const struct weir_addr *addr)
+{
+	struct card *card = c->by_key;
+
+	while (card && memcmp(&card->key.addr, addr, sizeof(*addr)) != 0)
+		card = card->hh.next;
+	return card ?: c->by_key;
+}
+
 static char *copy(const char *s)
 {
 	return s ? strdup(s) : NULL;
@@ -100,7 +110,7 @@ static void remember(struct cards *c, const struct l7_record *r)
 	if (card)
 		drop(c, card);
 	if (HASH_COUNT(c->by_key) == CARDS_MAX)
-		drop(c, c->by_key);
+		drop(c, least_recently_used(c, &key.addr));
 	card = calloc(1, sizeof(*card));
 	if (!card)
 		return;

@@ -149,5 +149,21 @@ START_TEST(their_number_is_bounded)
 }
 END_TEST
 
+/* Who serves many forgets its own. */
+START_TEST(one_address_does_not_make_others_forgotten)
+{
+	_cleanup_(cards_freep) struct cards *c = cards_new();
+
+	fetch(c, 2, 80, "Travel", NULL, L7_OK);
+	for (unsigned port = 1; port <= CARDS_MAX + 5; port++)
+		fetch(c, 1, (uint16_t)port, "x", NULL, L7_OK);
+	check_call(c, L7_A2A, 2, 80, 0, "Travel", NULL);
+	check_call(c, L7_A2A, 1, 5, 0, NULL, NULL);
+	fetch(c, 3, 80, "Hotels", NULL, L7_OK);
+	check_call(c, L7_A2A, 3, 80, 0, "Hotels", NULL);
+}
+END_TEST
+
 UNIT_MAIN(cards, calls_get_the_callee_s_name, the_latest_card_counts, another_with_the_same_address_is_another,
-	  several_at_one_address, folders_that_are_long, their_number_is_bounded)
+	  several_at_one_address, folders_that_are_long, their_number_is_bounded,
+	  one_address_does_not_make_others_forgotten)
