@@ -3,8 +3,6 @@
  * themselves. */
 #include "agent/l7/app.h"
 
-static unsigned n_apps; /* connections; with the last one goes what waits for answers on others */
-
 void app_set(struct l7_record *r, enum l7_key key, const char *s)
 {
 	if (s)
@@ -53,7 +51,6 @@ struct http_app *http_app_new(struct l7_host *host)
 	if (!a)
 		return NULL;
 	a->host = host;
-	n_apps++;
 	return a;
 }
 
@@ -61,8 +58,6 @@ void http_app_free(struct http_app *a)
 {
 	while (a->exchanges)
 		http_app_close(a->exchanges, L7_PARTIAL, NULL, a->exchanges->last_ns);
-	if (!--n_apps)
-		rpc_end(a);
 	free(a);
 }
 

@@ -62,8 +62,7 @@ void rpc_message(struct http_exchange *x, int dir, const struct body_message *m,
 bool rpc_is(const struct body_message *m); /* a request or an answer */
 /* The answer is over: what of the exchange's calls has no answer may get it elsewhere, or not at all. */
 void rpc_close(struct http_exchange *x, uint64_t ns);
-void rpc_tick(struct http_app *a, uint64_t ns);
-void rpc_end(struct http_app *a); /* the last connection goes */
+void rpc_tick(struct http_app *a, uint64_t ns); /* of any connection: tells whose time is up */
 
 /* a2a.c */
 bool a2a_rest_route(struct http_exchange *x, const struct http_head *h); /* true: it is a call of A2A's REST binding */

@@ -9,7 +9,7 @@
 
 #include "agent/l7/record.h"
 
-#define CARDS_MAX 1024 /* beyond, the one that was used least recently goes */
+#define CARDS_MAX 1024 /* beyond, the least recently used goes, of the same address if there is one */
 
 struct cards;
 struct cards *cards_new(void); /* NULL: out of memory */

@@ -2,7 +2,8 @@
 /*
  * JSON-RPC: one record for each request or notification, whoever sends it. An answer belongs to a request of the same
  * exchange; when there is none, it is looked for among all that wait (MCP's legacy transport answers on another
- * connection, a client answers a server's requests in exchanges of their own). What waits is kept for the whole thread.
+ * connection, a client answers a server's requests in exchanges of their own). What waits is kept for the whole thread,
+ * and longer than any connection.
  */
 #include "agent/l7/app.h"
 
@@ -500,22 +501,11 @@ void rpc_close(struct http_exchange *x, uint64_t ns)
 	}
 }
 
-/* No answer has come elsewhere either. */
-static void give_up(struct http_app *a, struct call *c)
-{
-	enum l7_outcome outcome = c->left ? L7_CANCELLED : L7_NO_ANSWER;
-
-	emit(a->host, take_call(c), outcome);
-}
-
 void rpc_tick(struct http_app *a, uint64_t ns)
 {
-	while (parked && parked->expires_ns < ns)
-		give_up(a, parked);
-}
+	while (parked && parked->expires_ns < ns) {
+		enum l7_outcome outcome = parked->left ? L7_CANCELLED : L7_NO_ANSWER;
 
-void rpc_end(struct http_app *a)
-{
-	while (parked)
-		give_up(a, parked);
+		emit(a->host, take_call(parked), outcome);
+	}
 }

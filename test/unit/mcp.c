@@ -418,8 +418,31 @@ START_TEST(data_of_tools_is_bounded)
 }
 END_TEST
 
+/* Client and server come back: nobody else need have kept a connection in the meantime. */
+START_TEST(calls_outlive_the_last_connection)
+{
+	struct world w, later;
+
+	begin(&w, 0);
+	exchange(&w, "/messages?sessionId=abc", JSON, CALL("1", "slow"), 202, "x: y", "Accepted");
+	exchange(&w, "/messages?sessionId=abc", JSON, CALL("2", "lost"), 202, "x: y", "Accepted");
+	end(&w);
+	begin(&later, 0);
+	later.now = w.now + 10 * 1000000000ull;
+	answer(&later, ask(&later, "GET", "/sse?sessionId=abc", "accept: text/event-stream", NULL), 200, SSE,
+	       "data: {\"jsonrpc\":\"2.0\",\"result\":{},\"id\":1}\n\n", true);
+	check(&later, 0, L7_MCP, L7_OK, "gen_ai.tool.name=slow");
+	ck_assert_uint_eq(later.n, 2);
+	forget(&later);
+	http_app_tick(later.app, w.now + 301 * 1000000000ull);
+	check(&later, 0, L7_MCP, L7_NO_ANSWER, "gen_ai.tool.name=lost");
+	forget(&later);
+	end(&later);
+}
+END_TEST
+
 UNIT_MAIN(mcp, mcp_over_streamable_http, mcp_answers_on_another_connection, mcp_without_sessions,
 	  a_session_begins_with_the_answer_to_initialize, what_is_cut_is_named_by_its_headers, calls_may_be_cancelled,
 	  an_unfinished_call_is_told_as_what_it_is, data_of_tools_is_recorded_when_asked_for,
 	  data_of_tools_has_its_own_name, data_of_tools_is_bounded, what_methods_are_about,
-	  a_legacy_server_may_accept_with_any_success)
+	  a_legacy_server_may_accept_with_any_success, calls_outlive_the_last_connection)
