@@ -291,6 +291,8 @@ static void want_body(struct http_exchange *x, int dir, const struct http_head *
 
 	if (x->kind == APP_LLM && !dir)
 		type = "application/json"; /* what curl -d sends calls itself a form */
+	if (!type && dir && (x->had_rpc || x->kind != APP_HTTP))
+		type = "application/json"; /* nothing else is waited for */
 	if (!type || x->app->host->headers_only || x->kind == APP_GRPC)
 		return;
 	x->body[dir] =

@@ -321,7 +321,7 @@ static void on_request(struct http_exchange *x, int dir, const struct body_messa
  */
 static bool has_accepted(const struct http_exchange *x)
 {
-	return x->status == 202 || (x->is_legacy && x->status / 100 == 2 && !x->body[1]);
+	return x->status == 202 || (x->is_legacy && x->status / 100 == 2 && !(x->body[1] && x->bytes[1]));
 }
 
 static struct call *call_of(struct http_exchange *x, int dir, const struct body_message *m)
@@ -468,6 +468,8 @@ static enum l7_outcome outcome_without_answer(const struct http_exchange *x, str
 		r->flags |= L7_PARTIAL;
 		return L7_UNKNOWN;
 	}
+	if (x->complete[1] && x->bytes[1] && !x->body[1]) /* of a type that is not read */
+		return L7_UNKNOWN;
 	return x->client_left || (x->status && !x->complete[1]) ? L7_CANCELLED : L7_NO_ANSWER;
 }
 

@@ -353,7 +353,30 @@ START_TEST(what_waits_has_a_limit)
 }
 END_TEST
 
+/* An answer that there was is none that did not come. */
+START_TEST(answers_that_do_not_say_what_they_are)
+{
+	struct world w;
+
+	for_each_split(&w)
+	{
+		exchange(&w, "/mcp", JSON, CALL("1", "t"), 200, "server: x",
+			 "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"isError\":true}}");
+		exchange(&w, "/v1/chat/completions", JSON, "{\"model\":\"m\"}", 200, "server: x",
+			 "{\"model\":\"m-1\"}");
+		exchange(&w, "/mcp", JSON, CALL("1", "t"), 200, "content-type: text/html", "<html>");
+		exchange(&w, "/mcp", JSON, CALL("1", "t"), 200, "content-length: 0", NULL);
+		check(&w, 0, L7_MCP, L7_TOOL_ERROR, "gen_ai.tool.name=t");
+		check(&w, 1, L7_LLM, L7_OK, "gen_ai.response.model=m-1");
+		check(&w, 2, L7_MCP, L7_UNKNOWN, "gen_ai.tool.name=t");
+		check(&w, 3, L7_MCP, L7_NO_ANSWER, "gen_ai.tool.name=t");
+		forget(&w);
+		end(&w);
+	}
+}
+END_TEST
+
 UNIT_MAIN(app, plain_http, a_path_is_no_proof, only_jsonrpc_is_jsonrpc, a_number_is_no_string, batches_gaps_and_depth,
 	  one_body_makes_a_bounded_number_of_records, an_answer_that_nobody_asked_for_is_not_hidden,
 	  a_body_that_is_not_read_makes_a_partial_record, what_cannot_be_read_on_is_not_cancelled, text_that_moves,
-	  what_waits_has_a_limit, websockets)
+	  what_waits_has_a_limit, websockets, answers_that_do_not_say_what_they_are)
