@@ -114,6 +114,7 @@ def call(entry, message):
         "tools/call": ("gen_ai.tool.name", params.get("name")),
         "prompts/get": ("gen_ai.prompt.name", params.get("name")),
         "resources/read": ("mcp.resource.uri", params.get("uri")),
+        "completion/complete": ("gen_ai.prompt.name", params.get("ref", {}).get("name")),
     }
     record = {"kind": "mcp", "http.request.method": entry["method"], "mcp.method.name": message["method"]}
     record |= {"mcp.session.id": session_of(entry)} | traced(trace)
