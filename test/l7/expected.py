@@ -114,6 +114,9 @@ def call(entry, message):
         "tools/call": ("gen_ai.tool.name", params.get("name")),
         "prompts/get": ("gen_ai.prompt.name", params.get("name")),
         "resources/read": ("mcp.resource.uri", params.get("uri")),
+        "resources/subscribe": ("mcp.resource.uri", params.get("uri")),
+        "resources/unsubscribe": ("mcp.resource.uri", params.get("uri")),
+        "notifications/resources/updated": ("mcp.resource.uri", params.get("uri")),
         "completion/complete": ("gen_ai.prompt.name", params.get("ref", {}).get("name")),
     }
     record = {"kind": "mcp", "http.request.method": entry["method"], "mcp.method.name": message["method"]}
