@@ -46,7 +46,7 @@ const char *l7_kind_name(enum l7_kind kind);
 	X(REQUEST_SIZE, "http.request.body.size", I, "bytes of the body on the wire")                          \
 	X(RESPONSE_SIZE, "http.response.body.size", I, "bytes of the body on the wire")                        \
 	X(CONTENT_TYPE, "http.response.header.content-type", S, "Content-Type of the answer")                  \
-	X(UPGRADE, "http.request.header.upgrade", S, "Upgrade, when answered by 101: websocket")               \
+	X(UPGRADE, "http.request.header.upgrade", S, "Upgrade answered by 101, :protocol: websocket")          \
 	X(TRACEPARENT, "traceparent", S, "header, or MCP params._meta; W3C trace context")                     \
 	X(ERROR_TYPE, "error.type", S,                                                                         \
 	  "HTTP status, JSON-RPC code, tool_error, task state, gRPC status name, type of a model's error")     \
@@ -59,7 +59,7 @@ const char *l7_kind_name(enum l7_kind kind);
 	X(MCP_METHOD, "mcp.method.name", S, "method or Mcp-Method")                                            \
 	X(MCP_VERSION, "mcp.protocol.version", S, "MCP-Protocol-Version, initialize, _meta")                   \
 	X(MCP_SESSION, "mcp.session.id", S, "Mcp-Session-Id or sessionId; hashed unless configured")           \
-	X(MCP_RESOURCE, "mcp.resource.uri", S, "params.uri")                                                   \
+	X(MCP_RESOURCE, "mcp.resource.uri", S, "params.uri, params.ref.uri")                                   \
 	X(MCP_RESULT_TYPE, "mcp.result.type", S, "result.resultType, unless complete: input_required, task")   \
 	X(MCP_CLIENT, "mcp.client.name", S, "clientInfo.name")                                                 \
 	X(MCP_CLIENT_VERSION, "mcp.client.version", S, "clientInfo.version")                                   \
@@ -70,7 +70,7 @@ const char *l7_kind_name(enum l7_kind kind);
 	X(GEN_AI_ARGUMENTS, "gen_ai.tool.call.arguments", S,                                                   \
 	  "params.arguments of tools/call, redacted; only when configured")                                    \
 	X(GEN_AI_RESULT, "gen_ai.tool.call.result", S, "result of tools/call, redacted; only when configured") \
-	X(GEN_AI_PROMPT, "gen_ai.prompt.name", S, "params.name of prompts/get")                                \
+	X(GEN_AI_PROMPT, "gen_ai.prompt.name", S, "params.name of prompts/get, params.ref.name")               \
 	X(GEN_AI_PROVIDER, "gen_ai.provider.name", S, "openai, anthropic, gcp.gemini …, by path and headers")  \
 	X(GEN_AI_MODEL, "gen_ai.request.model", S, "body or path")                                             \
 	X(GEN_AI_RESPONSE_MODEL, "gen_ai.response.model", S, "body")                                           \

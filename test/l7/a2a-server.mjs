@@ -51,7 +51,7 @@ const executor = {
 			),
 		);
 		bus.publish(AgentEvent.statusUpdate({ ...ids, status: status(TaskState.TASK_STATE_WORKING) }));
-		await pause(said === 'slow' ? 150 : 20);
+		await pause(said === 'slow' ? 500 : 20);
 		const artifact = { artifactId: 'answer', name: 'answer', description: '', metadata: undefined, extensions: [] };
 		artifact.parts = [text(said === 'big' ? filler(200000) : `You said ${said}`)];
 		bus.publish(AgentEvent.artifactUpdate({ ...ids, artifact, append: false, lastChunk: true }));
