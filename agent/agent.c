@@ -11,7 +11,7 @@
 
 #define SWEEP_US 200000  /* after a pass; no program runs that long */
 #define RETRY_US 1000000 /* a pass that could not be brought into force, or not wholly */
-#define COLLECT_EVERY 10 /* seconds between two looks for connections that are over */
+#define COLLECT_EVERY 10 /* seconds between two looks for connections that are over, and at what failed */
 #define DRAIN_BATCH 512  /* events between two looks at everything else */
 
 static uint64_t now_us(void)
@@ -234,6 +234,8 @@ static void tell_losses(struct agent *a, uint64_t now, uint64_t *told, const cha
 	*told = now;
 }
 
+static void on_node_changed(void *userdata);
+
 static int on_second(sd_event_source *source, _unused_ uint64_t usec, void *userdata)
 {
 	struct agent *a = userdata;
@@ -249,8 +251,12 @@ static int on_second(sd_event_source *source, _unused_ uint64_t usec, void *user
 		log_warn("somebody has removed the nftables table %s: it is made again", a->nat.table);
 		agent_mark_dirty(a);
 	}
-	if (a->seconds++ % COLLECT_EVERY == 0 && datapath_collect(a->datapath, &a->conns, &e) < 0)
-		log_warn("%s", e.msg);
+	if (a->seconds++ % COLLECT_EVERY == 0) {
+		if (datapath_collect(a->datapath, &a->conns, &e) < 0)
+			log_warn("%s", e.msg);
+		if (a->node_incomplete)
+			on_node_changed(a);
+	}
 	arm(source, 1000000);
 	return 0;
 }
@@ -316,38 +322,49 @@ static const char *on_cni_not_ready(void *userdata)
 
 /* ---- the node ---- */
 
-static bool was_attached(const struct agent *a, uint32_t ifindex)
-{
-	for (size_t i = 0; i < a->node.n_uplinks; i++)
-		if (a->node.uplinks[i] == ifindex)
-			return a->uplink_attached[i];
-	return false;
-}
-
-static bool is_uplink(const struct node *n, uint32_t ifindex)
+/* NODE_UPLINKS_MAX: it is none. */
+static size_t find_uplink(const struct node *n, uint32_t ifindex)
 {
 	for (size_t i = 0; i < n->n_uplinks; i++)
 		if (n->uplinks[i] == ifindex)
-			return true;
-	return false;
+			return i;
+	return NODE_UPLINKS_MAX;
 }
 
-static void change_uplinks(struct agent *a, const struct node *next)
+/* What was there before is told once. */
+static void attach_uplink(struct agent *a, uint32_t ifindex, char *problem, size_t size)
 {
 	enum datapath_xdp xdp = a->config.xdp ? DATAPATH_XDP_GENERIC : DATAPATH_XDP_OFF;
-	bool attached[NODE_UPLINKS_MAX] = {};
+	size_t i = find_uplink(&a->node, ifindex);
+	const char *before = i < NODE_UPLINKS_MAX ? a->uplink_problem[i] : NULL;
 	struct err e = {};
 
+	*problem = '\0';
+	if (before && !*before)
+		return;
+	if (datapath_attach_uplink(a->datapath, ifindex, xdp, &e) < 0)
+		snprintf(problem, size, "%.*s", (int)size - 1, e.msg);
+	if (*problem && !before)
+		log_error("%s; it is tried again every %d seconds", e.msg, COLLECT_EVERY);
+	else if (!*problem && before)
+		log_info("interface %u: attached now", ifindex);
+}
+
+/* False: not all are attached. */
+static bool change_uplinks(struct agent *a, const struct node *next)
+{
+	char problems[NODE_UPLINKS_MAX][sizeof(a->uplink_problem[0])] = {};
+	bool complete = true;
+
 	for (size_t i = 0; i < next->n_uplinks; i++) {
-		attached[i] = was_attached(a, next->uplinks[i]) ||
-			      datapath_attach_uplink(a->datapath, next->uplinks[i], xdp, &e) >= 0;
-		if (!attached[i])
-			log_error("%s", e.msg);
+		attach_uplink(a, next->uplinks[i], problems[i], sizeof(problems[i]));
+		complete &= !problems[i][0];
 	}
 	for (size_t i = 0; i < a->node.n_uplinks; i++)
-		if (!is_uplink(next, a->node.uplinks[i]))
+		if (find_uplink(next, a->node.uplinks[i]) == NODE_UPLINKS_MAX)
 			datapath_detach_uplink(a->datapath, a->node.uplinks[i], NULL);
-	memcpy(a->uplink_attached, attached, sizeof(attached));
+	memcpy(a->uplink_problem, problems, sizeof(problems));
+	return complete;
 }
 
 static void on_node_changed(void *userdata)
@@ -357,13 +374,14 @@ static void on_node_changed(void *userdata)
 	struct err e = {};
 	bool same;
 
+	a->node_incomplete = true;
 	if (node_scan(&next, a->config.uplinks, &e) < 0) {
 		log_warn("%s", e.msg);
 		return;
 	}
 	same = next.n_addrs == a->node.n_addrs && a->node.addrs &&
 	       !memcmp(next.addrs, a->node.addrs, next.n_addrs * sizeof(*next.addrs));
-	change_uplinks(a, &next);
+	a->node_incomplete = !change_uplinks(a, &next);
 	node_done(&a->node);
 	a->node = next;
 	if (same)

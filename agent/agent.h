@@ -53,16 +53,17 @@ struct agent {
 	struct metrics *metrics;     /* NULL: nobody asks */
 	struct figures *figures;     /* likewise */
 	sd_event_source *pass, *sweep, *drain, *drain_l7, *second;
-	uint64_t started_ns;                    /* CLOCK_MONOTONIC */
-	uint64_t compile_us, apply_us;          /* of the latest pass */
-	uint64_t nodes_told;                    /* the store's count of their changes that the API has heard of */
-	bool uplink_attached[NODE_UPLINKS_MAX]; /* as node.uplinks */
-	struct weir_gc conns;                   /* of the latest look at the connections */
-	unsigned seconds;                       /* ticks of the one-second timer */
-	uint32_t told_generation;               /* of the latest POLICY_UPDATED event */
-	uint64_t l7_lost_reported;              /* likewise, of payload */
-	uint64_t lost_reported;                 /* lost events that the flow store has been told of */
-	char problem[1024];                     /* why the latest pass could not be brought into force; empty: it was */
+	uint64_t started_ns;                        /* CLOCK_MONOTONIC */
+	uint64_t compile_us, apply_us;              /* of the latest pass */
+	uint64_t nodes_told;                        /* the store's count of their changes that the API has heard of */
+	char uplink_problem[NODE_UPLINKS_MAX][256]; /* as node.uplinks: why it is not attached; empty: it is */
+	bool node_incomplete;                       /* something could not be read or attached: it is tried again */
+	struct weir_gc conns;                       /* of the latest look at the connections */
+	unsigned seconds;                           /* ticks of the one-second timer */
+	uint32_t told_generation;                   /* of the latest POLICY_UPDATED event */
+	uint64_t l7_lost_reported;                  /* likewise, of payload */
+	uint64_t lost_reported;                     /* lost events that the flow store has been told of */
+	char problem[1024]; /* why the latest pass could not be brought into force; empty: it was */
 };
 
 int agent_start(struct agent *a, struct err *reterr);

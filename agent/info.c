@@ -61,7 +61,9 @@ static int add_uplinks(const struct agent *a, Weir__V1__StatusResponse *msg)
 		if (!u || pb_set_str(&u->interface, if_indextoname(a->node.uplinks[i], name) ?: "?") < 0)
 			return -ENOMEM;
 		u->ifindex = a->node.uplinks[i];
-		u->attached = a->uplink_attached[i];
+		u->attached = !a->uplink_problem[i][0];
+		if (pb_set_str(&u->error, a->uplink_problem[i]) < 0)
+			return -ENOMEM;
 	}
 	return 0;
 }
