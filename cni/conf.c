@@ -300,15 +300,27 @@ static int read_ips(struct conf *c, const json_t *runtime, const json_t *args, s
 	return 0;
 }
 
+/* A member of what a runtime fills in. Go reads names without regard to case; containerd relies on it ("HostPort"). */
+static json_t *any_case(const json_t *j, const char *name)
+{
+	const char *key;
+	json_t *v;
+
+	json_object_foreach ((json_t *)j, key, v)
+		if (strcasecmp(key, name) == 0)
+			return v;
+	return NULL;
+}
+
 static int read_mapping(const json_t *j, struct port_mapping *m, struct err *reterr)
 {
 	static const struct {
 		const char *name;
 		uint8_t proto;
 	} protos[] = { { "tcp", IPPROTO_TCP }, { "udp", IPPROTO_UDP }, { "sctp", IPPROTO_SCTP } };
-	json_t *host = json_object_get(j, "hostPort"), *container = json_object_get(j, "containerPort");
-	const char *ip = json_string_value(json_object_get(j, "hostIP"));
-	const char *proto = json_string_value(json_object_get(j, "protocol"));
+	json_t *host = any_case(j, "hostPort"), *container = any_case(j, "containerPort");
+	const char *ip = json_string_value(any_case(j, "hostIP"));
+	const char *proto = json_string_value(any_case(j, "protocol"));
 
 	if (!json_is_integer(host) || json_integer_value(host) < 1 || json_integer_value(host) > 65535)
 		return err_set(reterr, CNI_BAD_CONFIG, "hostPort is not between 1 and 65535");
@@ -351,7 +363,7 @@ static int refuse_bandwidth(const json_t *runtime, struct err *reterr)
 {
 	json_t *b = json_object_get(runtime, "bandwidth");
 
-	if (json_number_value(json_object_get(b, "ingressRate")) || json_number_value(json_object_get(b, "egressRate")))
+	if (json_number_value(any_case(b, "ingressRate")) || json_number_value(any_case(b, "egressRate")))
 		return err_set(reterr, CNI_UNSUPPORTED,
 			       "capability bandwidth is not supported: put the bandwidth plugin behind weir-cni");
 	return 0;

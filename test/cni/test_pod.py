@@ -250,7 +250,8 @@ def ips_capability(host, net):
 def bandwidth(host, net):
     """bandwidth: a rate is refused by name; bursts without a rate mean nothing"""
     pod = host.new_pod()
-    for b in ({"ingressRate": 1000, "ingressBurst": 1000}, {"egressRate": 1, "egressBurst": 4294967295}):
+    for b in ({"ingressRate": 1000, "ingressBurst": 1000}, {"egressRate": 1, "egressBurst": 4294967295},
+              {"IngressRate": 0, "IngressBurst": 4294967295, "EgressRate": 1000, "EgressBurst": 4294967295}):
         assert net.add(pod, conf={"runtimeConfig": {"bandwidth": b}}).fails(101, "bandwidth")
         assert net.left() == NOTHING
     net.add(pod, conf={"runtimeConfig": {"bandwidth": {"ingressRate": 0, "ingressBurst": 4294967295}}}).ok()
@@ -280,6 +281,17 @@ def port_mappings(host, net):
         assert {**sent, "ifindex": 0} == net.record()
         assert sent["portMappings"] == [{"hostIp": "", "hostPort": 8080, "containerPort": 80, "protocol": "tcp"},
                                         {"hostIp": "192.0.2.1", "hostPort": 53, "containerPort": 53, "protocol": "udp"}]
+        net.delete().ok()
+
+
+@test
+def port_mappings_of_containerd(host, net):
+    """portMappings: containerd writes the names with capitals, and Go's plugins do not care"""
+    mapping = {"HostPort": 8080, "ContainerPort": 80, "Protocol": "tcp", "HostIP": "192.0.2.1"}
+    with Agent(net) as agent:
+        net.add(host.new_pod(), conf={"runtimeConfig": {"portMappings": [mapping]}}).ok()
+        assert agent.seen[-1]["attachment"]["portMappings"] == [{"hostIp": "192.0.2.1", "hostPort": 8080,
+                                                                 "containerPort": 80, "protocol": "tcp"}]
         net.delete().ok()
 
 
