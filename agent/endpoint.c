@@ -58,6 +58,17 @@ static void unindex_pod(struct endpoints *eps, struct endpoint *ep)
 		(void)index_pod(eps, next); /* a pod that is not found by its name is reachable from its host only */
 }
 
+/* podman gives a name alone. It is that of a Pod without a namespace, in "default". */
+static bool name_pod(struct endpoint *ep, struct attachment *a)
+{
+	ep->outside = !a->pod_namespace || !a->pod_name;
+	if (a->pod_name && !a->pod_namespace)
+		a->pod_namespace = strdup("default");
+	if (a->pod_name && a->pod_namespace && asprintf(&ep->pod, "%s/%s", a->pod_namespace, a->pod_name) < 0)
+		ep->pod = NULL;
+	return ep->pod || !a->pod_name;
+}
+
 static int insert(struct endpoints *eps, struct attachment **a, uint32_t slot, struct endpoint **ret_ep,
 		  struct err *reterr)
 {
@@ -65,10 +76,7 @@ static int insert(struct endpoints *eps, struct attachment **a, uint32_t slot, s
 
 	if (ep)
 		ep->key = attachment_key((*a)->container_id, (*a)->ifname);
-	if (ep && (*a)->pod_namespace && (*a)->pod_name &&
-	    asprintf(&ep->pod, "%s/%s", (*a)->pod_namespace, (*a)->pod_name) < 0)
-		ep->pod = NULL;
-	if (!ep || !ep->key || (!ep->pod && (*a)->pod_namespace && (*a)->pod_name)) {
+	if (!ep || !ep->key || !name_pod(ep, *a)) {
 		if (ep)
 			endpoint_free(ep);
 		attachment_free(TAKE_PTR(*a));

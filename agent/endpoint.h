@@ -13,9 +13,10 @@ struct endpoint {
 	char *key; /* attachment_key() */
 	struct attachment *attachment;
 	uint32_t slot;
-	uint32_t l7; /* WEIR_EP_L7_…: what the Pod object says about reading its payload */
-	bool ready;  /* its policy is in force; false: no Pod object yet, or its rule set could not be written */
-	char *pod;   /* "namespace/name", NULL outside Kubernetes */
+	uint32_t l7;  /* WEIR_EP_L7_…: what the Pod object says about reading its payload */
+	bool ready;   /* its policy is in force; false: no Pod object yet, or its rule set could not be written */
+	bool outside; /* Kubernetes: the runtime gave no namespace; without a Pod object no policy selects it */
+	char *pod;    /* "namespace/name"; NULL: it has no name */
 	UT_hash_handle hh, hh_pod;
 };
 

@@ -253,8 +253,8 @@ static struct weir_ep_side wanted_side(struct maps *m, const struct policy_resul
 	}
 	if (m->ipcache.n_unfit && !has_addresses(m, a)) {
 		side.flags = 0; /* not ready */
-	} else if (!a->pod_name) {
-		side.flags = WEIR_EP_READY; /* outside Kubernetes: no policy can select it */
+	} else if (!pod && ep->outside) {
+		side.flags = WEIR_EP_READY; /* no policy can select it */
 	} else if (pod && pod->ruleset && !is_cut(m, pod->ruleset->number)) {
 		side.ruleset = pod->ruleset->number;
 		side.flags = pod->ruleset->flags | WEIR_EP_READY;
@@ -323,7 +323,8 @@ static int write_endpoints(struct maps *m, const struct policy_result *result, s
 		struct weir_ep_side side = wanted_side(m, result, ep);
 
 		r = write_endpoint(m, ep, &side, changed);
-		ep->ready = (side.flags & WEIR_EP_READY) && (side.ruleset || !ep->attachment->pod_name);
+		/* isolated without a rule set: cut off */
+		ep->ready = (side.flags & WEIR_EP_READY) && (side.ruleset || !(side.flags & WEIR_EP_ISOLATED_INGRESS));
 	}
 	m->n_endpoints = HASH_COUNT(eps->by_key);
 	return r;

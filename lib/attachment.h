@@ -29,7 +29,7 @@ struct attachment {
 	uint8_t mac[6], host_mac[6];
 	struct weir_addr addr[2]; /* [0] IPv4, [1] IPv6; zero = none */
 	uint32_t mtu;
-	char *pod_namespace, *pod_name, *pod_uid; /* from CNI_ARGS; NULL outside Kubernetes */
+	char *pod_namespace, *pod_name, *pod_uid; /* from CNI_ARGS; NULL: not given */
 	struct port_mapping *port_mappings;
 	size_t n_port_mappings;
 };

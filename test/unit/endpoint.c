@@ -70,6 +70,23 @@ START_TEST(the_same_attachment_again_replaces_and_slots_are_reused)
 }
 END_TEST
 
+/* As podman names its containers. */
+START_TEST(a_name_alone_is_in_default)
+{
+	struct endpoints *eps = calloc(1, sizeof(*eps));
+	struct endpoint *podman = add(eps, "c1", NULL, "p", "10.0.0.2");
+
+	ck_assert_ptr_eq(endpoints_find_pod(eps, "default", "p"), podman);
+	ck_assert_str_eq(podman->pod, "default/p");
+	ck_assert_str_eq(podman->attachment->pod_namespace, "default");
+	ck_assert(podman->outside);
+	ck_assert(add(eps, "c2", NULL, NULL, "10.0.0.3")->outside);
+	ck_assert(!add(eps, "c3", "default", "q", "10.0.0.4")->outside);
+	endpoints_done(eps);
+	free(eps);
+}
+END_TEST
+
 START_TEST(a_node_can_be_full)
 {
 	struct endpoints *eps = calloc(1, sizeof(*eps));
@@ -92,4 +109,4 @@ END_TEST
 
 UNIT_MAIN(endpoint, a_pod_made_anew_is_found_until_the_last_sandbox_goes,
 	  a_late_del_of_the_old_sandbox_leaves_the_new_one, the_same_attachment_again_replaces_and_slots_are_reused,
-	  a_node_can_be_full)
+	  a_name_alone_is_in_default, a_node_can_be_full)
