@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 
-from harness import BINARY, NOTHING, VERSIONS, ip, test
+from harness import BINARY, NOTHING, ROOT, VERSIONS, ip, test
 
 
 @test
@@ -112,6 +112,18 @@ def config_versions(host, net):
     for v in VERSIONS[:6]:
         net.run("GC", conf={"cniVersion": v}).fails(1)
         net.run("STATUS", conf={"cniVersion": v}).fails(1)
+
+
+@test
+def manifest(host, net):
+    """the manifest: libcni before 1.2 refuses a result of 1.1.0, later ones choose among cniVersions"""
+    conf = json.loads((ROOT / "manifests/10-weir.conflist").read_text())
+    assert conf["cniVersion"] in conf["cniVersions"] and conf["cniVersion"] < "1.1.0" and "1.1.0" in conf["cniVersions"]
+    net.name = conf["name"]
+    for v in conf["cniVersions"]:
+        plugin = {**conf["plugins"][0], "name": conf["name"], "cniVersion": v}
+        assert net.add(host.new_pod(), conf=plugin).ok().json["cniVersion"] == v
+        net.delete(conf=plugin).ok()
 
 
 @test
