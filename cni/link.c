@@ -241,7 +241,7 @@ static int wire_host(int host, const struct attachment *a, struct err *reterr)
 static int wire_pod(int pod, const struct attachment *a, struct err *reterr)
 {
 	static const char *const gateways[2] = { LINK_GATEWAY4, LINK_GATEWAY6 };
-	int ifindex = nl_ifindex(pod, a->ifname);
+	int ifindex = nl_ifindex(pod, a->ifname), r;
 	struct nl_batch b;
 
 	if (ifindex < 0)
@@ -260,7 +260,10 @@ static int wire_pod(int pod, const struct attachment *a, struct err *reterr)
 		put_route(&b, ifindex, &gateway, true, "add the default route");
 		put_neighbour(&b, ifindex, &gateway, a->host_mac);
 	}
-	return nl_send(pod, &b, NULL, NULL, reterr);
+	r = nl_send(pod, &b, NULL, NULL, reterr);
+	if (r == -EEXIST)
+		return err_prefix(reterr, r, "another network of the pod has its default route already");
+	return r;
 }
 
 /* A netlink socket in the pod's namespace, where IPv6 is on if the pod is to have it (some runtimes turn it off). */

@@ -193,7 +193,7 @@ def add_twice(host, net):
     net.add(pod).fails(104, "DEL")
     net.add(host.new_pod()).fails(104)
     assert (net.left(), net.record(), filters(net.record()["hostIf"])) == before
-    net.add(pod, ifname="eth1").fails(100, "exists")  # its default route is there already
+    net.add(pod, ifname="eth1").fails(100, "another network", "exists")
     assert (net.left(), net.record()) == before[:2]
     net.delete().ok()
 
