@@ -72,13 +72,12 @@ static int check_mac(const struct link_state *l, const char *mac, struct err *re
 	return err_set(reterr, CNI_CHECK_FAILED, "%s: MAC address is %s, not %s", l->name, is, mac);
 }
 
-/* listed: this end in prevResult. Its MTU counts, which a later plugin may have changed; the programs know the MAC
- * address of the record only. */
-static int check_end(const struct link_state *l, const uint8_t mac[6], uint32_t mtu, const json_t *listed,
-		     struct err *reterr)
+/* listed: this end in prevResult. Only its MTU counts: a later plugin may have changed it, and says so since 1.1.0. The
+ * programs know the MAC address of the record only. */
+static int check_end(const struct link_state *l, const uint8_t mac[6], const json_t *listed, struct err *reterr)
 {
 	const char *listed_mac = json_string_value(json_object_get(listed, "mac"));
-	long long wanted = json_integer_value(json_object_get(listed, "mtu")) ?: mtu;
+	long long wanted = json_integer_value(json_object_get(listed, "mtu"));
 	char text[MAC_STRLEN];
 	int code;
 
@@ -120,8 +119,8 @@ static int check_ends(struct check *k, struct err *reterr)
 		return err_prefix(reterr, CNI_CHECK_FAILED, "%s", a->ifname);
 	if (k->pod_end.peer != k->host_end.ifindex)
 		return wrong(reterr, "interface is another one now", a->ifname);
-	code = check_end(&k->host_end, a->host_mac, a->mtu, on_host, reterr);
-	return code ?: check_end(&k->pod_end, a->mac, a->mtu, in_pod, reterr);
+	code = check_end(&k->host_end, a->host_mac, on_host, reterr);
+	return code ?: check_end(&k->pod_end, a->mac, in_pod, reterr);
 }
 
 static int check_programs(const struct check *k, struct err *reterr)

@@ -210,6 +210,9 @@ def check_compares_prev_result(host, net):
     later = {**changed(result, 1, mtu=1400), "ips": [*ips, more, {"address": "10.9.9.9/24", "interface": 0}],
              "routes": [routes[1], there, {"dst": "10.202.0.9/24", "table": 1007}, {"dst": "10.201.0.0/24"}]}
     check(net, pod, changed(later, 1, mac=later["interfaces"][1]["mac"].upper())).ok()
+    for i in later["interfaces"]:  # as before 1.1.0, when tuning cannot tell that it changed it
+        del i["mtu"]
+    check(net, pod, later).ok()
     check(net, pod, result).fails(103)
     net.delete().ok()
 
