@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <linux/rtnetlink.h>
 #include <sys/random.h>
 
 #include "cni/agent.h"
 #include "cni/cmd.h"
 #include "cni/delegate.h"
+#include "cni/inspect.h"
 #include "cni/link.h"
 #include "lib/log.h"
 #include "lib/netlink.h"
+
+#define SETTLE_MS 1000
 
 static char *dup_or_null(const char *s, bool *failed)
 {
@@ -74,6 +78,18 @@ static int get_addresses(struct conf *c, struct attachment *a, const char *key, 
 	return code ?: conf_check_wanted(c, a->addr, reterr);
 }
 
+/* The kernel makes the way in to an IPv6 address in a worker, which other changes of links and routes can hold up.
+ * Until it has, the pod would speak and hear no answer. By now the worker is done in all but a few cases of a hundred.
+ */
+static void settle(int netns, const struct attachment *a)
+{
+	const struct route way_in = { .table = RT_TABLE_LOCAL, .dst = prefix_of_addr(&a->addr[1]) };
+	_cleanup_close_ int pod = addr_is_zero(&a->addr[1]) ? -1 : inspect_open(netns, NULL);
+
+	for (int i = 0; pod >= 0 && i < SETTLE_MS && inspect_route(pod, &way_in, NULL) == -ENOENT; i++)
+		usleep(1000);
+}
+
 static int already(const struct conf *c, struct err *reterr)
 {
 	return err_set(reterr, CNI_EXISTS, "container %s already has %s: call DEL first", c->container_id, c->ifname);
@@ -105,7 +121,10 @@ static int make(struct conf *c, int host, int netns, const struct link_progs *pr
 	if (link_add(host, netns, progs, a, reterr) < 0)
 		return CNI_FAILED;
 	done->announced = true;
-	return announce(c, a, reterr);
+	code = announce(c, a, reterr);
+	if (!code)
+		settle(netns, a);
+	return code;
 }
 
 /* Undoes what was done; an error here goes to the log, because DEL will try again. */

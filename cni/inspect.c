@@ -103,9 +103,10 @@ static int take_route(const struct nlmsghdr *h, void *userdata)
 	struct wanted *w = userdata;
 	const struct route *r = w->route;
 	unsigned len = bits(&r->dst.addr, r->dst.len);
+	uint8_t type = r->table == RT_TABLE_LOCAL ? RTN_LOCAL : RTN_UNICAST;
 
 	if (h->nlmsg_type != RTM_NEWROUTE || nl_u32(nl_attr(h, sizeof(*m), RTA_TABLE)) != r->table ||
-	    m->rtm_type != RTN_UNICAST || m->rtm_dst_len != len ||
+	    m->rtm_type != type || m->rtm_dst_len != len ||
 	    (r->ifindex && nl_u32(nl_attr(h, sizeof(*m), RTA_OIF)) != r->ifindex))
 		return 0;
 	w->found |= (!len || same_addr(nl_attr(h, sizeof(*m), RTA_DST), &r->dst.addr)) &&

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """ADD: the result in every version, what is in the kernel afterwards, capabilities, addresses, the agent."""
+import ipaddress
+import pathlib
 import time
 
-from harness import NOTHING, VERSIONS, Agent, Monitor, Net, filters, ip, reachable, sh, test
+from harness import NOTHING, VERSIONS, Agent, Monitor, Net, filters, inside, ip, reachable, sh, test
+
+RTF_LOCAL = 0x80000000
 
 
 @test
@@ -208,6 +212,21 @@ def foreign_link_is_kept(host, net):
     net.add(pod).fails(100, "exists")
     assert [l["ifname"] for l in ip("link")] == ["lo", name] and not net.leases() and not net.records()
     sh("ip", "link", "del", name)
+
+
+@test
+def hears_answers(host, net):
+    """when ADD returns, the pod takes in what is sent to its IPv6 address: the kernel makes that route in a worker, later"""
+    def is_there(address):
+        local = [r.split() for r in pathlib.Path("/proc/thread-self/net/ipv6_route").read_text().splitlines()]
+        return any(r[0] == ipaddress.ip_address(address).packed.hex() and int(r[8], 16) & RTF_LOCAL for r in local)
+    for i in range(100):
+        pod = host.new_pod()
+        a = net.add(pod, cid=f"c{i}").ok()
+        with inside(pod):
+            assert is_there(a.address(6)), i
+    for i in range(100):
+        net.delete(cid=f"c{i}").ok()
 
 
 @test
