@@ -365,7 +365,7 @@ static int refuse_bandwidth(const json_t *runtime, struct err *reterr)
 
 	if (json_number_value(any_case(b, "ingressRate")) || json_number_value(any_case(b, "egressRate")))
 		return err_set(reterr, CNI_UNSUPPORTED,
-			       "capability bandwidth is not supported: put the bandwidth plugin behind weir-cni");
+			       "capability bandwidth is not supported: take it out of the configuration");
 	return 0;
 }
 
