@@ -43,7 +43,8 @@ enum step {
  * same way: what was read of them is known then.
  */
 struct memo {
-	struct http_builder builder; /* empty: the head came once, only its bytes are known */
+	bool read; /* what it says is known; else the head came once, and only its bytes are */
+	struct http_builder builder;
 	struct http_head head;
 	llhttp_t llhttp; /* as it stood after it */
 	bool used;       /* since the last tick */
@@ -588,6 +589,7 @@ static void learn_head(struct side *s, const struct http_head *head)
 {
 	struct memo *m = s->memo;
 
+	m->read = true;
 	m->head = *head;
 	m->llhttp = s->llhttp;
 	m->builder = s->head;
@@ -692,7 +694,7 @@ static size_t take(struct side *s, const uint8_t *data, size_t len)
 {
 	switch (s->step) {
 	case HEAD:
-		if (s->memo && s->memo->builder.headers.n && at_begin(s) && is_known(s, data, len))
+		if (s->memo && s->memo->read && at_begin(s) && is_known(s, data, len))
 			return recall(s);
 		return run_llhttp(s, data, len);
 	case CHUNKS:

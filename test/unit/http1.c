@@ -645,6 +645,19 @@ START_TEST(heads_that_come_again)
 }
 END_TEST
 
+/* A head without headers is known, too, and read no second time. */
+START_TEST(heads_without_headers_come_again)
+{
+	begin();
+	for (int i = 0; i < 20; i++) {
+		say(0, REQ("/1"));
+		say(1, i < 3 || i % 2 ? "HTTP/1.1 204 No Content\r\n\r\n" : OK);
+	}
+	finish();
+	ck_assert_uint_eq(fake_lines, 20);
+}
+END_TEST
+
 /* Of a connection that has gone quiet no head is kept. */
 START_TEST(heads_that_came_again_are_forgotten)
 {
@@ -674,4 +687,4 @@ UNIT_MAIN(http1, conversations_split_anywhere, two_pieces_split_at_every_byte, a
 	  answer_that_passed_before_its_request_was_put_in_order, gap_in_chunk_framing_of_an_answer,
 	  gap_in_chunk_framing_of_a_request, gap_beyond_a_body, midstream, ends_of_connections,
 	  unwanted_bodies_are_skipped, long_wanted_bodies_are_asked_for, idle_connections_are_small,
-	  heads_that_come_again, heads_that_came_again_are_forgotten)
+	  heads_that_come_again, heads_that_came_again_are_forgotten, heads_without_headers_come_again)
