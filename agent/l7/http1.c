@@ -480,15 +480,14 @@ static const char *bad_head(const struct side *s, const struct http_head *head)
 static void take_request(struct side *s, const struct http_head *head)
 {
 	struct h1 *c = s->c;
-	struct exchange *x;
+	struct exchange *x = new_exchange(s, head);
 
-	if (c->n_open >= HTTP_PENDING_MAX) {
-		fail(s, "too many requests without an answer");
-		return;
-	}
-	x = new_exchange(s, head);
 	if (!x) {
 		ignore(c);
+		return;
+	}
+	if (c->n_open > HTTP_PENDING_MAX) {
+		fail(s, "too many requests without an answer");
 		return;
 	}
 	if (x->connect)
