@@ -151,12 +151,12 @@ static void *thread_main(void *userdata)
 
 int feed_new(const struct feed_params *p, struct feed **ret_f, struct err *reterr)
 {
-	_cleanup_(feed_freep) struct feed *f = calloc(1, sizeof(*f));
+	_cleanup_(feed_freep) struct feed *f = malloc(sizeof(*f));
 	int r;
 
 	if (!f)
 		return err_oom(reterr);
-	f->params = *p;
+	*f = (struct feed){ .params = *p, .wake_main = -1, .wake_thread = -1 };
 	for (int i = 0; i < 2; i++) {
 		f->half[i] = malloc(HALF_SIZE);
 		if (!f->half[i])
