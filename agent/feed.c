@@ -219,6 +219,8 @@ void feed_take(struct feed *f, size_t max, void (*take)(const void *elem, void *
 
 	clear(f->wake_main);
 	handed = atomic_load(&f->handed);
+	if (!handed)
+		return;
 	for (size_t n = 0; n < max && f->taken < handed; n++) {
 		const struct slot *slot = (const struct slot *)(f->half[!f->filling] + f->taken);
 
