@@ -27,12 +27,6 @@ void app_emit(struct http_exchange *x, struct l7_record *r, enum l7_outcome outc
 	h->emit(h, r);
 }
 
-void app_take(struct http_exchange *x, size_t bytes)
-{
-	x->taken += bytes;
-	x->app->host->taken += (ssize_t)bytes;
-}
-
 struct l7_record *app_record(struct http_exchange *x, enum l7_kind kind)
 {
 	static const enum l7_key common[] = { L7_KEY_HTTP_METHOD, L7_KEY_URL_PATH,         L7_KEY_HTTP_HOST,
@@ -305,7 +299,6 @@ static void want_body(struct http_exchange *x, int dir, const struct http_head *
 	    body_new(type, header(h, "content-encoding"), dir ? on_answer_message : on_request_message, x, &reason);
 	if (reason)
 		x->reason = reason;
-	app_take(x, body_memory(x->body[dir]));
 	if (x->body[dir] && x->kind == APP_HTTP && x->app->host->settings->record_tools)
 		body_keep_data(x->body[dir]);
 }
@@ -323,7 +316,6 @@ struct http_exchange *http_app_request(struct http_app *a, const struct http_hea
 		free(x);
 		return NULL;
 	}
-	app_take(x, sizeof(*x) + l7_record_memory(x->record));
 	x->start_ns = x->last_ns = x->record->start_ns = ns;
 	x->is_get = streq(head->method, "GET");
 	if (a->host->midstream)
@@ -371,11 +363,7 @@ bool http_app_body(struct http_exchange *x, int dir, const uint8_t *data, size_t
 	x->bytes[dir] += len;
 	x->last_ns = ns;
 	if (x->kind == APP_GRPC) {
-		const uint8_t *kept = x->grpc[dir].kept;
-
 		grpc_call_body(x, dir, data, len);
-		if (!kept && x->grpc[dir].kept)
-			app_take(x, GRPC_MESSAGE_KEPT);
 		return true;
 	}
 	if (!b)
@@ -499,7 +487,6 @@ void http_app_close(struct http_exchange *x, uint16_t flags, const char *reason,
 		x->record->outcome = reason && !x->complete[1] && x->status < 400 ? L7_UNKNOWN : outcome(x);
 		emit_own(x, flags, reason);
 	}
-	x->app->host->taken -= (ssize_t)x->taken;
 	l7_record_free(x->record);
 	for (int dir = 0; dir < 2; dir++) {
 		body_free(x->body[dir]);

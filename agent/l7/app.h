@@ -28,7 +28,6 @@ struct http_exchange {
 	struct l7_record *record;                        /* of the exchange as such; NULL: handed over */
 	uint64_t start_ns, answer_ns, event_ns, last_ns; /* event: the first of a stream */
 	uint64_t bytes[2];                               /* of bodies on the wire */
-	size_t taken;                                    /* memory that the host was told of */
 	struct body *body[2];                            /* NULL: of no interest */
 	const char *reason;                              /* why a body could not be read */
 	int status;
@@ -51,8 +50,6 @@ struct http_exchange {
 	uint64_t timeout_ns; /* grpc-timeout; 0: none */
 };
 
-/* Memory of the exchange that is there until its end. */
-void app_take(struct http_exchange *x, size_t bytes);
 /* A record with what the exchange's heads say. NULL: out of memory. */
 struct l7_record *app_record(struct http_exchange *x, enum l7_kind kind);
 void app_set(struct l7_record *r, enum l7_key key, const char *s);       /* s NULL: nothing happens */

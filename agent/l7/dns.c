@@ -38,9 +38,6 @@ struct query {
 	struct l7_record *record;
 };
 
-/* Its record's attributes are the name and little else. */
-#define QUERY_MEMORY (sizeof(struct query) + sizeof(struct l7_record) + L7_STR_MAX)
-
 /* Of one direction of a TCP connection: a message and the two bytes of length before it. */
 struct framing {
 	uint8_t prefix[2];
@@ -106,8 +103,9 @@ static size_t dns_memory(const void *p)
 {
 	const struct dns *d = p;
 
+	/* a record waits with each query: its attributes are the name and little else */
 	return sizeof(*d) + d->pending.size * sizeof(*d->pending.v) + d->framing[0].size + d->framing[1].size +
-	       d->pending.n * QUERY_MEMORY;
+	       d->pending.n * (sizeof(struct query) + sizeof(struct l7_record) + L7_STR_MAX);
 }
 
 /* ---- names */
@@ -371,7 +369,6 @@ static struct l7_record *take_pending(struct dns *d, size_t i)
 	struct l7_record *r = TAKE_PTR(q->record);
 
 	query_free(q);
-	d->host->taken -= QUERY_MEMORY;
 	memmove(d->pending.v + i, d->pending.v + i + 1, (--d->pending.n - i) * sizeof(*d->pending.v));
 	return r;
 }
@@ -451,10 +448,8 @@ static void on_query(struct dns *d, uint16_t id, const struct question *question
 	if (!q)
 		return;
 	*q = (struct query){ .id = id, .question = *question, .record = new_query_record(d, question, ns) };
-	if (!q->record || vec_add(&d->pending, q) < 0)
-		return;
-	TAKE_PTR(q);
-	d->host->taken += QUERY_MEMORY;
+	if (q->record && vec_add(&d->pending, q) == 0)
+		TAKE_PTR(q);
 }
 
 static void on_answer(struct dns *d, const struct head *h, const struct question *question, struct cursor *c,

@@ -25,11 +25,6 @@ struct l7_host {
 	bool headers_only;   /* of this connection: settings or the pod's annotation */
 	bool frames_lost[2]; /* WEIR_L7F_LOST */
 	bool given_up;       /* with end(): no end was seen, the connection is only read no further */
-	/*
-	 * Memory that the parser took less what it gave back, since the host looked last: of what a few bytes can make
-	 * it take much for. All of it is in memory(), which is not asked each time.
-	 */
-	ssize_t taken;
 	void *userdata;
 	/* A finished record; ownership goes with it. */
 	void (*emit)(struct l7_host *h, struct l7_record *r);

@@ -140,7 +140,6 @@ static void leave_exchange(struct call *c)
 	*p = c->next;
 	c->x->n_calls--;
 	c->x->calls_memory -= c->memory;
-	c->x->app->host->taken -= (ssize_t)c->memory;
 	c->x = NULL;
 }
 
@@ -193,7 +192,6 @@ static struct call *wait_for_answer(struct http_exchange *x, struct l7_record *r
 	x->calls = c;
 	x->n_calls++;
 	x->calls_memory += c->memory;
-	x->app->host->taken += (ssize_t)c->memory;
 	return c;
 }
 

@@ -339,17 +339,6 @@ static void measure(struct conn *c)
 		memory += c->proto->memory(c->parser);
 	set_memory(c, memory);
 	c->unmeasured = 0;
-	c->host.taken = 0;
-}
-
-/* What bytes alone make it hold is known some KiB later, what they make it take at once. */
-static void take_stock(struct conn *c)
-{
-	ssize_t memory = (ssize_t)c->memory + TAKE(c->host.taken, 0);
-
-	set_memory(c, (size_t)MAX(memory, (ssize_t)0));
-	if (c->unmeasured >= MEASURE_EVERY)
-		measure(c);
 }
 
 /* Nothing of it is read any more, nor need it be copied. Of TLS, and of datagrams, the datapath knows by itself. */
@@ -378,7 +367,8 @@ static void conn_settle(struct conn *c, uint64_t ns)
 		conn_close(c, ns);
 		return;
 	}
-	take_stock(c);
+	if (c->unmeasured >= MEASURE_EVERY)
+		measure(c);
 	if (c->ignored || c->memory > c->track->params.memory_max / CONN_SHARE)
 		conn_ignore(c, ns);
 	tell_wishes(c);

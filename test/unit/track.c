@@ -65,10 +65,6 @@ static void act(struct l7_host *h, int dir, char c)
 		h->want(h, dir, 5000);
 	if (c == 'I')
 		h->ignore(h);
-	if (c == 'M')
-		h->taken += 40000;
-	if (c == 'G')
-		h->taken -= 40000;
 	if (c == 'E')
 		h->emit(h, l7_record_new(L7_HTTP, &none));
 }
@@ -526,37 +522,6 @@ START_TEST(memory_is_bounded)
 }
 END_TEST
 
-/* Though it is not asked each time what it holds. */
-START_TEST(what_a_few_bytes_make_it_take_counts_at_once)
-{
-	size_t before;
-
-	setup(1000000, 1000);
-	put(1, 0, 1, "a", WEIR_L7F_FIRST);
-	before = track_stats(track).memory;
-	put(1, 0, 2, "M", 0);
-	ck_assert_uint_eq(track_stats(track).memory, before + 40000);
-	put(1, 0, 3, "G", 0);
-	ck_assert_uint_eq(track_stats(track).memory, before);
-	put(1, 0, 4, "G", 0);
-	ck_assert_uint_eq(track_stats(track).memory, 0);
-	for (uint16_t port = 2; port <= 100; port++) {
-		put(port, 0, 1, "a", WEIR_L7F_FIRST);
-		put(port, 0, 2, "MM", 0);
-		ck_assert_uint_le(track_stats(track).memory, 1000000);
-	}
-	ck_assert_uint_ge(track_stats(track).evicted, 80);
-	parser.log[0] = 0;
-	put(200, 0, 1, "MMMM", WEIR_L7F_FIRST); /* more than an eighth */
-	put(200, 0, 5, "c", 0);
-	ck_assert_ptr_nonnull(strstr(parser.log, "new 0:MMMM 0:c "));
-	put(200, 0, 6, "MMMM", 0);
-	put(200, 0, 10, "d", 0);
-	ck_assert_ptr_null(strstr(parser.log, "0:d "));
-	teardown();
-}
-END_TEST
-
 START_TEST(what_is_left_is_told_at_the_end)
 {
 	setup(1 << 20, 10);
@@ -599,5 +564,4 @@ UNIT_MAIN(track, who_begins, a_connection_has_a_client_and_a_server, it_ends_by_
 	  what_the_other_side_has_is_not_waited_for, ports_are_used_again, what_is_ignored_costs_no_parser,
 	  wishes_reach_the_datapath, lost_frames_are_pointed_out, datagrams_are_no_stream,
 	  idle_ones_go_unless_something_is_pending, the_least_recently_used_goes_first, memory_is_bounded,
-	  what_a_few_bytes_make_it_take_counts_at_once, what_is_left_is_told_at_the_end, an_idle_connection_is_small,
-	  keys_are_ordered_as_by_the_datapath)
+	  what_is_left_is_told_at_the_end, an_idle_connection_is_small, keys_are_ordered_as_by_the_datapath)
