@@ -67,13 +67,6 @@ static const uint8_t *look_at(struct ring *ring, uint64_t pos, size_t len)
 	return ring->window + (from - ring->window_at);
 }
 
-/* Of the next record, which another CPU has written, as much as a short one has. */
-static void prefetch(const uint8_t *next)
-{
-	for (size_t i = 0; i < 256; i += 64)
-		__builtin_prefetch(next + i);
-}
-
 /* A record: 8 bytes of header, the first four of them length and flags; all padded to 8 bytes. */
 bool ring_next(struct ring *ring, struct ring_record *ret)
 {
@@ -96,7 +89,8 @@ bool ring_next(struct ring *ring, struct ring_record *ret)
 			if (!head)
 				return false;
 			rec.data = head + BPF_RINGBUF_HDR_SZ;
-			prefetch(head + RECORD_SIZE(rec.len));
+			__builtin_prefetch(head + RECORD_SIZE(rec.len)); /* the next one */
+			__builtin_prefetch(head + RECORD_SIZE(rec.len) + 64);
 			*ret = rec;
 			return true;
 		}

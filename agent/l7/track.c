@@ -19,7 +19,6 @@
 #define SKIP_LEAST 4096       /* fewer bytes are copied sooner than a wish is written */
 #define OTHER_BACK (16 << 20) /* no retransmission is so old: these are the numbers of another connection */
 #define OTHER_FIRST (1 << 20)
-#define MEASURE_EVERY 2048 /* bytes read of a connection: to add up what it holds takes as long as to read a little */
 
 /* One direction. */
 struct half {
@@ -42,7 +41,6 @@ struct conn {
 	uint64_t used_ns;         /* its latest packet */
 	uint64_t now_ns;          /* the parser's time, which never runs backwards */
 	size_t memory;
-	size_t unmeasured; /* bytes read since that was known */
 	uint8_t l7;
 	uint8_t client_side; /* of the key */
 	uint8_t closed;      /* directions that sent FIN, as bits; 3 by RST, too */
@@ -307,7 +305,6 @@ static struct conn *conn_new(struct track *t, const struct weir_ct_key *key, uns
 				    .ignore = on_ignore };
 	set_ends(&c->host.ends, x, dir);
 	c->proto = t->params.proto(x->l7, x->proto);
-	c->unmeasured = MEASURE_EVERY;
 	return c;
 }
 
@@ -338,7 +335,6 @@ static void measure(struct conn *c)
 	if (c->parser)
 		memory += c->proto->memory(c->parser);
 	set_memory(c, memory);
-	c->unmeasured = 0;
 }
 
 /* Nothing of it is read any more, nor need it be copied. Of TLS, and of datagrams, the datapath knows by itself. */
@@ -367,8 +363,7 @@ static void conn_settle(struct conn *c, uint64_t ns)
 		conn_close(c, ns);
 		return;
 	}
-	if (c->unmeasured >= MEASURE_EVERY)
-		measure(c);
+	measure(c);
 	if (c->ignored || c->memory > c->track->params.memory_max / CONN_SHARE)
 		conn_ignore(c, ns);
 	tell_wishes(c);
@@ -451,7 +446,6 @@ static void feed_segment(struct conn *c, int dir, const struct weir_l7_excerpt *
 static void conn_excerpt(struct conn *c, int dir, const struct weir_l7_excerpt *x, const uint8_t *data)
 {
 	c->used_ns = x->ts;
-	c->unmeasured += MEASURE_EVERY / 8 + x->len;
 	DL_DELETE(c->track->by_use, c);
 	DL_APPEND(c->track->by_use, c);
 	if (x->flags & WEIR_L7F_HEADERS)
@@ -508,7 +502,6 @@ static void conn_tick(struct conn *c, uint64_t now_ns)
 	}
 	if (c->parser && c->proto->tick && !c->ignored)
 		c->proto->tick(c->parser, parser_time(c, now_ns));
-	c->unmeasured = MEASURE_EVERY;
 	if (is_idle(c, now_ns))
 		conn_close(c, now_ns);
 	else

@@ -29,7 +29,7 @@ struct track_stats {
 	uint64_t gaps, gap_bytes; /* holes that were neither asked for nor budget */
 	uint64_t connections;     /* now */
 	uint64_t evicted;         /* thrown out for want of room */
-	uint64_t memory;          /* now; of each connection as it was some KiB ago at most */
+	uint64_t memory;          /* now */
 };
 
 struct track *track_new(const struct track_params *params); /* NULL: out of memory */

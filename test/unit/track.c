@@ -508,15 +508,10 @@ START_TEST(memory_is_bounded)
 	ck_assert_uint_ge(track_stats(track).connections, 8);
 	ck_assert_uint_eq(track_stats(track).evicted, 50 - track_stats(track).connections);
 	parser.log[0] = 0;
-	parser.memory = 12501;              /* an eighth is for one connection, not more */
-	for (uint32_t i = 0; i < 16; i++) { /* it is not added up each time */
-		parser.log[0] = 0;
-		put(50, 0, 2 + i, "b", 0);
-		if (strcmp(parser.log, "0:b ") != 0)
-			break;
-	}
+	parser.memory = 12501; /* an eighth is for one connection, not more */
+	put(50, 0, 2, "b", 0);
 	ck_log("0:b 1! 0! free ");
-	put(50, 0, 20, "c", 0);
+	put(50, 0, 3, "c", 0);
 	ck_log("");
 	teardown();
 }
