@@ -165,7 +165,7 @@ $(B)/test/bench/policy: test/bench/policy.c $(B)/o/libweir.a
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(filter-out -M%,$(ALL_CFLAGS)) -o $@ $^ $(LIB_LIBS)
 
 # The parsers of HTTP without what stands above them.
-$(B)/test/bench/parsers: test/bench/parsers.c $(patsubst %,$(B)/o/agent/l7/%.o,http1 http2 http2_head http_head) $(B)/o/libweir.a \
+$(B)/test/bench/parsers: test/bench/parsers.c $(patsubst %,$(B)/o/agent/l7/%.o,http1 http2 http2_block http2_head http_head) $(B)/o/libweir.a \
 		$(call llhttp_obj,o)
 	$(call say,BENCH,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(filter-out -M%,$(ALL_CFLAGS)) -o $@ $^ $(AGENT_LIBS)

@@ -4,18 +4,13 @@
  * bytes of a frame's head and small payloads is kept. HPACK has state: a connection of which anything but the payload
  * of DATA and of frames without meaning is missing cannot be read any more, nor one whose beginning was not seen.
  */
-#include "agent/l7/http2_head.h"
+#include "agent/l7/http2_block.h"
 #include "lib/hash.h"
 
 #define STREAMS_MAX 1024          /* open at once */
 #define SETTINGS_PENDING_MAX 1000 /* frames not acknowledged yet; servers bear no more */
 #define CONTINUATIONS_MAX 32      /* per header block */
-#define BLOCK_MAX (1 << 20)       /* bytes of one that are read, though no more than HTTP_HEAD_MAX are kept */
-#define TABLE_MAX (64 * 1024)     /* HPACK table; an encoder that uses more than this cannot be followed */
 #define TABLE_DEFAULT 4096
-#define ENTRY_COST 160 /* memory of an entry of nghttp2's table beyond what HPACK counts, at most */
-#define INFLATER_COST 4096
-#define STATIC_ENTRIES 61
 #define RESETS_MAX 1000 /* streams that the client resets before an answer: at once, and per second below */
 #define RESETS_PER_SECOND 33
 #define SKIP_MIN 4096
@@ -45,23 +40,10 @@ enum part {
 	REST, /* padding, and payload without meaning */
 };
 
-/*
- * A block that only points into the table says the same again as long as the table is the same: as blocks of that kind
- * leave it. What it says is still in side.head.
- */
-#define KNOWN_MAX 32
-struct known {
-	uint8_t block[KNOWN_MAX];
-	uint8_t len; /* 0: nothing is known */
-	bool used;   /* since the last tick */
-};
-
 struct side {
-	nghttp2_hd_inflater *inflater;
-	struct http_builder head;
-	struct known known;
-	uint64_t start_ns; /* of the header block */
-	uint64_t since_want, wanted_on, block_bytes;
+	struct http2_block block;
+	uint64_t start_ns; /* of the block */
+	uint64_t since_want, wanted_on;
 	size_t n_small, want_small; /* collected of the part, and its length */
 	enum part part;
 	uint32_t left, rest; /* of BLOCK or DATA; of the payload after it */
@@ -70,12 +52,9 @@ struct side {
 	VEC(uint32_t) tables; /* sizes announced by this side and not acknowledged yet */
 	uint32_t table;       /* of the SETTINGS frame being read */
 	unsigned continuations;
-	const char *malformed; /* of the header block: the stream's error, not the connection's */
 	uint8_t type, flags;
 	bool in_block, block_ends_stream, skipped;
-	bool block_begins; /* nothing of the block was read yet */
-	bool too_much;     /* headers of the block: for the rest of it the table alone counts */
-	bool interested;   /* in the payload of DATA that came last */
+	bool interested; /* in the payload of DATA that came last */
 	uint8_t small[FRAME_HEAD];
 };
 
@@ -131,11 +110,9 @@ static void free_sides(struct h2 *c)
 	for (int dir = 0; dir < 2; dir++) {
 		struct side *s = &c->side[dir];
 
-		http_builder_done(&s->head);
+		http2_block_done(&s->block);
 		free(s->tables.v);
 		s->tables.v = NULL;
-		if (s->inflater)
-			nghttp2_hd_inflate_del(TAKE_PTR(s->inflater));
 	}
 }
 
@@ -184,7 +161,7 @@ static void tell_failure(struct h2 *c, struct side *s, const char *reason)
 	struct http_exchange *x;
 
 	if (request)
-		http_builder_seal(&s->head, &head);
+		http_builder_seal(&s->block.head, &head);
 	x = http_app_request(c->app, &head, request ? s->start_ns : c->ns);
 	if (x)
 		http_app_close(x, L7_UNPARSEABLE, reason, c->ns);
@@ -227,7 +204,7 @@ static void end_stream(struct h2 *c, struct stream *st, int dir)
 static void take_request(struct h2 *c, struct side *s, const struct http_head *head)
 {
 	uint64_t length;
-	const char *bad = http2_malformed_request(&s->head, head, s->malformed, &length);
+	const char *bad = http2_malformed_request(&s->block.head, head, s->block.malformed, &length);
 	struct stream *st;
 
 	if (s->block_id <= c->last_id || s->block_id % 2 == 0) {
@@ -253,7 +230,7 @@ static void take_request(struct h2 *c, struct side *s, const struct http_head *h
 static void take_trailers(struct h2 *c, int dir, struct stream *st, const struct http_head *head)
 {
 	struct side *s = &c->side[dir];
-	const char *bad = http2_malformed_trailers(&s->head, head, s->malformed);
+	const char *bad = http2_malformed_trailers(&s->block.head, head, s->block.malformed);
 
 	if (!bad && !s->block_ends_stream)
 		bad = "trailers that are none";
@@ -270,7 +247,7 @@ static void take_answer(struct h2 *c, struct stream *st, const struct http_head 
 {
 	struct side *s = &c->side[1];
 	uint64_t length;
-	const char *bad = http2_malformed_answer(&s->head, head, s->malformed, &length);
+	const char *bad = http2_malformed_answer(&s->block.head, head, s->block.malformed, &length);
 
 	if (bad) {
 		close_stream(c, st, L7_UNPARSEABLE, bad);
@@ -298,9 +275,9 @@ static void take_head(struct h2 *c, int dir)
 	struct http_head head = { .major = 2 };
 	struct stream *st = find(c, s->block_id);
 
-	http_builder_seal(&s->head, &head);
-	head.status = http2_status(&s->head);
-	head.protocol = http_builder_pseudo(&s->head, ":protocol");
+	http_builder_seal(&s->block.head, &head);
+	head.status = http2_status(&s->block.head);
+	head.protocol = http_builder_pseudo(&s->block.head, ":protocol");
 	if (s->promised) /* a pushed answer is not asked for: nobody's exchange */
 		;
 	else if (dir == 0 && !st)
@@ -313,110 +290,13 @@ static void take_head(struct h2 *c, int dir)
 		take_trailers(c, dir, st, &head);
 }
 
-static const char too_large[] = "too many or too large headers";
-
-static void give_up_block(struct side *s)
-{
-	s->too_much = true;
-	s->malformed = too_large;
-}
-
-/* 0 or -ENOMEM. */
-static int add_header(struct side *s, const nghttp2_nv *nv)
-{
-	int r = s->too_much ? 0 : http2_head_add(&s->head, nv, &s->malformed);
-
-	if (r != -E2BIG)
-		return r;
-	give_up_block(s);
-	return 0;
-}
-
-/* NULL, or why the block cannot be read; *ret_oom says that it is for lack of memory. */
-static const char *inflate(struct side *s, const uint8_t *data, size_t len, bool final, bool *ret_oom)
-{
-	for (;;) {
-		int flags = 0;
-		nghttp2_nv nv;
-		ssize_t n = nghttp2_hd_inflate_hd2(s->inflater, &nv, &flags, data, len, final);
-
-		if (n < 0) {
-			*ret_oom = n == NGHTTP2_ERR_NOMEM;
-			return "HPACK cannot be decoded";
-		}
-		data += n;
-		len -= n;
-		if (flags & NGHTTP2_HD_INFLATE_EMIT) {
-			*ret_oom = add_header(s, &nv) < 0;
-			if (*ret_oom)
-				return "out of memory";
-		}
-		if (flags & NGHTTP2_HD_INFLATE_FINAL) {
-			nghttp2_hd_inflate_end_headers(s->inflater);
-			return NULL;
-		}
-		if (!(flags & NGHTTP2_HD_INFLATE_EMIT) && !len)
-			return NULL;
-	}
-}
-
-static bool is_known(struct side *s, const uint8_t *data, size_t len)
-{
-	return s->known.len && len == s->known.len && memcmp(data, s->known.block, len) == 0;
-}
-
-/* Nothing but indexes, each in one byte. */
-static bool only_points(const uint8_t *data, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (data[i] < 0x80 || data[i] == 0xff)
-			return false;
-	return len > 0 && len <= KNOWN_MAX;
-}
-
-static void forget(struct side *s)
-{
-	s->known.len = 0;
-	http_builder_clear(&s->head);
-}
-
-static void learn(struct side *s, const uint8_t *data, size_t len)
-{
-	memcpy(s->known.block, data, len);
-	s->known.len = (uint8_t)len;
-	s->known.used = true;
-}
-
-static void recall(struct h2 *c, int dir)
-{
-	struct side *s = &c->side[dir];
-
-	s->left = 0;
-	s->in_block = false;
-	s->known.used = true;
-	take_head(c, dir);
-}
-
 static void take_block(struct h2 *c, int dir, const uint8_t *data, size_t len)
 {
 	struct side *s = &c->side[dir];
-	bool final = len == s->left && (s->flags & NGHTTP2_FLAG_END_HEADERS), oom = false;
-	bool begins = TAKE(s->block_begins, false);
-	const char *bad;
+	bool final = len == s->left && (s->flags & NGHTTP2_FLAG_END_HEADERS), oom;
+	const char *bad = http2_block_add(&s->block, data, len, final, &oom);
 
-	if (begins && final && is_known(s, data, len)) {
-		recall(c, dir);
-		return;
-	}
-	if (begins)
-		forget(s);
-	bad = inflate(s, data, len, final, &oom);
 	s->left -= len;
-	s->block_bytes += len;
-	if (s->block_bytes > HTTP_HEAD_MAX)
-		give_up_block(s);
-	if (!bad && s->block_bytes > BLOCK_MAX)
-		bad = too_large;
 	if (bad) {
 		fail(c, dir, oom ? NULL : bad);
 		return;
@@ -424,10 +304,7 @@ static void take_block(struct h2 *c, int dir, const uint8_t *data, size_t len)
 	if (final) {
 		s->in_block = false;
 		take_head(c, dir);
-		if (begins && !s->malformed && only_points(data, len) && !c->over)
-			learn(s, data, len);
-		else
-			http_builder_clear(&s->head);
+		http2_block_end(&s->block);
 	}
 }
 
@@ -459,12 +336,9 @@ static void begin_block(struct h2 *c, struct side *s, uint32_t promised)
 	s->block_id = s->id;
 	s->promised = promised;
 	s->block_ends_stream = s->type == NGHTTP2_HEADERS && (s->flags & NGHTTP2_FLAG_END_STREAM);
-	s->block_bytes = 0;
 	s->continuations = 0;
-	s->malformed = NULL;
-	s->too_much = false;
 	s->start_ns = c->ns;
-	s->block_begins = true;
+	http2_block_begin(&s->block);
 }
 
 static const char *bad_frame(const struct side *s, uint32_t len, int dir)
@@ -502,9 +376,7 @@ static const char *settings_acked(struct h2 *c, int dir)
 	size = other->tables.v[0];
 	other->tables.n--;
 	memmove(other->tables.v, other->tables.v + 1, other->tables.n * sizeof(*other->tables.v));
-	if (size != NO_TABLE)
-		forget(&c->side[dir]);
-	if (size != NO_TABLE && nghttp2_hd_inflate_change_table_size(c->side[dir].inflater, MIN(size, TABLE_MAX)) < 0)
+	if (size != NO_TABLE && http2_block_set_table(&c->side[dir].block, size) < 0)
 		return "HPACK cannot be decoded";
 	return NULL;
 }
@@ -934,7 +806,7 @@ static void *h2_new(struct l7_host *host)
 
 		s->frame_max = 16384;
 		begin_part(s, dir == 0 ? PREFACE : HEAD, dir == 0 ? sizeof(preface) - 1 : FRAME_HEAD);
-		if (c->app && nghttp2_hd_inflate_new(&s->inflater) == 0)
+		if (c->app && http2_block_init(&s->block) == 0)
 			continue;
 		h2_free(c);
 		return NULL;
@@ -979,21 +851,9 @@ static void h2_tick(void *p, uint64_t ns)
 
 	if (c->over)
 		return;
-	for (int dir = 0; dir < 2; dir++) {
-		struct side *s = &c->side[dir];
-
-		if (s->known.len && !TAKE(s->known.used, false))
-			forget(s);
-		http_builder_trim(&s->head);
-	}
+	for (int dir = 0; dir < 2; dir++)
+		http2_block_tick(&c->side[dir].block);
 	http_app_tick(c->app, ns);
-}
-
-static size_t inflater_memory(nghttp2_hd_inflater *i)
-{
-	size_t entries = nghttp2_hd_inflate_get_num_table_entries(i) - STATIC_ENTRIES;
-
-	return INFLATER_COST + nghttp2_hd_inflate_get_dynamic_table_size(i) + entries * ENTRY_COST;
 }
 
 static size_t h2_memory(const void *p)
@@ -1001,10 +861,8 @@ static size_t h2_memory(const void *p)
 	const struct h2 *c = p;
 	size_t n = sizeof(*c) + http_app_memory(c->app) + HASH_COUNT(c->streams) * sizeof(struct stream);
 
-	for (int dir = 0; dir < 2; dir++) {
-		n += http_builder_memory(&c->side[dir].head) + c->side[dir].tables.size * sizeof(uint32_t);
-		n += c->side[dir].inflater ? inflater_memory(c->side[dir].inflater) : 0;
-	}
+	for (int dir = 0; dir < 2; dir++)
+		n += http2_block_memory(&c->side[dir].block) + c->side[dir].tables.size * sizeof(uint32_t);
 	return n + HASH_OVERHEAD(hh, c->streams);
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * HTTP/2 up to the consumer's calls, whose order the fake checks.
- * sources: agent/l7/http2.c agent/l7/http2_head.c agent/l7/http_head.c agent/l7/record.c lib/arena.c
+ * sources: agent/l7/http2.c agent/l7/http2_block.c agent/l7/http2_head.c agent/l7/http_head.c agent/l7/record.c
+ * lib/arena.c
  */
 #include "test/fuzz/cut.h"
 
