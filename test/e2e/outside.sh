@@ -30,7 +30,7 @@ check "and by what has no name" reach /
 check "a Pod object of its name brings policies" eventually_not reach /
 check "and lets in whom they allow" reach /client
 check "flows tell the name" grep -q 'default/client:.* -> default/web:80' <(weir n observe --last 20)
-kill -KILL "$AGENT_PID"
+agent_stop "$AGENT_PID" KILL
 agent_start n || not_ok "the agent starts again"
 check "a restart knows it" test "$(state web)" = "default READY"
 check_not "and its policies" reach /
