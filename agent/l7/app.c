@@ -2,6 +2,18 @@
 /* Exchanges of HTTP become records: of what they carry where that is known (JSON-RPC, model calls, gRPC), else of
  * themselves. */
 #include "agent/l7/app.h"
+#include "lib/pool.h"
+
+/* What the head of the last request that came again says: the exchange before anything else is known of it. */
+struct http_known {
+	uint32_t number;
+	bool used; /* since the last tick */
+	struct http_exchange x;
+	struct l7_record *record; /* a copy: packed */
+};
+
+/* All connections are read on one thread. */
+static struct pool exchanges = POOL(sizeof(struct http_exchange), 256);
 
 void app_set(struct l7_record *r, enum l7_key key, const char *s)
 {
@@ -54,15 +66,26 @@ struct http_app *http_app_new(struct l7_host *host)
 	return a;
 }
 
+static void forget(struct http_app *a)
+{
+	if (!a->known)
+		return;
+	l7_record_free(a->known->record);
+	free(TAKE_PTR(a->known));
+}
+
 void http_app_free(struct http_app *a)
 {
 	while (a->exchanges)
 		http_app_close(a->exchanges, L7_PARTIAL, NULL, a->exchanges->last_ns);
+	forget(a);
 	free(a);
 }
 
 void http_app_tick(struct http_app *a, uint64_t ns)
 {
+	if (a->known && !TAKE(a->known->used, false))
+		forget(a);
 	rpc_tick(a, ns);
 }
 
@@ -74,7 +97,7 @@ size_t http_app_memory(const struct http_app *a)
 		n += sizeof(*x) + body_memory(x->body[0]) + body_memory(x->body[1]) + x->calls_memory +
 		     l7_record_memory(x->record) + (x->grpc[0].kept ? GRPC_MESSAGE_KEPT : 0) +
 		     (x->grpc[1].kept ? GRPC_MESSAGE_KEPT : 0);
-	return n;
+	return a->known ? n + sizeof(*a->known) + a->known->record->size : n;
 }
 
 /* ---- requests */
@@ -303,26 +326,59 @@ static void want_body(struct http_exchange *x, int dir, const struct http_head *
 		body_keep_data(x->body[dir]);
 }
 
-struct http_exchange *http_app_request(struct http_app *a, const struct http_head *head, uint64_t ns)
+/* False: out of memory. */
+static bool read_request(struct http_app *a, struct http_exchange *x, const struct http_head *head)
 {
-	struct http_exchange *x = malloc(sizeof(*x)); /* calloc() passes the thread's cache by */
-
-	if (!x)
-		return NULL;
-	memset(x, 0, sizeof(*x));
-	x->app = a;
-	x->record = l7_record_new(L7_HTTP, &a->host->ends);
-	if (!x->record) {
-		free(x);
-		return NULL;
-	}
-	x->start_ns = x->last_ns = x->record->start_ns = ns;
+	*x = (struct http_exchange){ .app = a, .record = l7_record_new(L7_HTTP, &a->host->ends) };
+	if (!x->record)
+		return false;
 	x->is_get = streq(head->method, "GET");
-	if (a->host->midstream)
-		x->record->flags |= L7_MIDSTREAM;
 	describe_request(x, head);
 	read_protocol_headers(x, head);
 	route(x, head);
+	return true;
+}
+
+static bool recall_request(struct http_exchange *x, struct http_known *k)
+{
+	*x = k->x;
+	x->record = l7_record_resume(k->record);
+	k->used = true;
+	return x->record;
+}
+
+static void learn_request(struct http_app *a, const struct http_exchange *x, uint32_t number)
+{
+	struct http_known *k = malloc(sizeof(*k));
+	void *record = malloc(l7_record_packed_size(x->record));
+
+	forget(a);
+	if (!k || !record) {
+		free(k);
+		free(record);
+		return;
+	}
+	*k = (struct http_known){ .number = number, .used = true, .x = *x, .record = record };
+	l7_record_pack(x->record, record);
+	a->known = k;
+}
+
+struct http_exchange *http_app_request(struct http_app *a, const struct http_head *head, uint64_t ns)
+{
+	struct http_exchange *x = pool_take(&exchanges);
+	bool known = head->again && a->known && a->known->number == head->again;
+
+	if (!x)
+		return NULL;
+	if (!(known && recall_request(x, a->known)) && !read_request(a, x, head)) {
+		pool_give(&exchanges, x);
+		return NULL;
+	}
+	if (head->again && !known)
+		learn_request(a, x, head->again);
+	x->start_ns = x->last_ns = x->record->start_ns = ns;
+	if (a->host->midstream)
+		x->record->flags |= L7_MIDSTREAM;
 	if (streq(head->method, "POST"))
 		want_body(x, 0, head);
 	x->next = a->exchanges;
@@ -498,5 +554,5 @@ void http_app_close(struct http_exchange *x, uint16_t flags, const char *reason,
 		x->app->exchanges = x->next;
 	if (x->next)
 		x->next->prev = x->prev;
-	free(x);
+	pool_give(&exchanges, x);
 }

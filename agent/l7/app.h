@@ -17,6 +17,7 @@
 struct http_app {
 	struct l7_host *host;
 	struct http_exchange *exchanges; /* list */
+	struct http_known *known;        /* or NULL */
 };
 
 enum app_kind { APP_HTTP, APP_GRPC, APP_LLM, APP_A2A_REST, APP_CARD };

@@ -27,6 +27,7 @@ struct http_head {
 	const char *protocol;  /* request: :protocol of RFC 8441, "websocket"; mostly NULL */
 	int status;            /* answer */
 	uint8_t major, minor;  /* 1.0, 1.1, 2.0 */
+	uint32_t again;        /* not 0: it came before; a direction's heads of that number are all the same */
 	const struct http_header *headers;
 	size_t n_headers;
 };

@@ -11,6 +11,7 @@
 #include <llhttp.h>
 
 #include "agent/l7/http_head.h"
+#include "lib/pool.h"
 
 #define SKIP_MIN 4096   /* less is cheaper to read than to skip */
 #define WANT_AFTER 8192 /* the kernel's budget is larger */
@@ -68,6 +69,7 @@ struct side {
 	uint8_t dir;
 	uint8_t memo_tries;
 	uint8_t last;   /* byte of the head */
+	bool stale;     /* llhttp stands after the last message */
 	bool begun;     /* HEAD: more than empty lines */
 	bool line_done; /* HEAD: what was read of the first line is whole */
 	bool doubtful;  /* HEAD: where a message may begin after a loss; no error before it proves to be one */
@@ -84,12 +86,16 @@ struct h1 {
 	struct exchange *first, **last; /* all that are open; only the last may have been answered already */
 	size_t n_open;
 	size_t early; /* answers that came before their requests */
+	uint32_t n_learned;
 	uint64_t ns;
 	int8_t talked; /* direction of the last bytes; -1: none yet */
 	bool lost;     /* requests may be missing */
 	bool pipelined;
 	bool over; /* ignored */
 };
+
+/* All connections are read on one thread. */
+static struct pool exchanges = POOL(sizeof(struct exchange), 256);
 
 static void forget_memo(struct side *s)
 {
@@ -101,9 +107,9 @@ static void forget_memo(struct side *s)
 
 static void begin_message(struct side *s)
 {
-	llhttp_reset(&s->llhttp);
 	http_builder_clear(&s->head);
 	s->step = HEAD;
+	s->stale = true;
 	s->begun = s->line_done = s->doubtful = s->in_chunk = s->trailing = false;
 	s->last = 0;
 	s->lines = 0;
@@ -126,7 +132,7 @@ static void close_exchange(struct h1 *c, struct exchange *x, uint16_t flags, con
 	}
 	if (x->x)
 		http_app_close(x->x, x->flags | flags, reason, c->ns);
-	free(x);
+	pool_give(&exchanges, x);
 }
 
 static void close_all(struct h1 *c, uint16_t flags)
@@ -184,7 +190,7 @@ static struct exchange *new_exchange(struct side *s, const struct http_head *hea
 {
 	struct h1 *c = s->c;
 	bool lost = answer_lost(c, s);
-	struct exchange *x = malloc(sizeof(*x)); /* calloc() passes the thread's cache by */
+	struct exchange *x = pool_take(&exchanges);
 
 	if (!x)
 		return NULL;
@@ -590,6 +596,7 @@ static void learn_head(struct side *s, const struct http_head *head)
 
 	m->read = true;
 	m->head = *head;
+	m->head.again = ++s->c->n_learned;
 	m->llhttp = s->llhttp;
 	m->builder = s->head;
 	s->head = (struct http_builder){};
@@ -602,6 +609,7 @@ static size_t recall(struct side *s)
 	size_t len = m->len;
 
 	s->begun = s->line_done = m->used = true;
+	s->stale = false;
 	s->start_ns = s->c->ns;
 	s->memo_tries = 0;
 	s->llhttp = m->llhttp;
@@ -657,8 +665,13 @@ static size_t run_llhttp(struct side *s, const uint8_t *data, size_t len)
 {
 	bool begins = at_begin(s), known = begins && is_known(s, data, len);
 	const char *bad = NULL;
-	llhttp_errno_t e = llhttp_execute(&s->llhttp, (const char *)data, len);
-	size_t n = e == HPE_OK ? len : (size_t)(llhttp_get_error_pos(&s->llhttp) - (const char *)data);
+	llhttp_errno_t e;
+	size_t n;
+
+	if (TAKE(s->stale, false))
+		llhttp_reset(&s->llhttp);
+	e = llhttp_execute(&s->llhttp, (const char *)data, len);
+	n = e == HPE_OK ? len : (size_t)(llhttp_get_error_pos(&s->llhttp) - (const char *)data);
 
 	if (e != HPE_OK && e != HPE_PAUSED)
 		bad = e == HPE_USER ? s->reason : llhttp_get_error_reason(&s->llhttp);

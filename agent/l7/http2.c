@@ -42,7 +42,10 @@ enum part {
 
 struct side {
 	struct http2_block block;
-	uint64_t start_ns; /* of the block */
+	struct http_head head; /* of the last block */
+	uint64_t length;       /* its content-length, if it is sound */
+	bool sound;            /* it was found to be a well-formed request or answer */
+	uint64_t start_ns;     /* of the block */
 	uint64_t since_want, wanted_on;
 	size_t n_small, want_small; /* collected of the part, and its length */
 	enum part part;
@@ -203,8 +206,8 @@ static void end_stream(struct h2 *c, struct stream *st, int dir)
 
 static void take_request(struct h2 *c, struct side *s, const struct http_head *head)
 {
-	uint64_t length;
-	const char *bad = http2_malformed_request(&s->block.head, head, s->block.malformed, &length);
+	const char *bad =
+	    s->sound ? NULL : http2_malformed_request(&s->block.head, head, s->block.malformed, &s->length);
 	struct stream *st;
 
 	if (s->block_id <= c->last_id || s->block_id % 2 == 0) {
@@ -213,12 +216,13 @@ static void take_request(struct h2 *c, struct side *s, const struct http_head *h
 		return; /* else of a stream that is closed: only the table counts */
 	}
 	c->last_id = s->block_id;
+	s->sound = !bad;
 	st = new_stream(c, s, head);
 	if (!st) {
 		ignore(c);
 		return;
 	}
-	st->length[0] = length;
+	st->length[0] = s->length;
 	if (bad)
 		close_stream(c, st, L7_UNPARSEABLE, bad);
 	else if (HASH_COUNT(c->streams) - 1 > STREAMS_MAX)
@@ -246,9 +250,10 @@ static void take_trailers(struct h2 *c, int dir, struct stream *st, const struct
 static void take_answer(struct h2 *c, struct stream *st, const struct http_head *head)
 {
 	struct side *s = &c->side[1];
-	uint64_t length;
-	const char *bad = http2_malformed_answer(&s->block.head, head, s->block.malformed, &length);
+	const char *bad =
+	    s->sound ? NULL : http2_malformed_answer(&s->block.head, head, s->block.malformed, &s->length);
 
+	s->sound = !bad;
 	if (bad) {
 		close_stream(c, st, L7_UNPARSEABLE, bad);
 		return;
@@ -257,7 +262,7 @@ static void take_answer(struct h2 *c, struct stream *st, const struct http_head 
 		return;
 	st->answered = true;
 	if (head->status != 304)
-		st->length[1] = length;
+		st->length[1] = s->length;
 	if (st->x)
 		http_app_answer(st->x, head, s->start_ns);
 	if (s->block_ends_stream) {
@@ -269,25 +274,33 @@ static void take_answer(struct h2 *c, struct stream *st, const struct http_head 
 	}
 }
 
+static void seal(struct side *s)
+{
+	s->head = (struct http_head){ .major = 2 };
+	http_builder_seal(&s->block.head, &s->head);
+	s->head.status = http2_status(&s->block.head);
+	s->head.protocol = http_builder_pseudo(&s->block.head, ":protocol");
+	s->sound = false;
+}
+
 static void take_head(struct h2 *c, int dir)
 {
 	struct side *s = &c->side[dir];
-	struct http_head head = { .major = 2 };
 	struct stream *st = find(c, s->block_id);
 
-	http_builder_seal(&s->block.head, &head);
-	head.status = http2_status(&s->block.head);
-	head.protocol = http_builder_pseudo(&s->block.head, ":protocol");
+	if (!s->block.again)
+		seal(s);
+	s->head.again = s->block.again ? s->block.known.number : 0;
 	if (s->promised) /* a pushed answer is not asked for: nobody's exchange */
 		;
 	else if (dir == 0 && !st)
-		take_request(c, s, &head);
+		take_request(c, s, &s->head);
 	else if (st && st->done[dir])
 		close_stream(c, st, L7_UNPARSEABLE, "headers after the end of the stream");
 	else if (st && dir == 1 && !st->answered)
-		take_answer(c, st, &head);
+		take_answer(c, st, &s->head);
 	else if (st)
-		take_trailers(c, dir, st, &head);
+		take_trailers(c, dir, st, &s->head);
 }
 
 static void take_block(struct h2 *c, int dir, const uint8_t *data, size_t len)

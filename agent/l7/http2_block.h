@@ -6,7 +6,7 @@
 #include "agent/l7/http2_head.h"
 
 #define HTTP2_TABLE_MAX (64 * 1024) /* an encoder that uses more cannot be followed */
-#define HTTP2_KNOWN_MAX 32
+#define HTTP2_KNOWN_MAX 128
 
 struct http2_block {
 	nghttp2_hd_inflater *inflater;
@@ -15,14 +15,18 @@ struct http2_block {
 	size_t len;               /* bytes of it so far */
 	bool begins;              /* nothing of it was read yet */
 	bool too_much;            /* headers: for the rest of it the table alone counts */
+	bool again;               /* it is the one that is known */
 	/*
-	 * A block that only points into the table says the same again as long as the table is the same: as blocks of
-	 * that kind leave it. What it says is still in head.
+	 * The last block, when it is one that says the same whenever it comes again: what that is still is in head.
+	 * Either it only points into the table, and leaves that as it was; or it points to nothing but the table that
+	 * HPACK begins with, and what it adds is owed to the inflater until that is needed.
 	 */
 	struct {
 		uint8_t bytes[HTTP2_KNOWN_MAX];
 		uint8_t len; /* 0: nothing is known */
 		bool used;   /* since the last tick */
+		uint32_t number;
+		uint32_t owed, owed_max; /* times; more leave the same table */
 	} known;
 };
 
@@ -36,7 +40,7 @@ const char *http2_block_add(struct http2_block *b, const uint8_t *data, size_t l
 /* What it said has been taken. */
 void http2_block_end(struct http2_block *b);
 
-int http2_block_set_table(struct http2_block *b, uint32_t size); /* 0, or negative: it cannot be */
+int http2_block_set_table(struct http2_block *b, uint32_t size); /* 0, or negative: it cannot be, or out of memory */
 void http2_block_tick(struct http2_block *b);
 size_t http2_block_memory(const struct http2_block *b);
 

@@ -2,11 +2,11 @@
 #include "agent/l7/record.h"
 
 #include "lib/ascii.h"
+#include "lib/pool.h"
 
 /* A record as it begins: most need no more. */
 struct building {
 	struct l7_record record;
-	struct building *next; /* among those that are not in use */
 	struct l7_attr attrs[16];
 	char text[384];
 };
@@ -49,45 +49,26 @@ const char *l7_key_name(enum l7_key key)
 	return key < L7_KEY_COUNT ? key_names[key] : NULL;
 }
 
-/* Those that are not in use; records are made on one thread. What was written last is still in the CPU's cache. */
-#define SPARE_MAX 1024
-static struct building *spare;
-static unsigned n_spare;
+/* Records are made on one thread. */
+static struct pool spare = POOL(sizeof(struct building), 1024);
 
-static struct building *take_spare(void)
+static void begin(struct building *b)
 {
-	struct building *b = spare;
-
-	if (!b)
-		return malloc(sizeof(*b));
-	n_spare--;
-	spare = b->next;
-	return b;
-}
-
-static void give_back(struct building *b)
-{
-	if (n_spare == SPARE_MAX) {
-		free(b);
-		return;
-	}
-	n_spare++;
-	b->next = spare;
-	spare = b;
+	b->record.attrs = b->attrs;
+	b->record.room = ARRAY_SIZE(b->attrs);
+	b->record.text = b->text;
+	b->record.text_room = sizeof(b->text);
+	b->record.size = 0;
 }
 
 struct l7_record *l7_record_new(enum l7_kind kind, const struct l7_ends *ends)
 {
-	struct building *b = take_spare();
+	struct building *b = pool_take(&spare);
 
 	if (!b)
 		return NULL;
-	b->record = (struct l7_record){ .kind = kind,
-					.ends = *ends,
-					.attrs = b->attrs,
-					.room = ARRAY_SIZE(b->attrs),
-					.text = b->text,
-					.text_room = sizeof(b->text) };
+	b->record = (struct l7_record){ .kind = kind, .ends = *ends };
+	begin(b);
 	return &b->record;
 }
 
@@ -113,7 +94,7 @@ void l7_record_free(struct l7_record *r)
 	if (r->size)
 		free(r);
 	else
-		give_back((struct building *)r);
+		pool_give(&spare, r);
 }
 
 /* Where the key is, or would be. */
@@ -284,6 +265,19 @@ size_t l7_record_packed_size(const struct l7_record *r)
 	return sizeof(*r) + r->n_attrs * sizeof(*r->attrs) + text_used(r);
 }
 
+/* Attributes and text of `from` as they are. */
+static void copy_contents(struct l7_record *to, const struct l7_record *from)
+{
+	memcpy(to->text, from->text, from->text_len);
+	for (unsigned i = 0; i < from->n_attrs; i++) {
+		to->attrs[i] = from->attrs[i];
+		if (!to->attrs[i].is_int)
+			to->attrs[i].s = to->text + (from->attrs[i].s - from->text);
+	}
+	to->n_attrs = from->n_attrs;
+	to->text_len = from->text_len;
+}
+
 const struct l7_record *l7_record_pack(const struct l7_record *r, void *to)
 {
 	struct l7_record *p = to;
@@ -291,7 +285,11 @@ const struct l7_record *l7_record_pack(const struct l7_record *r, void *to)
 	*p = *r;
 	p->attrs = (struct l7_attr *)(p + 1);
 	p->text = (char *)(p->attrs + r->n_attrs);
-	p->text_len = p->text_room = (uint32_t)gather(r, p->attrs, p->text);
+	if (text_used(r) == r->text_len) /* mostly */
+		copy_contents(p, r);
+	else
+		p->text_len = (uint32_t)gather(r, p->attrs, p->text);
+	p->text_room = p->text_len;
 	p->room = p->n_attrs;
 	p->size = sizeof(*p) + r->n_attrs * sizeof(*r->attrs) + p->text_len;
 	return p;
@@ -303,13 +301,26 @@ struct l7_record *l7_record_copy(const struct l7_record *packed)
 
 	if (!r)
 		return NULL;
-	memcpy(r, packed, packed->size);
+	*r = *packed;
 	r->attrs = (struct l7_attr *)(r + 1);
 	r->text = (char *)(r->attrs + r->n_attrs);
-	for (unsigned i = 0; i < r->n_attrs; i++)
-		if (!r->attrs[i].is_int)
-			r->attrs[i].s = r->text + (packed->attrs[i].s - packed->text);
+	copy_contents(r, packed);
 	return r;
+}
+
+struct l7_record *l7_record_resume(const struct l7_record *packed)
+{
+	struct building *b;
+
+	if (packed->n_attrs > ARRAY_SIZE(b->attrs) || packed->text_len > sizeof(b->text))
+		return NULL;
+	b = pool_take(&spare);
+	if (!b)
+		return NULL;
+	b->record = *packed;
+	begin(b);
+	copy_contents(&b->record, packed);
+	return &b->record;
 }
 
 const char *l7_record_get(const struct l7_record *r, enum l7_key key)

@@ -186,6 +186,8 @@ size_t l7_record_packed_size(const struct l7_record *r);
 const struct l7_record *l7_record_pack(const struct l7_record *r, void *to);
 /* Of a packed one, in memory of its own; NULL: there is none. */
 struct l7_record *l7_record_copy(const struct l7_record *packed);
+/* One to be built on, with what a packed one has. NULL: out of memory, or it is larger than records begin. */
+struct l7_record *l7_record_resume(const struct l7_record *packed);
 
 /* NULL, or `none`: it has none. The text is valid until the record gets more of it. */
 const char *l7_record_get(const struct l7_record *r, enum l7_key key);
