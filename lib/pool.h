@@ -15,7 +15,7 @@ struct pool {
 	unsigned n, max; /* pieces that are kept */
 	struct pool_piece {
 		struct pool_piece *next;
-	} *first;
+	} * first;
 };
 
 #if defined(__has_feature) /* clang */
@@ -24,9 +24,15 @@ struct pool {
 #endif
 #endif
 #ifdef __SANITIZE_ADDRESS__
-#define POOL(elem, most) { .size = (elem) }
+#define POOL(elem, most)       \
+	{                      \
+		.size = (elem) \
+	}
 #else
-#define POOL(elem, most) { .size = (elem), .max = (most) }
+#define POOL(elem, most)                      \
+	{                                     \
+		.size = (elem), .max = (most) \
+	}
 #endif
 
 /* As malloc(). */

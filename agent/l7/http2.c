@@ -206,8 +206,8 @@ static void end_stream(struct h2 *c, struct stream *st, int dir)
 
 static void take_request(struct h2 *c, struct side *s, const struct http_head *head)
 {
-	const char *bad =
-	    s->sound ? NULL : http2_malformed_request(&s->block.head, head, s->block.malformed, &s->length);
+	const char *bad = s->sound ? NULL
+				   : http2_malformed_request(&s->block.head, head, s->block.malformed, &s->length);
 	struct stream *st;
 
 	if (s->block_id <= c->last_id || s->block_id % 2 == 0) {
@@ -250,8 +250,8 @@ static void take_trailers(struct h2 *c, int dir, struct stream *st, const struct
 static void take_answer(struct h2 *c, struct stream *st, const struct http_head *head)
 {
 	struct side *s = &c->side[1];
-	const char *bad =
-	    s->sound ? NULL : http2_malformed_answer(&s->block.head, head, s->block.malformed, &s->length);
+	const char *bad = s->sound ? NULL
+				   : http2_malformed_answer(&s->block.head, head, s->block.malformed, &s->length);
 
 	s->sound = !bad;
 	if (bad) {

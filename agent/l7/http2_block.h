@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A block of HTTP/2's headers, as it comes in frames; and HPACK's table of one direction, which lives on between them. */
+/* A block of HTTP/2's headers, as it comes in frames; and HPACK's table of one direction, which lives on between them.
+ */
 #ifndef WEIR_L7_HTTP2_BLOCK_H
 #define WEIR_L7_HTTP2_BLOCK_H
 

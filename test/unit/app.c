@@ -27,6 +27,63 @@ START_TEST(plain_http)
 }
 END_TEST
 
+static void check_same(const struct l7_record *a, const struct l7_record *b)
+{
+	ck_assert_int_eq(a->kind, b->kind);
+	ck_assert_int_eq(a->outcome, b->outcome);
+	ck_assert_int_eq(a->flags, b->flags);
+	ck_assert_uint_eq(a->first_ns, b->first_ns);
+	ck_assert_uint_eq(a->n_attrs, b->n_attrs);
+	for (unsigned i = 0; i < a->n_attrs; i++) {
+		ck_assert_int_eq(a->attrs[i].key, b->attrs[i].key);
+		ck_assert_int_eq(a->attrs[i].is_int, b->attrs[i].is_int);
+		if (a->attrs[i].is_int)
+			ck_assert_int_eq(a->attrs[i].i, b->attrs[i].i);
+		else
+			ck_assert_str_eq(a->attrs[i].s, b->attrs[i].s);
+	}
+}
+
+/* What was learned of a request's head makes the same records as the head itself, whatever came in between. */
+START_TEST(heads_that_come_again)
+{
+	static const struct {
+		const char *method, *target, *head, *body, *answer_head, *answer;
+	} cases[] = {
+		{ "GET", "/a?b", "user-agent: curl\ntraceparent: 00-a-b-01", NULL, "content-type: text/html",
+		  "<html>" },
+		{ "POST", "/mcp", JSON "\nmcp-session-id: s1\nmcp-protocol-version: 2025-06-18", CALL("1", "t"), JSON,
+		  "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"isError\":true}}" },
+		{ "POST", "/v1/chat/completions", JSON, "{\"model\":\"m\"}", JSON,
+		  "{\"model\":\"m2\",\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}" },
+		{ "POST", "/v1/message:send", JSON "\na2a-version: 1.0", "{\"message\":{\"messageId\":\"m\"}}", JSON,
+		  "{\"task\":{\"id\":\"t\",\"contextId\":\"c\",\"status\":{\"state\":\"TASK_STATE_COMPLETED\"}}}" },
+		{ "POST", "/p.S/M", GRPC "\ngrpc-timeout: 1S", "\0\0\0\0\2ab", GRPC "\ngrpc-status: 5", "" },
+	};
+	struct world w;
+
+	begin(&w, 0);
+	w.settings.record_query = true;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		for (unsigned n = 0; n < 5; n++) {
+			w.again = n ? i + 1 : 0;
+			answer(&w, ask(&w, cases[i].method, cases[i].target, cases[i].head, cases[i].body), 200,
+			       cases[i].answer_head, cases[i].answer, true);
+			if (n == 3)
+				http_app_tick(w.app, w.now); /* it is used, and stays */
+		}
+		ck_assert_uint_eq(w.n, 5);
+		for (unsigned n = 1; n < w.n; n++)
+			check_same(w.got[0], w.got[n]);
+		forget(&w);
+	}
+	http_app_tick(w.app, w.now);
+	http_app_tick(w.app, w.now);
+	ck_assert_uint_lt(http_app_memory(w.app), 100);
+	end(&w);
+}
+END_TEST
+
 START_TEST(websockets)
 {
 	struct http_head req = { .method = "CONNECT",
@@ -376,7 +433,8 @@ START_TEST(answers_that_do_not_say_what_they_are)
 }
 END_TEST
 
-UNIT_MAIN(app, plain_http, a_path_is_no_proof, only_jsonrpc_is_jsonrpc, a_number_is_no_string, batches_gaps_and_depth,
-	  one_body_makes_a_bounded_number_of_records, an_answer_that_nobody_asked_for_is_not_hidden,
-	  a_body_that_is_not_read_makes_a_partial_record, what_cannot_be_read_on_is_not_cancelled, text_that_moves,
-	  what_waits_has_a_limit, websockets, answers_that_do_not_say_what_they_are)
+UNIT_MAIN(app, plain_http, heads_that_come_again, a_path_is_no_proof, only_jsonrpc_is_jsonrpc, a_number_is_no_string,
+	  batches_gaps_and_depth, one_body_makes_a_bounded_number_of_records,
+	  an_answer_that_nobody_asked_for_is_not_hidden, a_body_that_is_not_read_makes_a_partial_record,
+	  what_cannot_be_read_on_is_not_cancelled, text_that_moves, what_waits_has_a_limit, websockets,
+	  answers_that_do_not_say_what_they_are)

@@ -12,6 +12,7 @@ struct world {
 	struct http_app *app;
 	struct l7_record *got[80];
 	size_t n, split; /* split: bytes of a body at a time; 0: all */
+	uint32_t again;  /* of the heads of requests */
 	uint64_t now;
 };
 
@@ -72,9 +73,13 @@ static inline struct http_exchange *ask(struct world *w, const char *method, con
 {
 	char copy[1024];
 	struct http_header list[32];
-	struct http_head h = {
-		.method = method, .target = target, .authority = "tools:8080", .major = 1, .minor = 1, .headers = list
-	};
+	struct http_head h = { .method = method,
+			       .target = target,
+			       .authority = "tools:8080",
+			       .major = 1,
+			       .minor = 1,
+			       .headers = list,
+			       .again = w->again };
 	struct http_exchange *x;
 
 	snprintf(copy, sizeof(copy), "%s", head);

@@ -176,6 +176,92 @@ START_TEST(heads_that_come_again)
 }
 END_TEST
 
+/* An answer of so many bytes of HPACK, and its request. */
+static void answer(uint32_t id, const char *hpack, size_t len)
+{
+	headers(0, id, true, GET("/x"));
+	frame(1, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM, id, hpack, len);
+}
+
+#define ANSWER(id, hpack) answer(id, hpack, sizeof(hpack) - 1)
+/* An answer with one header, which is in the table. */
+static void point_to(uint32_t id, unsigned index)
+{
+	char hpack[3] = { '\x88', (char)(index < 127 ? 0x80 | index : 0xff), (char)(index - 127) };
+
+	answer(id, hpack, index < 127 ? 2 : 3);
+}
+
+#define ANSWERED(text) "GET /x h done => " text " done;\n"
+#define ADDS_TWO "\x88\x7c\1v\x62\1e" /* :status 200, via: v, etag: e; 36 and 37 bytes of the table */
+
+/* Heads that say the same whatever the table has got are known by heart, and the table gets what they add in time. */
+START_TEST(heads_that_add_to_the_table)
+{
+	static const unsigned times[] = { 1, 2, 3, 20, 55, 56, 57, 58, 300 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
+		bool full = times[i] > 55;
+		unsigned oldest = full ? 62 + 2 * 56 - 1 : 62 + 2 * times[i];
+		const char *text, *last = full ? ANSWERED("200 {via: v}") : ANSWERED("200 {x: d}");
+		uint32_t id = 1;
+
+		begin();
+		ANSWER(id, "\x88\x40\1x\1d"); /* x: d, 34 bytes of 4096 */
+		for (unsigned n = 0; n < times[i]; n++)
+			ANSWER(id += 2, ADDS_TWO);
+		point_to(id += 2, oldest);
+		point_to(id += 2, oldest + 1);
+		text = finish();
+		for (unsigned n = 0; n < times[i]; n++)
+			ck_assert_ptr_nonnull(text = strstr(text + 1, ANSWERED("200 {via: v, etag: e}")));
+		text = strchr(text, '\n') + 1;
+		ck_assert_int_eq(strncmp(text, last, strlen(last)), 0);
+		ck_assert_ptr_nonnull(strstr(text, "HPACK cannot be decoded"));
+	}
+}
+END_TEST
+
+START_TEST(what_is_owed_to_the_table_moves_the_rest)
+{
+	const char *text;
+
+	begin();
+	ANSWER(1, "\x88\x40\1x\1d");
+	for (uint32_t id = 3; id < 23; id += 2)
+		ANSWER(id, ADDS_TWO);
+	ANSWER(23, "\x88\xd2"); /* twenty entries came before it */
+	ANSWER(25, ADDS_TWO);
+	ANSWER(27, ADDS_TWO);
+	l7_http2.tick(parser, 1000000000);
+	l7_http2.tick(parser, 2000000000); /* forgotten, and paid */
+	ANSWER(29, ADDS_TWO);
+	ANSWER(31, "\x88\xd8");
+	ANSWER(33, "\x88\x40\1y\1z"); /* to a name of its own: the same */
+	ANSWER(35, "\x88\x40\1y\1z");
+	ANSWER(37, "\x88\xbf\xda");
+	text = strstr(finish(), "{x: d}");
+	ck_assert_str_eq(strstr(text + 1, "{x: d}"),
+			 "{x: d} done;\n" ANSWERED("200 {via: v, etag: e}") ANSWERED("200 {via: v, etag: e}")
+			     ANSWERED("200 {via: v, etag: e}") ANSWERED("200 {x: d}") ANSWERED("200 {y: z}")
+				 ANSWERED("200 {y: z}") ANSWERED("200 {y: z, x: d}"));
+}
+END_TEST
+
+START_TEST(what_is_owed_comes_before_another_size)
+{
+	begin();
+	for (uint32_t id = 1; id < 7; id += 2)
+		ANSWER(id, ADDS_TWO);
+	frame(0, NGHTTP2_SETTINGS, 0, 0, "\0\1\0\0\0\xc8", 6); /* 200: five entries of the six */
+	frame(1, NGHTTP2_SETTINGS, NGHTTP2_FLAG_ACK, 0, "", 0);
+	answer(7, "\x3f\xa9\1\x88", 4);
+	point_to(9, 66);
+	point_to(11, 67);
+	ck_assert_ptr_nonnull(strstr(finish(), ANSWERED("200") ANSWERED("200 {etag: e}") "GET /x h done => nothing"));
+}
+END_TEST
+
 START_TEST(table_size_follows_settings)
 {
 	begin();
@@ -525,7 +611,8 @@ START_TEST(settings_without_end)
 }
 END_TEST
 
-UNIT_MAIN(http2, heads_that_come_again, what_nobody_asks_for_is_not_kept, lengths_are_those_of_the_data,
+UNIT_MAIN(http2, heads_that_come_again, heads_that_add_to_the_table, what_is_owed_to_the_table_moves_the_rest,
+	  what_is_owed_comes_before_another_size, what_nobody_asks_for_is_not_kept, lengths_are_those_of_the_data,
 	  settings_without_end, calls_split_anywhere, table_size_follows_settings, gaps, resets_and_goaway,
 	  malformed_streams_leave_the_others, frames_against_the_standard, floods, midstream_is_not_guessed,
 	  what_is_copied, blocks_of_headers_that_are_large, tunnels)

@@ -25,6 +25,8 @@ struct http_exchange {
 
 struct http_app {
 	size_t n_exchanges;
+	uint32_t again; /* number of the last request that came again, and its text */
+	char *again_text;
 };
 
 static char *fake_log;
@@ -102,7 +104,22 @@ struct http_app *http_app_new(struct l7_host *host)
 void http_app_free(struct http_app *a)
 {
 	fake_check(a->n_exchanges == 0);
+	free(a->again_text);
 	free(a);
+}
+
+/* Those of one number say the same. */
+static inline void fake_again(struct http_app *a, struct fake_message *m, uint32_t number)
+{
+	fflush(m->f);
+	if (number && number == a->again)
+		fake_check(strcmp(m->text, a->again_text) == 0);
+	if (!number || number == a->again)
+		return;
+	free(a->again_text);
+	a->again = number;
+	a->again_text = strdup(m->text);
+	fake_check(a->again_text);
 }
 
 struct http_exchange *http_app_request(struct http_app *a, const struct http_head *head, uint64_t ns)
@@ -116,6 +133,7 @@ struct http_exchange *http_app_request(struct http_app *a, const struct http_hea
 	fake_begin(&x->side[0]);
 	fprintf(x->side[0].f, "%s %s %s", head->method, head->target, head->authority);
 	fake_headers(x->side[0].f, head, '{', '}');
+	fake_again(a, &x->side[0], head->again);
 	return x;
 }
 
