@@ -101,14 +101,15 @@ static void hand_over(struct feed *f)
 static bool read_batch(struct feed *f)
 {
 	struct ring_record rec;
+	bool more = true;
 
-	for (unsigned n = 0; n < BATCH; n++) {
-		if (held_up(f) || !ring_next(&f->ring, &rec))
-			return false;
-		f->params.record(f, &rec, f->params.userdata);
-		ring_release(&f->ring, &rec);
+	for (unsigned n = 0; n < BATCH && more; n++) {
+		more = !held_up(f) && ring_next(&f->ring, &rec);
+		if (more)
+			f->params.record(f, &rec, f->params.userdata);
 	}
-	return true;
+	ring_release(&f->ring);
+	return more;
 }
 
 static void wait_for_more(struct feed *f, int timeout)
@@ -135,7 +136,7 @@ static void *thread_main(void *userdata)
 	/* What pods do comes first: the ring bridges the time until there is a CPU to spare. */
 	sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){});
 	while (!atomic_load(&f->stop)) {
-		uint64_t pos = *f->ring.consumer;
+		uint64_t pos = f->ring.pos;
 		bool more;
 
 		atomic_store(&f->waiting, false);
@@ -144,7 +145,7 @@ static void *thread_main(void *userdata)
 			f->params.pause(f, f->params.userdata);
 		hand_over(f);
 		if (!more)
-			wait_for_more(f, *f->ring.consumer != pos ? BUSY_MS : IDLE_MS);
+			wait_for_more(f, f->ring.pos != pos ? BUSY_MS : IDLE_MS);
 	}
 	return NULL;
 }

@@ -5,6 +5,7 @@
 #include <linux/bpf.h>
 #include <sys/mman.h>
 
+#define RELEASE_PARTS 64 /* of the ring are given back at a time */
 /* With its header, padded. */
 #define RECORD_SIZE(len) ((BPF_RINGBUF_HDR_SZ + (len) + 7) & ~7ull)
 
@@ -23,6 +24,7 @@ int ring_map(struct ring *ring, int fd, struct err *reterr)
 	if (p == MAP_FAILED)
 		return err_set(reterr, -errno, "cannot map the ring: %m");
 	ring->consumer = p;
+	ring->pos = *ring->consumer;
 	p = mmap(NULL, ring->page, PROT_READ, MAP_SHARED, fd, (off_t)ring->page);
 	if (p == MAP_FAILED)
 		return err_set(reterr, -errno, "cannot map the ring: %m");
@@ -67,38 +69,44 @@ static const uint8_t *look_at(struct ring *ring, uint64_t pos, size_t len)
 	return ring->window + (from - ring->window_at);
 }
 
-/* A record: 8 bytes of header, the first four of them length and flags; all padded to 8 bytes. */
-bool ring_next(struct ring *ring, struct ring_record *ret)
+void ring_release(struct ring *ring)
 {
-	for (;;) {
-		struct ring_record rec = { .pos = *ring->consumer };
-		const uint8_t *head;
-		uint32_t word;
-
-		if (rec.pos >= __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE))
-			return false;
-		head = look_at(ring, rec.pos, BPF_RINGBUF_HDR_SZ);
-		if (!head)
-			return false;
-		word = __atomic_load_n((const uint32_t *)head, __ATOMIC_ACQUIRE);
-		if (word & BPF_RINGBUF_BUSY_BIT)
-			return false;
-		rec.len = word & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
-		if (!(word & BPF_RINGBUF_DISCARD_BIT)) {
-			head = look_at(ring, rec.pos, BPF_RINGBUF_HDR_SZ + rec.len);
-			if (!head)
-				return false;
-			rec.data = head + BPF_RINGBUF_HDR_SZ;
-			__builtin_prefetch(head + RECORD_SIZE(rec.len)); /* the next one */
-			__builtin_prefetch(head + RECORD_SIZE(rec.len) + 64);
-			*ret = rec;
-			return true;
-		}
-		ring_release(ring, &rec);
-	}
+	__atomic_store_n(ring->consumer, ring->pos, __ATOMIC_RELEASE);
 }
 
-void ring_release(struct ring *ring, const struct ring_record *rec)
+/* A record: 8 bytes of header, the first four of them length and flags; all padded to 8 bytes. NULL: none is ready. */
+static const uint8_t *next_head(struct ring *ring)
 {
-	__atomic_store_n(ring->consumer, rec->pos + RECORD_SIZE(rec->len), __ATOMIC_RELEASE);
+	if (ring->pos >= ring->seen)
+		ring->seen = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
+	return ring->pos < ring->seen ? look_at(ring, ring->pos, BPF_RINGBUF_HDR_SZ) : NULL;
+}
+
+bool ring_next(struct ring *ring, struct ring_record *ret)
+{
+	const uint8_t *head;
+
+	while ((head = next_head(ring))) {
+		uint32_t word = __atomic_load_n((const uint32_t *)head, __ATOMIC_ACQUIRE);
+		uint32_t len = word & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
+
+		if (word & BPF_RINGBUF_BUSY_BIT)
+			break;
+		head = look_at(ring, ring->pos, BPF_RINGBUF_HDR_SZ + len);
+		if (!head)
+			break;
+		if (ring->pos - *ring->consumer >= ring->size / RELEASE_PARTS)
+			ring_release(ring);
+		ring->pos += RECORD_SIZE(len);
+		if (word & BPF_RINGBUF_DISCARD_BIT)
+			continue;
+		if (ring->pos < ring->seen) {
+			__builtin_prefetch(head + RECORD_SIZE(len));
+			__builtin_prefetch(head + RECORD_SIZE(len) + 64);
+		}
+		*ret = (struct ring_record){ .len = len, .data = head + BPF_RINGBUF_HDR_SZ };
+		return true;
+	}
+	ring_release(ring);
+	return false;
 }

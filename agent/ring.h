@@ -14,10 +14,14 @@
 struct ring {
 	int fd;
 	size_t size, page;
-	volatile uint64_t *consumer; /* a page that we may write */
+	uint64_t *consumer; /* a page that we may write */
 	const uint64_t *producer;
 	const uint8_t *window; /* NULL: none yet */
 	size_t window_at, window_len;
+	/* Whoever reads the kernel's two positions, or writes his own, for every record, takes them out of the cache of a
+	 * CPU that is about to write the next one. */
+	uint64_t pos;  /* behind the records that were read; the kernel knows of it later */
+	uint64_t seen; /* where the producer was */
 };
 
 /* On failure ring_unmap() takes back what there is of it. The fd stays the caller's. */
@@ -25,13 +29,14 @@ int ring_map(struct ring *ring, int fd, struct err *reterr);
 void ring_unmap(struct ring *ring);
 
 struct ring_record {
-	uint64_t pos;
 	uint32_t len;
 	const uint8_t *data;
 };
 
-/* The oldest record, until ring_release(). False: none is ready, or there is no memory to map it: later, then. */
+/* The next record; the one before it is done with. False: none is ready, or there is no memory to map it: later, then.
+ */
 bool ring_next(struct ring *ring, struct ring_record *ret);
-void ring_release(struct ring *ring, const struct ring_record *rec);
+/* Nothing that was read is needed any more: all its room is the kernel's again. */
+void ring_release(struct ring *ring);
 
 #endif
