@@ -524,7 +524,6 @@ static int start_l7(struct agent *a, struct err *reterr)
 	const struct config_l7 *c = &a->config.l7;
 	const struct l7_worker_params p = {
 		.ring_fd = datapath_map_fd(a->datapath, WEIR_MAP_L7_RING),
-		.turn_fd = datapath_map_fd(a->datapath, WEIR_MAP_L7_TURN),
 		.want_fd = datapath_map_fd(a->datapath, WEIR_MAP_L7_WANT),
 		.settings = { .headers_only = c->headers_only,
 			      .record_query = c->record_query,

@@ -130,7 +130,7 @@ static uint32_t map_size(const struct datapath_options *o, const char *name)
 		{ WEIR_MAP_DENY, o->deny, 4096 },
 		{ WEIR_MAP_EVENTS, o->ring_bytes, 2 << 20 },
 		{ WEIR_MAP_L7_RING, o->l7_ring_bytes, 8 << 20 },
-		{ WEIR_MAP_L7_TURN, o->l7_connections, 16384 },
+		{ WEIR_MAP_L7_FRAMES, o->l7_connections, 16384 },
 		{ WEIR_MAP_L7_WANT, o->l7_connections, 16384 },
 	};
 

@@ -18,8 +18,8 @@ struct ring {
 	const uint64_t *producer;
 	const uint8_t *window; /* NULL: none yet */
 	size_t window_at, window_len;
-	/* Whoever reads the kernel's two positions, or writes his own, for every record, takes them out of the cache of a
-	 * CPU that is about to write the next one. */
+	/* Whoever reads the kernel's two positions, or writes his own, for every record, takes them out of the cache of
+	 * a CPU that is about to write the next one. */
 	uint64_t pos;  /* behind the records that were read; the kernel knows of it later */
 	uint64_t seen; /* where the producer was */
 };

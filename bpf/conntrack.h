@@ -223,6 +223,7 @@ static __noinline __maybe_unused int ct_create(struct packet *p, const struct co
 		.last_seen = p->now,
 		.last_event = p->now,
 		.state = p->side | c->opener | (c->audit ? WEIR_CT_AUDIT : 0),
+		.l7_talking = WEIR_L7_NOBODY,
 	};
 	__u32 side = p->side & 1;
 	long r;

@@ -40,7 +40,7 @@ struct l7_part {
 struct l7_scratch {
 	struct weir_ct_key key; /* of the packet: Linux 6.1 takes no argument of a global function as a map's key */
 	struct l7_part part;
-	struct weir_l7_turn turn;
+	struct weir_l7_frames frames;
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -166,50 +166,39 @@ static __always_inline __u8 l7_of_pods(__u8 l7, const __u16 slot[2], __u32 gen)
 
 /* ---- how much of it */
 
-static __always_inline void l7_renew(struct weir_l7_turn *t, __u32 side, __u32 seq)
+static __always_inline void l7_renew(struct weir_ct *ct, __u32 side, __u32 seq)
 {
-	t->talking = side;
-	t->until[side & 1] = seq + cfg_l7_budget;
+	ct->l7_talking = side;
+	ct->l7_until[side & 1] = seq + cfg_l7_budget;
 }
 
-/* What the first packet of a connection tells of both sides: whichever comes first, the other would say the same. */
-static __always_inline void l7_turn_init(struct weir_l7_turn *t, const struct l7_part *part, __u32 side, bool first)
+/* Both sides begin with a budget. What the first packet tells of the other: whichever comes first, it would say the
+ * same. */
+static __always_inline void l7_first_turn(struct weir_ct *ct, const struct l7_part *part)
 {
-	__u32 seq[2] = { side ? part->ack : part->seq, side ? part->seq : part->ack };
-	__u32 client = part->flags & WEIR_L7F_REPLY ? !side : side;
-	bool known = first && part->flags & WEIR_L7F_FIRST && part->flags & WEIR_L7F_ACK;
-
-	t->start = seq[0];
-	t->until[0] = seq[0] + cfg_l7_budget;
-	t->until[1] = seq[1] + cfg_l7_budget;
-	t->frame[0] = seq[0] + (client ? 0 : H2_PREFACE);
-	t->frame[1] = seq[1] + (client ? H2_PREFACE : 0);
-	t->kind[0] = t->kind[1] = known ? WEIR_L7_FRAME_WHOLE : WEIR_L7_FRAME_LOST;
-	t->talking = side;
+	ct->l7_until[0] = (part->side ? part->ack : part->seq) + cfg_l7_budget;
+	ct->l7_until[1] = (part->side ? part->seq : part->ack) + cfg_l7_budget;
+	ct->l7_talking = part->side;
 }
 
-/* NULL: no room for one. */
-static __always_inline struct weir_l7_turn *l7_turn(struct l7_scratch *s, bool first)
+/* Does the agent say that nothing more of it is to be copied? */
+static __always_inline bool l7_is_ignored(const struct weir_ct *ct, const struct l7_scratch *s)
 {
-	struct weir_l7_turn *t = bpf_map_lookup_elem(&weir_l7_turn, &s->key);
-	const struct l7_part *part = &s->part;
+	const struct weir_l7_want *want;
 
-	if (t && (!first || t->start == (part->side ? part->ack : part->seq)))
-		return t;
-	__builtin_memset(&s->turn, 0, sizeof(s->turn));
-	l7_turn_init(&s->turn, part, part->side, first);
-	/* Both sides may begin at once, each on its CPU. */
-	bpf_map_update_elem(&weir_l7_turn, &s->key, &s->turn, t ? BPF_ANY : BPF_NOEXIST);
-	return bpf_map_lookup_elem(&weir_l7_turn, &s->key);
+	if (ct->packets[s->part.side & 1] & (WEIR_L7_LOOK_EVERY - 1))
+		return false;
+	want = bpf_map_lookup_elem(&weir_l7_want, &s->key);
+	return want && want->ignored;
 }
 
 /* Cuts from..to down to the budget and to what the agent wants. The first bytes of a budget are copied unasked: most
  * messages are no longer. */
-static __always_inline void l7_cut(const struct l7_scratch *s, const struct weir_l7_turn *t, bool frames, __u32 *from,
+static __always_inline void l7_cut(const struct l7_scratch *s, const struct weir_ct *ct, bool frames, __u32 *from,
 				   __u32 *to)
 {
 	const struct weir_l7_want *want = NULL;
-	__u32 side = s->part.side, limit = t->until[side & 1];
+	__u32 side = s->part.side, limit = ct->l7_until[side & 1];
 
 	if (seq_before(limit - cfg_l7_budget + L7_UNASKED, *to))
 		want = bpf_map_lookup_elem(&weir_l7_want, &s->key);
@@ -334,8 +323,37 @@ __noinline int l7_copy(struct __sk_buff *skb, const struct packet *p, struct l7_
 struct h2_walk {
 	struct __sk_buff *skb;
 	struct l7_scratch *s; /* its part is to be copied once it is known that what follows it is not */
-	struct weir_l7_turn *turn;
+	struct weir_l7_frames *frames;
+	struct weir_ct *ct;
 };
+
+/* Where the first frames begin, if this is the beginning. */
+static __always_inline void h2_frames_init(struct weir_l7_frames *f, const struct l7_part *part, bool first)
+{
+	__u32 seq[2] = { part->side ? part->ack : part->seq, part->side ? part->seq : part->ack };
+	__u32 client = part->flags & WEIR_L7F_REPLY ? !part->side : part->side;
+	bool known = first && part->flags & WEIR_L7F_FIRST && part->flags & WEIR_L7F_ACK;
+
+	f->start = seq[0];
+	f->next[0] = seq[0] + (client ? 0 : H2_PREFACE);
+	f->next[1] = seq[1] + (client ? H2_PREFACE : 0);
+	f->kind[0] = f->kind[1] = known ? WEIR_L7_FRAME_WHOLE : WEIR_L7_FRAME_LOST;
+}
+
+/* NULL: no room for them. */
+static __always_inline struct weir_l7_frames *h2_frames(struct l7_scratch *s, bool first)
+{
+	struct weir_l7_frames *f = bpf_map_lookup_elem(&weir_l7_frames, &s->key);
+	const struct l7_part *part = &s->part;
+
+	if (f && (!first || f->start == (part->side ? part->ack : part->seq)))
+		return f;
+	__builtin_memset(&s->frames, 0, sizeof(s->frames));
+	h2_frames_init(&s->frames, part, first);
+	/* Both sides may begin at once, each on its CPU. */
+	bpf_map_update_elem(&weir_l7_frames, &s->key, &s->frames, f ? BPF_ANY : BPF_NOEXIST);
+	return bpf_map_lookup_elem(&weir_l7_frames, &s->key);
+}
 
 /* True: the part is complete. */
 static __always_inline bool h2_take(struct h2_walk *w, __u32 from, __u32 to)
@@ -369,20 +387,20 @@ static __always_inline bool h2_take_body(struct h2_walk *w, __u32 stop)
 
 	w->s->part.pos = stop;
 	if (!w->s->part.whole)
-		l7_cut(w->s, w->turn, true, &from, &to);
+		l7_cut(w->s, w->ct, true, &from, &to);
 	return h2_take(w, from, to);
 }
 
 /* What the packet holds of the frame at hand: the rest of its head, or of its payload. */
 static __always_inline bool h2_payload(struct h2_walk *w)
 {
-	struct weir_l7_turn *t = w->turn;
-	__u32 side = w->s->part.side & 1, from = w->s->part.pos, stop = seq_min(t->frame[side], w->s->part.end);
+	struct weir_l7_frames *f = w->frames;
+	__u32 side = w->s->part.side & 1, from = w->s->part.pos, stop = seq_min(f->next[side], w->s->part.end);
 
-	if (t->kind[side] == WEIR_L7_FRAME_BODY) {
-		if (!seq_before(from, t->body[side]))
+	if (f->kind[side] == WEIR_L7_FRAME_BODY) {
+		if (!seq_before(from, f->body[side]))
 			return h2_take_body(w, stop);
-		stop = seq_min(t->body[side], stop);
+		stop = seq_min(f->body[side], stop);
 	}
 	w->s->part.pos = stop;
 	return h2_take(w, from, stop);
@@ -391,16 +409,16 @@ static __always_inline bool h2_payload(struct h2_walk *w)
 /* Length and type of the frame whose head begins or goes on here. False: the packet ends within. */
 static __always_inline bool h2_head(struct h2_walk *w)
 {
-	struct weir_l7_turn *t = w->turn;
+	struct weir_l7_frames *f = w->frames;
 	__u32 side = w->s->part.side & 1, off = w->s->part.off + (w->s->part.pos - w->s->part.seq),
-	      have = t->have[side];
-	__u32 head = have ? t->head[side] : 0, left = w->s->part.end - w->s->part.pos;
+	      have = f->have[side];
+	__u32 head = have ? f->head[side] : 0, left = w->s->part.end - w->s->part.pos;
 	__u8 b[4];
 
 	if (!have && left >= sizeof(b)) {
 		if (bpf_skb_load_bytes(w->skb, off, b, sizeof(b)))
 			return false;
-		t->head[side] = word(b);
+		f->head[side] = word(b);
 		return true;
 	}
 	for (__u32 i = 0; i < sizeof(b) && i < left && have < sizeof(b); i++, have++) {
@@ -408,55 +426,55 @@ static __always_inline bool h2_head(struct h2_walk *w)
 			return false;
 		head |= (__u32)b[0] << (24 - 8 * (have & 3));
 	}
-	t->head[side] = head;
-	t->have[side] = have & 3;
+	f->head[side] = head;
+	f->have[side] = have & 3;
 	return have == sizeof(b);
 }
 
 static __always_inline void h2_begin_frame(struct h2_walk *w)
 {
-	struct weir_l7_turn *t = w->turn;
-	__u32 side = w->s->part.side & 1, len = t->head[side] >> 8, begin = t->frame[side];
-	__u8 type = t->head[side];
+	struct weir_l7_frames *f = w->frames;
+	__u32 side = w->s->part.side & 1, len = f->head[side] >> 8, begin = f->next[side];
+	__u8 type = f->head[side];
 
-	if (type == H2_HEADERS || (type == H2_DATA && t->talking != side))
-		l7_renew(t, side, begin);
-	t->kind[side] = type == H2_DATA || len > H2_WHOLE_MAX ? WEIR_L7_FRAME_BODY : WEIR_L7_FRAME_WHOLE;
-	t->body[side] = begin + H2_FRAME_HEAD;
-	t->frame[side] = begin + H2_FRAME_HEAD + len;
-	t->have[side] = 0;
+	if (type == H2_HEADERS || (type == H2_DATA && w->ct->l7_talking != side))
+		l7_renew(w->ct, side, begin);
+	f->kind[side] = type == H2_DATA || len > H2_WHOLE_MAX ? WEIR_L7_FRAME_BODY : WEIR_L7_FRAME_WHOLE;
+	f->body[side] = begin + H2_FRAME_HEAD;
+	f->next[side] = begin + H2_FRAME_HEAD + len;
+	f->have[side] = 0;
 }
 
 /* A packet is missing before this one, or its frames were never known. The agent may know. */
 static __always_inline bool h2_find_frame(const struct h2_walk *w)
 {
 	const struct weir_l7_want *want = bpf_map_lookup_elem(&weir_l7_want, &w->s->key);
-	struct weir_l7_turn *t = w->turn;
+	struct weir_l7_frames *f = w->frames;
 	__u32 side = w->s->part.side & 1;
 
 	if (!want || !want->has_frame[side] || seq_before(want->frame[side], w->s->part.pos) ||
 	    seq_before(w->s->part.end, want->frame[side]))
 		return false;
-	t->frame[side] = want->frame[side];
-	t->kind[side] = WEIR_L7_FRAME_WHOLE;
-	t->have[side] = 0;
+	f->next[side] = want->frame[side];
+	f->kind[side] = WEIR_L7_FRAME_WHOLE;
+	f->have[side] = 0;
 	return true;
 }
 
 static long h2_step(__u32 i, void *ctx)
 {
 	struct h2_walk *w = ctx;
-	struct weir_l7_turn *t = w->turn;
+	struct weir_l7_frames *f = w->frames;
 	__u32 side = w->s->part.side & 1, ahead, from;
 
 	if (w->s->part.pos == w->s->part.end)
 		return 1;
-	if (t->kind[side] != WEIR_L7_FRAME_LOST && seq_before(w->s->part.pos, t->frame[side]))
+	if (f->kind[side] != WEIR_L7_FRAME_LOST && seq_before(w->s->part.pos, f->next[side]))
 		return h2_payload(w);
-	ahead = w->s->part.pos - t->frame[side];
+	ahead = w->s->part.pos - f->next[side];
 	if (!ahead)
-		t->have[side] = 0;
-	if (t->kind[side] == WEIR_L7_FRAME_LOST || ahead != t->have[side]) {
+		f->have[side] = 0;
+	if (f->kind[side] == WEIR_L7_FRAME_LOST || ahead != f->have[side]) {
 		if (h2_find_frame(w))
 			return 0;
 		w->s->part.flags |= WEIR_L7F_LOST;
@@ -472,12 +490,12 @@ static long h2_step(__u32 i, void *ctx)
 }
 
 /* Copies all but what DATA holds beyond the budget, and keeps in mind where the next frame begins. */
-__noinline int h2_walk(struct __sk_buff *skb, const struct packet *p, struct weir_l7_turn *turn)
+__noinline int h2_walk(struct __sk_buff *skb, const struct packet *p, struct weir_l7_frames *frames, struct weir_ct *ct)
 {
-	struct h2_walk w = { .skb = skb, .s = l7_scratch(), .turn = turn };
+	struct h2_walk w = { .skb = skb, .s = l7_scratch(), .frames = frames, .ct = ct };
 	struct l7_part *part;
 
-	if (!w.s || !p || !turn)
+	if (!w.s || !p || !frames || !ct)
 		return 0;
 	part = &w.s->part;
 	part->pos = part->seq;
@@ -500,6 +518,11 @@ __noinline int h2_walk(struct __sk_buff *skb, const struct packet *p, struct wei
 
 /* ---- a packet */
 
+static __always_inline __u32 l4_offset(const struct packet *p)
+{
+	return p->l4 ? p->l4 : ETH_HLEN + (p->v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+}
+
 static __always_inline __u32 payload_end(struct __sk_buff *skb, const struct packet *p)
 {
 	__be16 len = 0;
@@ -511,18 +534,41 @@ static __always_inline __u32 payload_end(struct __sk_buff *skb, const struct pac
 	return ETH_HLEN + (p->v6 ? sizeof(struct ipv6hdr) : 0) + bpf_ntohs(len);
 }
 
+struct tcp_head {
+	__be32 seq, ack;
+	__u8 doff, flags, window[2];
+};
+
+/* False: it is not there. What parse_plain() read lies in one piece; the rest may not. */
+static __always_inline bool tcp_head(struct __sk_buff *skb, const struct packet *p, struct tcp_head *ret,
+				     __u32 *ret_end)
+{
+	const __u8 *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	const __u8 *l4 = data + ETH_HLEN + (p->v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+
+	if (!p->l4 && l4 + 4 + sizeof(*ret) <= end) {
+		*ret = *(const struct tcp_head *)(l4 + 4);
+		*ret_end =
+		    p->v6 ? ETH_HLEN + sizeof(struct ipv6hdr) + bpf_ntohs(*(const u16_alias *)(data + ETH_HLEN + 4))
+			  : ETH_HLEN + bpf_ntohs(*(const u16_alias *)(data + ETH_HLEN + 2));
+		return true;
+	}
+	*ret_end = payload_end(skb, p);
+	return !bpf_skb_load_bytes(skb, l4_offset(p) + 4, ret, sizeof(*ret));
+}
+
 /* False: there is nothing in it. */
 static __always_inline bool locate_tcp(struct __sk_buff *skb, const struct packet *p, struct l7_part *part)
 {
-	__u32 l4 = p->l4 ? p->l4 : ETH_HLEN + (p->v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
-	__u32 end = payload_end(skb, p), head[3];
+	struct tcp_head h;
+	__u32 end;
 
-	if (bpf_skb_load_bytes(skb, l4 + 4, head, sizeof(head))) /* sequence, acknowledgement, offset and flags */
+	if (!tcp_head(skb, p, &h, &end))
 		return false;
-	part->off = l4 + (*(__u8 *)&head[2] >> 4) * 4;
-	part->seq = bpf_ntohl(head[0]) + (p->tcp_flags & TCP_SYN ? 1 : 0);
+	part->off = l4_offset(p) + (h.doff >> 4) * 4;
+	part->seq = bpf_ntohl(h.seq) + (p->tcp_flags & TCP_SYN ? 1 : 0);
 	part->end = part->next = part->seq + (end > part->off ? end - part->off : 0);
-	part->ack = bpf_ntohl(head[1]);
+	part->ack = bpf_ntohl(h.ack);
 	if (p->tcp_flags & TCP_ACK)
 		part->flags |= WEIR_L7F_ACK;
 	if (p->tcp_flags & TCP_FIN)
@@ -534,10 +580,9 @@ static __always_inline bool locate_tcp(struct __sk_buff *skb, const struct packe
 
 static __always_inline bool locate_udp(struct __sk_buff *skb, const struct packet *p, struct l7_part *part)
 {
-	__u32 l4 = p->l4 ? p->l4 : ETH_HLEN + (p->v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
 	__u32 end = payload_end(skb, p);
 
-	part->off = l4 + 8;
+	part->off = l4_offset(p) + 8;
 	part->end = part->next = end > part->off ? end - part->off : 0;
 	return part->end;
 }
@@ -582,11 +627,11 @@ static __always_inline void l7_spoken(struct weir_ct *ct, struct l7_part *part)
 }
 
 /* Of TLS only the client's greeting is of interest. */
-static __always_inline bool l7_hello_over(const struct weir_l7_turn *turn, const struct l7_part *part)
+static __always_inline bool l7_hello_over(const struct weir_ct *ct, const struct l7_part *part)
 {
 	if (part->flags & WEIR_L7F_REPLY)
 		return true;
-	return turn && seq_before(turn->until[part->side & 1] - cfg_l7_budget + WEIR_L7_HELLO_MAX, part->seq);
+	return seq_before(ct->l7_until[part->side & 1] - cfg_l7_budget + WEIR_L7_HELLO_MAX, part->seq);
 }
 
 /* True: the part is to be copied. */
@@ -594,36 +639,39 @@ static __always_inline bool l7_tcp(struct __sk_buff *skb, const struct packet *p
 				   struct l7_scratch *s)
 {
 	bool first = (ct->l7 & WEIR_L7_MASK) == WEIR_L7_UNDECIDED;
-	struct weir_l7_turn *turn = NULL;
 	struct l7_part *part = &s->part;
+	struct weir_l7_frames *frames;
 	__u32 from, to;
 	__u8 l7;
 
 	if (!locate_tcp(skb, p, part) || (first && !l7_begin(skb, ct, part)))
 		return false;
-	if (first)
+	if (first) {
 		bpf_map_delete_elem(&weir_l7_want, &s->key); /* what an earlier connection between these ports left */
+	} else if (l7_is_ignored(ct, s)) {
+		ct->l7 = WEIR_L7_IGNORED;
+		return false;
+	}
+	if (ct->l7_talking == WEIR_L7_NOBODY)
+		l7_first_turn(ct, part);
 	l7_spoken(ct, part);
 	part->l7 = l7 = ct->l7 & WEIR_L7_MASK;
 	from = part->seq;
 	to = part->end;
-	if (from != to)
-		turn = l7_turn(s, first);
-	if (turn && turn->talking == WEIR_L7_NOBODY) {
-		ct->l7 = WEIR_L7_IGNORED;
-		return false;
+	if (from != to && l7 == WEIR_L7_HTTP2) {
+		frames = h2_frames(s, first);
+		if (frames) {
+			h2_walk(skb, p, frames, ct);
+			return false;
+		}
 	}
-	if (turn && l7 == WEIR_L7_HTTP2) {
-		h2_walk(skb, p, turn);
-		return false;
-	}
-	if (turn) {
-		if (turn->talking != part->side)
-			l7_renew(turn, part->side, from);
-		l7_cut(s, turn, false, &from, &to);
+	if (from != to) {
+		if (ct->l7_talking != part->side)
+			l7_renew(ct, part->side, from);
+		l7_cut(s, ct, false, &from, &to);
 		l7_aim(part, from, to);
 	}
-	if (l7 == WEIR_L7_TLS && l7_hello_over(turn, part))
+	if (l7 == WEIR_L7_TLS && l7_hello_over(ct, part))
 		ct->l7 = WEIR_L7_IGNORED;
 	return ct->l7 != WEIR_L7_IGNORED;
 }

@@ -99,8 +99,8 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
 	__type(key, struct weir_ct_key);
-	__type(value, struct weir_l7_turn);
-} weir_l7_turn SEC(".maps");
+	__type(value, struct weir_l7_frames);
+} weir_l7_frames SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -228,6 +228,8 @@ static void tell_wishes(struct conn *c)
 	struct weir_l7_want *w = &c->told;
 	bool changed = false;
 
+	if (w->ignored)
+		return;
 	for (int dir = 0; dir < 2; dir++) {
 		const struct half *half = &c->half[dir];
 		const struct stream *s = &half->stream;
@@ -319,7 +321,7 @@ static void conn_close(struct conn *c, uint64_t ns)
 	struct track *t = c->track;
 
 	drop_parser(c, ns);
-	if (wishes(&c->told))
+	if (wishes(&c->told) && !c->told.ignored)
 		wish(c, NULL);
 	set_memory(c, 0);
 	t->stats.connections--;
@@ -340,9 +342,6 @@ static void measure(struct conn *c)
 /* Nothing of it is read any more, nor need it be copied. Of TLS, and of datagrams, the datapath knows by itself. */
 static void conn_ignore(struct conn *c, uint64_t ns)
 {
-	const struct track_params *p = &c->track->params;
-	struct weir_ct_key key;
-
 	c->ignored = true;
 	if (!c->parser)
 		return;
@@ -350,8 +349,8 @@ static void conn_ignore(struct conn *c, uint64_t ns)
 	measure(c);
 	if (c->l7 == WEIR_L7_TLS || c->key.proto == IPPROTO_UDP)
 		return;
-	set_key(c, &key);
-	p->ignore(p->userdata, &key);
+	c->told = (struct weir_l7_want){ .ignored = 1 };
+	wish(c, &c->told);
 }
 
 /* After anything has happened to it. */

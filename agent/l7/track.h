@@ -19,10 +19,9 @@ struct track_params {
 	const struct l7_proto *(*proto)(enum weir_l7 l7, uint8_t ipproto);
 	/* A record; it is the callee's. */
 	void (*emit)(void *userdata, struct l7_record *r);
-	/* What the datapath need not copy of a connection, and what it must. NULL: nothing special any more. */
+	/* What the datapath need not copy of a connection, and what it must. NULL: nothing special any more. What it is
+	 * to ignore is ignored until the connection's end. */
 	void (*wish)(void *userdata, const struct weir_ct_key *key, const struct weir_l7_want *want);
-	/* It need not copy anything of this one any more. */
-	void (*ignore)(void *userdata, const struct weir_ct_key *key);
 };
 
 struct track_stats {

@@ -75,14 +75,6 @@ static void on_wish(void *userdata, const struct weir_ct_key *key, const struct 
 		bpf_map_delete_elem(w->params.want_fd, key);
 }
 
-static void on_ignore(void *userdata, const struct weir_ct_key *key)
-{
-	const struct weir_l7_turn turn = { .talking = WEIR_L7_NOBODY };
-	const struct l7_worker *w = userdata;
-
-	bpf_map_update_elem(w->params.turn_fd, key, &turn, BPF_ANY);
-}
-
 static void on_excerpt(_unused_ struct feed *f, const struct ring_record *rec, void *userdata)
 {
 	struct l7_worker *w = userdata;
@@ -162,7 +154,6 @@ int l7_worker_start(const struct l7_worker_params *p, struct l7_worker **ret_w, 
 		.proto = proto_of,
 		.emit = on_emit,
 		.wish = on_wish,
-		.ignore = on_ignore,
 	};
 	w->track = track_new(&tracking);
 	w->cards = cards_new();

@@ -13,9 +13,9 @@
 struct l7_worker;
 
 struct l7_worker_params {
-	int ring_fd, turn_fd, want_fd; /* WEIR_MAP_L7_RING, WEIR_MAP_L7_TURN, WEIR_MAP_L7_WANT */
-	struct l7_settings settings;   /* must outlive the worker */
-	size_t memory_max;             /* of all connections together, bytes */
+	int ring_fd, want_fd;        /* WEIR_MAP_L7_RING, WEIR_MAP_L7_WANT */
+	struct l7_settings settings; /* must outlive the worker */
+	size_t memory_max;           /* of all connections together, bytes */
 	size_t connections_max;
 };
 

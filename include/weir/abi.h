@@ -11,7 +11,7 @@
 
 #include <linux/types.h>
 
-#define WEIR_ABI_VERSION 3
+#define WEIR_ABI_VERSION 4
 
 /* Names of maps, also their pin names below <bpf-dir>/maps/. Programs are pinned as <bpf-dir>/progs/<name>.
  * At most 15 bytes: the kernel's limit. Links (of uplinks; pods have filters, see lib/tc_attach.h) are pinned as
@@ -28,7 +28,7 @@
 #define WEIR_MAP_STATS "weir_stats"
 #define WEIR_MAP_EVENTS "weir_events"
 #define WEIR_MAP_L7_RING "weir_l7_ring"
-#define WEIR_MAP_L7_TURN "weir_l7_turn"
+#define WEIR_MAP_L7_FRAMES "weir_l7_frames"
 #define WEIR_MAP_L7_WANT "weir_l7_want"
 /* And weir_denied, which is the programs' own: see bpf/denied.h. */
 
@@ -197,6 +197,14 @@ struct weir_ct {
 	__u32 identity[2]; /* of side 0, of side 1 */
 	__u32 rule[2];     /* by enum weir_dir: what decided the initiator's egress, the responder's ingress */
 	__u32 rtt_us; /* TCP: from the SYN to its answer, here; before the answer: when the SYN came. 0: not known */
+	/*
+	 * Each time that the talk turns (payload of one side after payload of the other) the sender may be copied for
+	 * cfg_l7_budget bytes: enough for most messages, and no endless body. Of HTTP/2 the talk turns with HEADERS or
+	 * DATA, each HEADERS begins a new budget, and nothing but DATA is ever left out.
+	 */
+	__u32 l7_until[2]; /* sequence number up to which side 0, side 1 is copied */
+	__u8 l7_talking;   /* side that sent payload last, WEIR_L7_NOBODY: none so far */
+	__u8 pad[3];
 };
 
 /* What the program `collect` (run by the agent, not by packets) found: connections alive, by map, and how many it
@@ -337,6 +345,7 @@ enum weir_l7 {
 	WEIR_L7_HEADERS = 0x10, /* flag beside it: one of the pods wants its headers read, not its bodies */
 };
 #define WEIR_L7_HELLO_MAX 4096
+#define WEIR_L7_NOBODY 0xff
 
 enum weir_l7_flags {
 	WEIR_L7F_REPLY = 1 << 0, /* sent by the responder of the connection (struct weir_ct's initiator is the other) */
@@ -381,37 +390,33 @@ enum weir_l7_frame {
 };
 
 /*
- * LRU hash WEIR_MAP_L7_TURN, key struct weir_ct_key, the programs' own but for WEIR_L7_NOBODY. Each time that the talk
- * turns (payload of one side after payload of the other) the sender may be copied for cfg_l7_budget bytes: enough for
- * most messages, and no endless body. Of HTTP/2 the programs walk over the frames' heads: the talk turns with HEADERS
- * or DATA, each HEADERS begins a new budget, and nothing but DATA is ever left out.
+ * LRU hash WEIR_MAP_L7_FRAMES, key struct weir_ct_key, the programs' own: connections of HTTP/2, over whose frames'
+ * heads they walk.
  */
-struct weir_l7_turn {
-	__u32 start;    /* of side 0: tells a connection from a later one between the same ports */
-	__u32 until[2]; /* sequence number up to which side i is copied */
-	__u32 frame[2]; /* HTTP/2: sequence number of side i's next frame */
-	__u32 body[2];  /* and of the payload of the one before it */
-	__u32 head[2];  /* bytes of a frame's head that were seen, the first is the highest: */
-	__u8 have[2];   /* so many, less than 4 */
-	__u8 kind[2];   /* enum weir_l7_frame */
-	__u8 talking;   /* side that sent payload last */
-	__u8 pad[3];
+struct weir_l7_frames {
+	__u32 start;   /* of side 0: tells a connection from a later one between the same ports */
+	__u32 next[2]; /* sequence number of side i's next frame */
+	__u32 body[2]; /* and of the payload of the one before it */
+	__u32 head[2]; /* bytes of a frame's head that were seen, the first is the highest: */
+	__u8 have[2];  /* so many, less than 4 */
+	__u8 kind[2];  /* enum weir_l7_frame */
 };
-/* In talking, written by the agent: the connection is none that can be read, nothing more of it is copied. */
-#define WEIR_L7_NOBODY 0xff
 
 /*
  * LRU hash WEIR_MAP_L7_WANT, key struct weir_ct_key, written by the agent. Of side i: nothing before skip[i] is copied
  * (bytes that follow are, up to skip[i] + cfg_l7_budget, whether the turn's budget is used up or not); with
  * has_want[i], everything up to want[i] is. Of HTTP/2 that concerns payload of DATA alone, and skip[i] brings no
- * budget. frame[i]: where a frame begins, for programs that lost their way.
+ * budget. frame[i]: where a frame begins, for programs that lost their way. ignored: the connection is none that can be
+ * read; they look for that with every WEIR_L7_LOOK_EVERY packets of a side, and copy nothing more of it.
  */
+#define WEIR_L7_LOOK_EVERY 8 /* a power of two */
 struct weir_l7_want {
 	__u32 skip[2];
 	__u32 want[2];
 	__u32 frame[2];
 	__u8 has_skip[2], has_want[2], has_frame[2]; /* 0: the field means nothing */
-	__u8 pad[2];
+	__u8 ignored;
+	__u8 pad;
 };
 
 /* Settings fixed when the programs are loaded: `const volatile` variables in .rodata, see bpf/config.h. */
@@ -430,11 +435,11 @@ WEIR_ASSERT(sizeof(struct weir_ipcache) == 12, "ipcache");
 WEIR_ASSERT(sizeof(struct weir_policy_key) == 16, "policy_key");
 WEIR_ASSERT(sizeof(struct weir_policy_val) == 8, "policy_val");
 WEIR_ASSERT(sizeof(struct weir_ct_key) == 40, "ct_key");
-WEIR_ASSERT(sizeof(struct weir_ct) == 80, "ct");
+WEIR_ASSERT(sizeof(struct weir_ct) == 96, "ct");
 WEIR_ASSERT(sizeof(struct weir_frag_key) == 40, "frag_key");
 WEIR_ASSERT(sizeof(struct weir_event) == 104, "event");
 WEIR_ASSERT(sizeof(struct weir_l7_excerpt) == 72, "l7_excerpt");
-WEIR_ASSERT(sizeof(struct weir_l7_turn) == 44, "l7_turn");
+WEIR_ASSERT(sizeof(struct weir_l7_frames) == 32, "l7_frames");
 WEIR_ASSERT(sizeof(struct weir_l7_want) == 32, "l7_want");
 WEIR_ASSERT(WEIR_STAT_DROP + WEIR_DROP_COUNT <= WEIR_STAT_COUNT, "stats");
 #endif

@@ -173,7 +173,7 @@ START_TEST(the_agent_s_wishes_count)
 	says(&to, OPEN, ACK, 1, GET, strlen(GET));
 	says(&back, SERVER, ACK, 1, data, sizeof(data));
 	world_excerpts(got, ARRAY_SIZE(got));
-	ck_assert_int_eq(bpf_map_get_next_key(world_map(WEIR_MAP_L7_TURN), NULL, &key), 0);
+	ck_assert_int_eq(bpf_map_get_next_key(world_map(WEIR_MAP_CT_TCP), NULL, &key), 0);
 	for (int side = 0; side < 2; side++) { /* SERVER's, whichever that is; OPEN says nothing more */
 		want.has_skip[side] = 1;
 		want.skip[side] = 2 + 2500;
@@ -377,7 +377,7 @@ START_TEST(a_lost_packet_loses_the_frames_until_the_agent_tells)
 	h2_say(1127, 709);
 	ck_assert(h2_look() & WEIR_L7F_LOST);
 	ck_assert_uint_eq(h2_count(0, h2_len), h2_len);
-	ck_assert_int_eq(bpf_map_get_next_key(world_map(WEIR_MAP_L7_TURN), NULL, &key), 0);
+	ck_assert_int_eq(bpf_map_get_next_key(world_map(WEIR_MAP_L7_FRAMES), NULL, &key), 0);
 	at = h2_len;
 	want.has_frame[0] = want.has_frame[1] = 1;
 	want.frame[0] = want.frame[1] = 2 + at;
@@ -393,7 +393,8 @@ END_TEST
 
 START_TEST(what_the_agent_ignores_is_not_copied)
 {
-	const struct weir_l7_turn nobody = { .talking = WEIR_L7_NOBODY };
+	const struct weir_l7_want want = { .ignored = 1 };
+	uint32_t seq = 1 + strlen(GET);
 	struct packet to, back;
 	struct weir_ct_key key;
 	struct weir_ct ct;
@@ -401,13 +402,17 @@ START_TEST(what_the_agent_ignores_is_not_copied)
 	open_connection(&to, &back, false);
 	says(&to, OPEN, ACK, 1, GET, strlen(GET));
 	ck_assert_uint_eq(world_excerpts(got, ARRAY_SIZE(got)), 1);
-	ck_assert_int_eq(bpf_map_get_next_key(world_map(WEIR_MAP_L7_TURN), NULL, &key), 0);
-	ck_assert_int_eq(bpf_map_update_elem(world_map(WEIR_MAP_L7_TURN), &key, &nobody, BPF_ANY), 0);
-	says(&back, SERVER, ACK, 1, "HTTP/1.1 ", 9);
-	says(&to, OPEN, ACK, 1 + strlen(GET), GET, strlen(GET));
-	ck_assert_uint_eq(world_excerpts(got, ARRAY_SIZE(got)), 0);
+	ck_assert_int_eq(bpf_map_get_next_key(world_map(WEIR_MAP_CT_TCP), NULL, &key), 0);
+	ck_assert_int_eq(bpf_map_update_elem(world_map(WEIR_MAP_L7_WANT), &key, &want, BPF_ANY), 0);
+	for (int i = 0; i < WEIR_L7_LOOK_EVERY; i++, seq += strlen(GET))
+		says(&to, OPEN, ACK, seq, GET, strlen(GET));
+	ck_assert_uint_lt(world_excerpts(got, ARRAY_SIZE(got)), WEIR_L7_LOOK_EVERY);
 	ck_assert(world_connection(&to, &ct));
 	ck_assert_uint_eq(ct.l7, WEIR_L7_IGNORED);
+	says(&back, SERVER, ACK, 1, "HTTP/1.1 ", 9);
+	for (int i = 0; i < WEIR_L7_LOOK_EVERY; i++, seq += strlen(GET))
+		says(&to, OPEN, ACK, seq, GET, strlen(GET));
+	ck_assert_uint_eq(world_excerpts(got, ARRAY_SIZE(got)), 0);
 }
 END_TEST
 

@@ -261,9 +261,9 @@ static void add_pod(int pod, uint32_t flags)
 
 static void clear_all(void)
 {
-	static const char *const names[] = { WEIR_MAP_CT_TCP, WEIR_MAP_CT_ANY,  WEIR_MAP_FRAG,
-					     WEIR_MAP_POLICY, WEIR_MAP_IPCACHE, WEIR_MAP_DENY,
-					     WEIR_MAP_EP_IF,  WEIR_MAP_L7_TURN, WEIR_MAP_L7_WANT };
+	static const char *const names[] = { WEIR_MAP_CT_TCP, WEIR_MAP_CT_ANY,    WEIR_MAP_FRAG,
+					     WEIR_MAP_POLICY, WEIR_MAP_IPCACHE,   WEIR_MAP_DENY,
+					     WEIR_MAP_EP_IF,  WEIR_MAP_L7_FRAMES, WEIR_MAP_L7_WANT };
 	struct weir_ep none = {};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)

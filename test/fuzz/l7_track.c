@@ -118,12 +118,7 @@ static void on_wish(_unused_ void *userdata, const struct weir_ct_key *key, cons
 {
 	must(!key->pad[0] && !key->pad[1] && !key->pad[2]);
 	must(!want || want->has_skip[0] || want->has_skip[1] || want->has_want[0] || want->has_want[1] ||
-	     want->has_frame[0] || want->has_frame[1]);
-}
-
-static void on_ignore(_unused_ void *userdata, const struct weir_ct_key *key)
-{
-	must(!key->pad[0] && !key->pad[1] && !key->pad[2] && key->proto == IPPROTO_TCP);
+	     want->has_frame[0] || want->has_frame[1] || (want->ignored && key->proto == IPPROTO_TCP));
 }
 
 static unsigned flags_of(const char *s)
@@ -179,8 +174,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					.connections_max = CONNECTIONS_MAX,
 					.proto = proto_of,
 					.emit = on_emit,
-					.wish = on_wish,
-					.ignore = on_ignore };
+					.wish = on_wish };
 	struct track *t = track_new(&p);
 	char *script = strndup((const char *)data, size), *rest = script, *line;
 	uint64_t ns = 1000000000;

@@ -139,15 +139,12 @@ static void on_emit(_unused_ void *userdata, struct l7_record *r)
 	l7_record_free(r);
 }
 
-static void on_ignore(_unused_ void *userdata, _unused_ const struct weir_ct_key *key)
-{
-	out.ignored++;
-}
-
 static void on_wish(_unused_ void *userdata, const struct weir_ct_key *key, const struct weir_l7_want *want)
 {
 	out.key = *key;
-	if (want) {
+	if (want && want->ignored) {
+		out.ignored++;
+	} else if (want) {
 		out.want = *want;
 		out.wishes++;
 	} else {
@@ -171,8 +168,7 @@ static void setup(size_t memory_max, size_t connections_max)
 					.connections_max = connections_max,
 					.proto = proto_of,
 					.emit = on_emit,
-					.wish = on_wish,
-					.ignore = on_ignore };
+					.wish = on_wish };
 
 	memset(&parser, 0, sizeof(parser));
 	memset(&out, 0, sizeof(out));
