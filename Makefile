@@ -200,7 +200,7 @@ demo: deps-test ## wire real pods, enforce real policies, let agents talk, print
 	$(Q)test/demo
 
 bench: deps-bench ## the benchmark table; ROWS=regex for some rows
-	$(Q)$(MAKE) --no-print-directory programs $(TOOLS) $(addprefix $(B)/test/bench/,packet policy parsers)
+	$(Q)$(MAKE) --no-print-directory programs $(TOOLS) $(addprefix $(B)/test/bench/,packet policy parsers least.bpf.o)
 	$(Q)test/bench/run $(if $(ROWS),'$(ROWS)')
 
 check: deps-check ## static checks: both compilers, clang-tidy, cppcheck, shellcheck

@@ -47,14 +47,20 @@ MAP(flows6, BPF_MAP_TYPE_LRU_HASH, struct flow6, struct counters, 65536);
 MAP(receivers4, BPF_MAP_TYPE_HASH, __be32, struct receiver, 1024);
 MAP(receivers6, BPF_MAP_TYPE_HASH, struct in6_addr, struct receiver, 1024);
 
-static __always_inline int forward(struct __sk_buff *skb, struct ethhdr *eth, struct counters *c,
+static __always_inline int forward(struct __sk_buff *skb, struct ethhdr *eth, void *flows, const void *key,
 				   const struct receiver *r)
 {
-	if (!c || !r)
+	struct counters *c = bpf_map_lookup_elem(flows, key), first = { 1, skb->len, bpf_ktime_get_coarse_ns() };
+
+	if (!r)
 		return TC_ACT_SHOT;
-	__sync_fetch_and_add(&c->packets, 1);
-	__sync_fetch_and_add(&c->bytes, skb->len);
-	c->seen = bpf_ktime_get_coarse_ns();
+	if (c) {
+		__sync_fetch_and_add(&c->packets, 1);
+		__sync_fetch_and_add(&c->bytes, skb->len);
+		c->seen = first.seen;
+	} else {
+		bpf_map_update_elem(flows, key, &first, BPF_ANY);
+	}
 	__builtin_memcpy(eth, r->macs, sizeof(r->macs));
 	return bpf_redirect_peer(r->ifindex, 0);
 }
@@ -74,7 +80,7 @@ int least4(struct __sk_buff *skb)
 	k.sport = tcp->source;
 	k.dport = tcp->dest;
 	k.proto = ip->protocol;
-	return forward(skb, eth, bpf_map_lookup_elem(&flows4, &k), bpf_map_lookup_elem(&receivers4, &k.daddr));
+	return forward(skb, eth, &flows4, &k, bpf_map_lookup_elem(&receivers4, &k.daddr));
 }
 
 SEC("tc")
@@ -92,7 +98,7 @@ int least6(struct __sk_buff *skb)
 	k.sport = tcp->source;
 	k.dport = tcp->dest;
 	k.proto = ip->nexthdr;
-	return forward(skb, eth, bpf_map_lookup_elem(&flows6, &k), bpf_map_lookup_elem(&receivers6, &k.daddr));
+	return forward(skb, eth, &flows6, &k, bpf_map_lookup_elem(&receivers6, &k.daddr));
 }
 
 SEC("tc")
