@@ -25,8 +25,8 @@ const volatile __u32 cfg_l7_default = WEIR_EP_L7_FULL; /* for pods that do not s
 const volatile __u32 cfg_l7_budget = 256 << 10;
 const volatile __u32 cfg_l7_wakeup_bytes = 1 << 20;
 
-/* See denied.h; the benchmark measures without, too. */
-const volatile bool cfg_remember_denied = true;
+/* See judged.h; the benchmark measures without, too. */
+const volatile bool cfg_remember = true;
 
 #define ACTIVE_SEC 5  /* a connection with traffic is reported that often */
 #define IDLE_SEC 120  /* a connection of anything but TCP is over after such a silence */

@@ -4,7 +4,7 @@
 #define WEIR_BPF_DELIVER_H
 
 #include "bpf/conntrack.h"
-#include "bpf/denied.h"
+#include "bpf/judged.h"
 
 #define MISS (-1) /* the fast path has no answer */
 
@@ -75,19 +75,21 @@ static __always_inline void speak(struct __sk_buff *skb, struct packet *p)
 static __noinline int opening(struct __sk_buff *skb, struct packet *p, struct weir_ct *ct)
 {
 	struct conn c = { .opener = p->opener };
-	bool may_cache = cfg_remember_denied && p->point == WEIR_FROM_POD;
-	int r;
+	bool may_remember = cfg_remember && p->point == WEIR_FROM_POD;
+	int r = may_remember ? was_judged(p, &c) : -1;
 
-	if (may_cache && was_denied(p))
-		return drop(p, WEIR_DROP_POLICY);
-	conn_of(&c, p, false);
-	if (p->point == WEIR_TO_POD) {
-		c.slot[0] = 0;
-		c.slot[1] = p->slot;
-	} else if (p->slot) {
-		c.identity[0] = p->identity[0];
+	if (r < 0) {
+		conn_of(&c, p, false);
+		if (p->point == WEIR_TO_POD) {
+			c.slot[0] = 0;
+			c.slot[1] = p->slot;
+		} else if (p->slot) {
+			c.identity[0] = p->identity[0];
+		}
+		r = judge(&c);
+		if (may_remember && !c.opener && (!r || r == WEIR_DROP_POLICY))
+			remember_judged(p, &c, r);
 	}
-	r = judge(&c);
 	p->identity[0] = c.identity[0];
 	p->identity[1] = c.identity[1];
 	p->rule[0] = c.rule[0];
@@ -96,8 +98,6 @@ static __noinline int opening(struct __sk_buff *skb, struct packet *p, struct we
 	if (r) {
 		if (c.dir == WEIR_INGRESS)
 			p->flags |= WEIR_EVF_INGRESS;
-		if (may_cache && r == WEIR_DROP_POLICY)
-			remember_denied(p);
 		return drop(p, r);
 	}
 	if (p->tcp_flags & TCP_RST) {

@@ -109,28 +109,28 @@ struct {
 	__type(value, struct weir_l7_want);
 } weir_l7_want SEC(".maps");
 
-/* What was denied in this tick, see denied.h: the programs' own. */
-#define DENIED_BITS 8
+/* What policy said in this tick, see judged.h: the programs' own. */
+#define JUDGED_BITS 8
 
-struct denied {
+struct judged {
 	struct weir_addr daddr;
 	__u32 gen, tick;
 	__be16 dport;
-	__u16 slot; /* of the sender */
+	__u16 from, to; /* slots of sender and receiver */
 	__u8 proto;
-	__u8 flags; /* enum weir_event_flags */
-	__u16 pad;
+	__u8 verdict;   /* 0 or an enum weir_drop */
 	__u32 identity; /* of the receiver */
 	__u32 rule[2];
-	__u32 pad2;
+	__u8 audit, dir;
+	__u16 pad;
 } __attribute__((aligned(8)));
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1 << DENIED_BITS);
+	__uint(max_entries, 1 << JUDGED_BITS);
 	__type(key, __u32);
-	__type(value, struct denied);
-} weir_denied SEC(".maps");
+	__type(value, struct judged);
+} weir_judged SEC(".maps");
 
 static __always_inline const struct weir_node *node_get(void)
 {

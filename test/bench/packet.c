@@ -352,7 +352,7 @@ static void open_all(struct bench *b, const char *bpf_dir)
 		die("cannot open the programs to compare with");
 	share_maps(b, b->count->obj);
 	share_maps(b, b->forgetful->obj);
-	b->forgetful->rodata->cfg_remember_denied = false;
+	b->forgetful->rodata->cfg_remember = false;
 	if (count__load(b->count) < 0 || pod__load(b->forgetful) < 0)
 		die("cannot load the programs to compare with");
 }

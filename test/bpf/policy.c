@@ -87,6 +87,35 @@ START_TEST(a_repeated_denial_says_the_same)
 }
 END_TEST
 
+/* The same of what is allowed: events and entries are as before, and a new generation is asked anew. */
+START_TEST(a_repeated_permission_says_the_same)
+{
+	for_each_family(v6)
+	{
+		struct packet p = packet_between(OPEN, SERVER, v6, IPPROTO_TCP, 40000, 80), other = p, third = p;
+		struct run a = from_pod(OPEN, &p), b;
+		struct weir_ct first, second;
+
+		other.sport++;
+		third.sport += 2;
+		b = from_pod(OPEN, &other);
+		ck_passed(a, SERVER, WEIR_EV_NEW);
+		ck_passed(b, SERVER, WEIR_EV_NEW);
+		a.ev[0].ts = b.ev[0].ts;
+		a.ev[0].sport = b.ev[0].sport;
+		ck_assert_int_eq(memcmp(&a.ev[0], &b.ev[0], sizeof(a.ev[0])), 0);
+		ck_assert(world_connection(&p, &first) && world_connection(&other, &second));
+		first.rtt_us = second.rtt_us; /* when it came */
+		ck_assert_int_eq(memcmp(&first, &second, sizeof(first)), 0);
+		world_set_side(SERVER, 1, 9999, WEIR_EP_READY | WEIR_EP_ISOLATED_INGRESS);
+		world_set_generation(11);
+		b = from_pod(OPEN, &third);
+		ck_dropped(b, WEIR_DROP_POLICY);
+		world_set_generation(10);
+	}
+}
+END_TEST
+
 START_TEST(egress_is_denied_with_its_rule)
 {
 	for_each_family(v6)
@@ -391,6 +420,7 @@ TCase *tests_policy(void)
 		allowed_connection_is_delivered_and_answered,
 		ingress_is_denied_with_its_rule,
 		a_repeated_denial_says_the_same,
+		a_repeated_permission_says_the_same,
 		egress_is_denied_with_its_rule,
 		rules_match_from_wide_to_narrow,
 		audit_passes_and_says_so,

@@ -227,7 +227,7 @@ void world_allow(uint32_t ruleset, enum weir_dir dir, uint32_t peer, uint8_t pro
 	};
 
 	map_set(WEIR_MAP_POLICY, &k, &(struct weir_policy_val){ .rule = rule });
-	node.fake_now++; /* within one tick a denial may be remembered */
+	node.fake_now++; /* within one tick a verdict may be remembered */
 	write_node();
 }
 
