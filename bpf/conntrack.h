@@ -114,16 +114,16 @@ static __always_inline void ct_answered(struct weir_ct *ct, __u32 side)
 static __noinline int ct_report(struct packet *p, struct weir_ct *ct)
 {
 	__u32 side = p->side & 1, last = ct->last_event, type = WEIR_EV_ACTIVE;
-	__u8 mine = ct->tcp_flags[side] | (p->tcp_flags & TCP_TOLD);
+	__u8 mine = ct->seen[side] | (p->tcp_flags & TCP_TOLD);
 
 	if (ct->state & WEIR_CT_CLOSED)
 		return 0;
-	if (mine != ct->tcp_flags[side]) {
-		if (mine & ~ct->tcp_flags[side] & TCP_SYN)
+	if (mine != ct->seen[side]) {
+		if (mine & ~ct->seen[side] & TCP_SYN)
 			ct_answered(ct, side);
-		ct->tcp_flags[side] = mine;
+		ct->seen[side] = mine;
 		type = WEIR_EV_FLAGS;
-		if (mine & TCP_RST || (mine & ct->tcp_flags[side ^ 1] & TCP_FIN)) {
+		if (mine & TCP_RST || (mine & ct->seen[side ^ 1] & TCP_FIN)) {
 			if (__sync_fetch_and_or(&ct->state, WEIR_CT_CLOSED) & WEIR_CT_CLOSED)
 				return 0;
 			type = WEIR_EV_END;
@@ -143,7 +143,7 @@ static __always_inline void ct_count(struct __sk_buff *skb, struct packet *p, st
 	__sync_fetch_and_add(&ct->packets[side], 1);
 	__sync_fetch_and_add(&ct->bytes[side], skb->len);
 	ct->last_seen = p->now;
-	if (p->tcp_flags & TCP_TOLD & ~ct->tcp_flags[side] ||
+	if (p->tcp_flags & TCP_TOLD & ~ct->seen[side] ||
 	    (__s32)(p->now - ct->last_event) >= (__s32)(ACTIVE_SEC * cfg_ticks_per_sec))
 		ct_report(p, ct);
 }
@@ -225,6 +225,7 @@ static __noinline __maybe_unused int ct_create(struct packet *p, const struct co
 		.state = p->side | c->opener | (c->audit ? WEIR_CT_AUDIT : 0),
 		.l7_talking = WEIR_L7_NOBODY,
 	};
+	__u8 seen = p->proto == IPPROTO_TCP ? p->tcp_flags & TCP_TOLD : p->icmp_type;
 	__u32 side = p->side & 1;
 	long r;
 
@@ -233,8 +234,8 @@ static __noinline __maybe_unused int ct_create(struct packet *p, const struct co
 	ct.bytes[1] = side ? len : 0;
 	ct.packets[0] = side ? 0 : 1;
 	ct.packets[1] = side ? 1 : 0;
-	ct.tcp_flags[0] = side ? 0 : p->tcp_flags & TCP_TOLD;
-	ct.tcp_flags[1] = side ? p->tcp_flags & TCP_TOLD : 0;
+	ct.seen[0] = side ? 0 : seen;
+	ct.seen[1] = side ? seen : 0;
 	if (p->tcp_flags & TCP_SYN)
 		ct.rtt_us = now_us() | 1; /* never 0 */
 	ct_judged(&ct, c, side);

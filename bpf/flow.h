@@ -37,7 +37,7 @@ static __always_inline void event_totals(struct weir_event *ev, const struct pac
 	ev->packets[1] = ct->packets[responder];
 	ev->bytes[0] = ct->bytes[initiator];
 	ev->bytes[1] = ct->bytes[responder];
-	if (ct->tcp_flags[0] & ct->tcp_flags[1] & TCP_SYN) /* else it is when the SYN came */
+	if (p->proto == IPPROTO_TCP && ct->seen[0] & ct->seen[1] & TCP_SYN) /* else it is when the SYN came */
 		ev->rtt_us = ct->rtt_us;
 }
 

@@ -17,6 +17,7 @@ static __always_inline void end_flow(const struct weir_ct_key *key, struct weir_
 	p->sport = from ? key->port[1] : key->port[0];
 	p->dport = from ? key->port[0] : key->port[1];
 	p->side = from;
+	p->icmp_type = from ? ct->seen[1] : ct->seen[0]; /* the code has been forgotten: echoes have none */
 	ct_describe(ct, p);
 	event_emit(p, ct, WEIR_EV_END, ct->state & WEIR_CT_AUDIT ? WEIR_AUDIT : WEIR_FORWARDED, 0);
 }

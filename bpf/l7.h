@@ -622,7 +622,7 @@ static __always_inline void l7_spoken(struct weir_ct *ct, struct l7_part *part)
 	if (ct->spoke & side || part->end == part->seq)
 		return;
 	ct->spoke |= side;
-	if ((ct->tcp_flags[0] | ct->tcp_flags[1]) & TCP_SYN)
+	if ((ct->seen[0] | ct->seen[1]) & TCP_SYN)
 		part->flags |= WEIR_L7F_FIRST;
 }
 

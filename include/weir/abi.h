@@ -183,17 +183,17 @@ enum weir_ct_state {
 };
 
 struct weir_ct {
-	__u64 bytes[2];    /* sent by side 0, by side 1; whole frames */
-	__u64 packets[2];  /* as the kernel passed them: a segmentation-offloaded one counts once */
-	__u32 gen;         /* generation under which it was judged */
-	__u32 last_seen;   /* ticks */
-	__u32 last_event;  /* ticks: when this entry was last reported; when it was closed */
-	__u32 state;       /* enum weir_ct_state */
-	__u16 slot[2];     /* endpoint slot of side 0, of side 1; 0 = not a pod of this node */
-	__u8 tcp_flags[2]; /* of SYN, FIN, RST those seen from side 0, from side 1 */
-	__u8 l7;           /* enum weir_l7: what its payload is */
-	__u8 spoke;        /* sides that have sent payload, as bits; of connections that are not WEIR_L7_IGNORED */
-	__u32 created;     /* ticks */
+	__u64 bytes[2];   /* sent by side 0, by side 1; whole frames */
+	__u64 packets[2]; /* as the kernel passed them: a segmentation-offloaded one counts once */
+	__u32 gen;        /* generation under which it was judged */
+	__u32 last_seen;  /* ticks */
+	__u32 last_event; /* ticks: when this entry was last reported; when it was closed */
+	__u32 state;      /* enum weir_ct_state */
+	__u16 slot[2];    /* endpoint slot of side 0, of side 1; 0 = not a pod of this node */
+	__u8 seen[2];  /* TCP: of SYN, FIN, RST those seen from side 0, from side 1; ICMP: the initiator's first type */
+	__u8 l7;       /* enum weir_l7: what its payload is */
+	__u8 spoke;    /* sides that have sent payload, as bits; of connections that are not WEIR_L7_IGNORED */
+	__u32 created; /* ticks */
 	__u32 identity[2]; /* of side 0, of side 1 */
 	__u32 rule[2];     /* by enum weir_dir: what decided the initiator's egress, the responder's ingress */
 	__u32 rtt_us; /* TCP: from the SYN to its answer, here; before the answer: when the SYN came. 0: not known */

@@ -192,6 +192,44 @@ START_TEST(an_echo_request_is_no_answer)
 }
 END_TEST
 
+/* With the totals, and as what it was opened by: of an echo its request. */
+START_TEST(what_fell_silent_is_told_by_its_first_packet)
+{
+	for_each_family(v6)
+	{
+		struct packet udp = packet_between(OPEN, SERVER, v6, IPPROTO_UDP, 5000, 53);
+		struct packet ping = packet_between(OPEN, OPEN2, v6, IPPROTO_ICMP, 77, 0);
+		struct packet pong = packet_between(OPEN2, OPEN, v6, IPPROTO_ICMP, 77, 0);
+		struct weir_gc gc;
+		struct run r;
+
+		pong.icmp_type = v6 ? 129 : 0;
+		from_pod(OPEN, &ping);
+		from_pod(OPEN2, &pong);
+		world_wait(100);
+		r = from_pod(OPEN, &udp);
+		ck_passed(r, SERVER, WEIR_EV_NEW);
+		world_wait(21);
+		r = world_collect(&gc);
+		ck_assert_uint_eq(gc.ended, 1);
+		ck_assert_uint_eq(gc.any, 1);
+		ck_assert_uint_eq(r.n, 1);
+		ck_assert_uint_eq(r.ev[0].type, WEIR_EV_END);
+		ck_assert_uint_eq(ntohs(r.ev[0].sport), v6 ? 128 : 8);
+		ck_assert_uint_eq(r.ev[0].dport, 0);
+		ck_assert_int_eq(addr_cmp(&r.ev[0].saddr, &ping.src), 0);
+		ck_assert_uint_eq(r.ev[0].packets[0], 1);
+		ck_assert_uint_eq(r.ev[0].packets[1], 1);
+		world_wait(121);
+		r = world_collect(&gc);
+		ck_assert_uint_eq(r.n, 1);
+		ck_assert_uint_eq(r.ev[0].proto, IPPROTO_UDP);
+		ck_assert_uint_eq(r.ev[0].dport, htons(53));
+		ck_assert_uint_eq(world_connections(), 0);
+	}
+}
+END_TEST
+
 START_TEST(activity_is_told_every_five_seconds)
 {
 	struct packet p = packet_between(OPEN, SERVER, false, IPPROTO_UDP, 5000, 53);
@@ -305,6 +343,7 @@ TCase *tests_life(void)
 		silent_datagram_connections_expire,
 		echoes_are_tied_by_their_identifier,
 		an_echo_request_is_no_answer,
+		what_fell_silent_is_told_by_its_first_packet,
 		activity_is_told_every_five_seconds,
 		a_slot_that_changed_hands_gets_nothing,
 		errors_belong_to_the_connection_they_quote,

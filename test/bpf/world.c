@@ -366,6 +366,18 @@ static struct run run_fd(int prog, bool xdp, uint32_t ifindex, uint32_t iif, con
 	return r;
 }
 
+struct run world_collect(struct weir_gc *ret_gc)
+{
+	struct run r = {};
+
+	ring_buffer__consume(ring);
+	ck_assert_int_eq(datapath_collect(dp, ret_gc, NULL), 0);
+	filling = &r;
+	ring_buffer__consume(ring);
+	filling = NULL;
+	return r;
+}
+
 struct run run_frame(const char *prog, uint32_t ifindex, uint32_t iif, const uint8_t *frame, size_t len)
 {
 	return run_fd(world_prog(prog), streq(prog, "xdp_net"), ifindex, iif, frame, len);

@@ -76,6 +76,8 @@ struct run run_packet_fd(int prog, uint32_t ifindex, const struct packet *p);
 struct run from_pod(int pod, const struct packet *p);
 struct run to_pod(int pod, uint32_t iif, const struct packet *p);
 struct run from_net(const struct packet *p);
+/* What the agent does every few seconds: what fell silent ends. */
+struct run world_collect(struct weir_gc *ret_gc);
 
 /* It went on: to that pod's namespace (0: to the stack), with an event of that type or none (0). */
 #define ck_passed(r, to, type) check_passed(&(r), to, type, __LINE__)
