@@ -12,14 +12,14 @@ static inline bool cut_short(const char *line, size_t len)
 	return memmem(line, len, "partial", 7) || memmem(line, len, "unparseable", 11);
 }
 
-/* Up to the first exchange that could not be read to its end: what was read of that depends on where the piece ended.
- */
+/* Up to the first exchange that could not be read to its end: what was read of that, or whether anything was, depends
+ * on where the piece ended. */
 static inline bool cut_same(const char *a, const char *b)
 {
 	while (*a || *b) {
 		const char *a_end = strchrnul(a, '\n'), *b_end = strchrnul(b, '\n');
 
-		if (cut_short(a, a_end - a) && cut_short(b, b_end - b))
+		if ((!*a || cut_short(a, a_end - a)) && (!*b || cut_short(b, b_end - b)))
 			return true;
 		if (a_end - a != b_end - b || memcmp(a, b, a_end - a) != 0)
 			return false;
