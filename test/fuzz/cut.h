@@ -12,14 +12,17 @@ static inline bool cut_short(const char *line, size_t len)
 	return memmem(line, len, "partial", 7) || memmem(line, len, "unparseable", 11);
 }
 
-/* Up to the first exchange that could not be read to its end: what was read of that, or whether anything was, depends
- * on where the piece ended. */
-static inline bool cut_same(const char *a, const char *b)
+/*
+ * Up to the first exchange that could not be read to its end: what was read of that, or whether anything was, depends
+ * on where the piece ended. both: there it ends on either side; with HTTP/1 one side may still tell of others.
+ */
+static inline bool cut_same(const char *a, const char *b, bool both)
 {
 	while (*a || *b) {
 		const char *a_end = strchrnul(a, '\n'), *b_end = strchrnul(b, '\n');
+		bool a_short = cut_short(a, a_end - a), b_short = cut_short(b, b_end - b);
 
-		if ((!*a || cut_short(a, a_end - a)) && (!*b || cut_short(b, b_end - b)))
+		if (both ? (!*a || a_short) && (!*b || b_short) : a_short || b_short)
 			return true;
 		if (a_end - a != b_end - b || memcmp(a, b, a_end - a) != 0)
 			return false;
@@ -39,7 +42,7 @@ static inline void cut_converse(const struct l7_proto *proto, const uint8_t *dat
 	whole = strdup(fake_text());
 	fake_init();
 	converse(proto, 1024 * 1024, true, data, size);
-	if (!whole || !cut_same(whole, fake_text()))
+	if (!whole || !cut_same(whole, fake_text(), proto == &l7_http2))
 		abort();
 	free(whole);
 }
