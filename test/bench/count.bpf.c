@@ -7,7 +7,7 @@
 __u64 lookups[2];
 
 #define IS(map, other) ((void *)(map) == (void *)&(other))
-#define IS_ARRAY(map) (IS(map, weir_node) || IS(map, weir_ep) || IS(map, weir_stats) || IS(map, weir_denied))
+#define IS_ARRAY(map) (IS(map, weir_node) || IS(map, weir_ep) || IS(map, weir_stats) || IS(map, weir_judged))
 #define bpf_map_lookup_elem(map, key) (lookups[IS_ARRAY(map)]++, bpf_map_lookup_elem(map, key))
 
 #include "bpf/pod.bpf.c"
