@@ -10,53 +10,76 @@
 
 static void write_message(FILE *f, const ProtobufCMessage *msg, bool otlp);
 
-void pbjson_write_str(FILE *f, const char *s)
+/* Bytes that stand for themselves. */
+static size_t plain_len(const char *s)
+{
+	size_t n = 0;
+
+	for (unsigned char c = *s; c >= 0x20 && c != '"' && c != '\\' && c != 0x7f && c != 0xc2; c = s[n])
+		n++;
+	return n;
+}
+
+static void write_escaped(FILE *f, unsigned char c)
 {
 	static const char escapes[] = "\"\"\\\\\bb\ff\nn\rr\tt";
 
-	fputc('"', f);
-	for (; *s; s++) {
-		unsigned char c = *s;
-		const char *e = NULL;
-
-		for (size_t i = 0; i < sizeof(escapes) - 1 && !e; i += 2)
-			if (escapes[i] == (char)c)
-				e = &escapes[i + 1];
-		if (e)
-			fprintf(f, "\\%c", *e);
-		else if (c < 0x20 || c == 0x7f)
-			fprintf(f, "\\u%04x", c);
-		else if (c == 0xc2 && (unsigned char)s[1] >= 0x80 && (unsigned char)s[1] < 0xa0) /* controls, too */
-			fprintf(f, "\\u%04x", (unsigned char)*++s);
-		else
-			fputc(c, f);
+	for (size_t i = 0; i < sizeof(escapes) - 1; i += 2) {
+		if (escapes[i] == (char)c) {
+			fprintf(f, "\\%c", escapes[i + 1]);
+			return;
+		}
 	}
-	fputc('"', f);
+	fprintf(f, "\\u%04x", c);
+}
+
+/* Whoever writes has the stream for itself: nothing here locks it. */
+void pbjson_write_str(FILE *f, const char *s)
+{
+	putc_unlocked('"', f);
+	for (;;) {
+		size_t n = plain_len(s);
+		unsigned char c = s[n], next = c ? s[n + 1] : 0;
+
+		fwrite_unlocked(s, 1, n, f);
+		s += n + 1;
+		if (!c)
+			break;
+		if (c != 0xc2) {
+			write_escaped(f, c);
+		} else if (next >= 0x80 && next < 0xa0) { /* controls, too */
+			write_escaped(f, next);
+			s++;
+		} else {
+			putc_unlocked(c, f);
+		}
+	}
+	putc_unlocked('"', f);
 }
 
 static void write_bytes(FILE *f, const ProtobufCBinaryData *b)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-	fputc('"', f);
+	putc_unlocked('"', f);
 	for (size_t i = 0; i < b->len; i += 3) {
 		uint32_t v = (uint32_t)b->data[i] << 16 | (i + 1 < b->len ? b->data[i + 1] : 0) << 8 |
 			     (i + 2 < b->len ? b->data[i + 2] : 0);
 
-		fputc(digits[v >> 18], f);
-		fputc(digits[v >> 12 & 63], f);
-		fputc(i + 1 < b->len ? digits[v >> 6 & 63] : '=', f);
-		fputc(i + 2 < b->len ? digits[v & 63] : '=', f);
+		putc_unlocked(digits[v >> 18], f);
+		putc_unlocked(digits[v >> 12 & 63], f);
+		putc_unlocked(i + 1 < b->len ? digits[v >> 6 & 63] : '=', f);
+		putc_unlocked(i + 2 < b->len ? digits[v & 63] : '=', f);
 	}
-	fputc('"', f);
+	putc_unlocked('"', f);
 }
 
 static void write_hex(FILE *f, const ProtobufCBinaryData *b)
 {
-	fputc('"', f);
+	putc_unlocked('"', f);
 	for (size_t i = 0; i < b->len; i++)
 		fprintf(f, "%02x", b->data[i]);
-	fputc('"', f);
+	putc_unlocked('"', f);
 }
 
 /* As few digits as give the number back. */
@@ -67,15 +90,15 @@ static void write_shortest(FILE *f, double v)
 	snprintf(buf, sizeof(buf), "%.15g", v);
 	if (strtod(buf, NULL) != v)
 		snprintf(buf, sizeof(buf), "%.17g", v);
-	fputs(buf, f);
+	fputs_unlocked(buf, f);
 }
 
 static void write_double(FILE *f, double v)
 {
 	if (isnan(v))
-		fputs("\"NaN\"", f);
+		fputs_unlocked("\"NaN\"", f);
 	else if (isinf(v))
-		fputs(v > 0 ? "\"Infinity\"" : "\"-Infinity\"", f);
+		fputs_unlocked(v > 0 ? "\"Infinity\"" : "\"-Infinity\"", f);
 	else if (v == floor(v) && fabs(v) < 1e15)
 		fprintf(f, "%.0f", v);
 	else
@@ -97,7 +120,7 @@ static void write_timestamp(FILE *f, const Google__Protobuf__Timestamp *t)
 		fprintf(f, ".%06d", t->nanos / 1000);
 	else if (t->nanos)
 		fprintf(f, ".%03d", t->nanos / 1000000);
-	fputs("Z\"", f);
+	fputs_unlocked("Z\"", f);
 }
 
 static void write_struct(FILE *f, const Google__Protobuf__Struct *s);
@@ -112,37 +135,37 @@ static void write_any_value(FILE *f, const Google__Protobuf__Value *v)
 		pbjson_write_str(f, v->string_value);
 		return;
 	case GOOGLE__PROTOBUF__VALUE__KIND_BOOL_VALUE:
-		fputs(v->bool_value ? "true" : "false", f);
+		fputs_unlocked(v->bool_value ? "true" : "false", f);
 		return;
 	case GOOGLE__PROTOBUF__VALUE__KIND_STRUCT_VALUE:
 		write_struct(f, v->struct_value);
 		return;
 	case GOOGLE__PROTOBUF__VALUE__KIND_LIST_VALUE:
-		fputc('[', f);
+		putc_unlocked('[', f);
 		for (size_t i = 0; i < v->list_value->n_values; i++) {
-			fputs(i ? "," : "", f);
+			fputs_unlocked(i ? "," : "", f);
 			write_any_value(f, v->list_value->values[i]);
 		}
-		fputc(']', f);
+		putc_unlocked(']', f);
 		return;
 	default:
-		fputs("null", f);
+		fputs_unlocked("null", f);
 	}
 }
 
 static void write_struct(FILE *f, const Google__Protobuf__Struct *s)
 {
-	fputc('{', f);
+	putc_unlocked('{', f);
 	for (size_t i = 0; i < s->n_fields; i++) {
-		fputs(i ? "," : "", f);
+		fputs_unlocked(i ? "," : "", f);
 		pbjson_write_str(f, s->fields[i]->key);
-		fputc(':', f);
+		putc_unlocked(':', f);
 		if (s->fields[i]->value)
 			write_any_value(f, s->fields[i]->value);
 		else
-			fputs("null", f);
+			fputs_unlocked("null", f);
 	}
-	fputc('}', f);
+	putc_unlocked('}', f);
 }
 
 /* A Struct is shown; of other types there is no description here, so they stay as they came. */
@@ -151,9 +174,9 @@ static void write_any(FILE *f, const Google__Protobuf__Any *any)
 	const char *slash = strrchr(any->type_url, '/');
 	Google__Protobuf__Struct *s = NULL;
 
-	fputs("{\"@type\":", f);
+	fputs_unlocked("{\"@type\":", f);
 	pbjson_write_str(f, any->type_url);
-	fputs(",\"value\":", f);
+	fputs_unlocked(",\"value\":", f);
 	if (slash && streq(slash + 1, google__protobuf__struct__descriptor.name))
 		s = google__protobuf__struct__unpack(NULL, any->value.len, any->value.data);
 	if (s)
@@ -161,7 +184,7 @@ static void write_any(FILE *f, const Google__Protobuf__Any *any)
 	else
 		write_bytes(f, &any->value);
 	google__protobuf__struct__free_unpacked(s, NULL);
-	fputc('}', f);
+	putc_unlocked('}', f);
 }
 
 /* Types with a form of their own. */
@@ -176,7 +199,7 @@ static bool write_known(FILE *f, const ProtobufCMessage *msg)
 	else if (d == &google__protobuf__any__descriptor)
 		write_any(f, (const Google__Protobuf__Any *)msg);
 	else if (d == &google__protobuf__bool_value__descriptor)
-		fputs(((const Google__Protobuf__BoolValue *)msg)->value ? "true" : "false", f);
+		fputs_unlocked(((const Google__Protobuf__BoolValue *)msg)->value ? "true" : "false", f);
 	else if (d == &google__protobuf__int32_value__descriptor)
 		fprintf(f, "%d", ((const Google__Protobuf__Int32Value *)msg)->value);
 	else if (d == &google__protobuf__uint32_value__descriptor)
@@ -224,7 +247,7 @@ static void write_value(FILE *f, const ProtobufCFieldDescriptor *d, const void *
 		write_double(f, *(const double *)p);
 		break;
 	case PROTOBUF_C_TYPE_BOOL:
-		fputs(*(const protobuf_c_boolean *)p ? "true" : "false", f);
+		fputs_unlocked(*(const protobuf_c_boolean *)p ? "true" : "false", f);
 		break;
 	case PROTOBUF_C_TYPE_ENUM:
 		if (otlp)
@@ -283,23 +306,23 @@ static bool is_present(const ProtobufCMessage *msg, const ProtobufCFieldDescript
 
 static void write_repeated(FILE *f, const ProtobufCFieldDescriptor *d, const char *array, size_t n, bool otlp)
 {
-	fputc('[', f);
+	putc_unlocked('[', f);
 	for (size_t i = 0; i < n; i++) {
-		fputs(i ? "," : "", f);
+		fputs_unlocked(i ? "," : "", f);
 		write_value(f, d, array + i * size_of(d->type), otlp);
 	}
-	fputc(']', f);
+	putc_unlocked(']', f);
 }
 
 static void write_name(FILE *f, const char *name, bool camel)
 {
-	fputc('"', f);
+	putc_unlocked('"', f);
 	for (const char *c = name; *c; c++)
 		if (camel && *c == '_' && c[1])
-			fputc(toupper((unsigned char)*++c), f);
+			putc_unlocked(toupper((unsigned char)*++c), f);
 		else
-			fputc(*c, f);
-	fputs("\":", f);
+			putc_unlocked(*c, f);
+	fputs_unlocked("\":", f);
 }
 
 static void write_message(FILE *f, const ProtobufCMessage *msg, bool otlp)
@@ -308,7 +331,7 @@ static void write_message(FILE *f, const ProtobufCMessage *msg, bool otlp)
 
 	if (write_known(f, msg))
 		return;
-	fputc('{', f);
+	putc_unlocked('{', f);
 	for (unsigned i = 0; i < msg->descriptor->n_fields; i++) {
 		const ProtobufCFieldDescriptor *d = &msg->descriptor->fields[i];
 		const char *p = (const char *)msg + d->offset;
@@ -317,7 +340,7 @@ static void write_message(FILE *f, const ProtobufCMessage *msg, bool otlp)
 
 		if (repeated ? !n : !is_present(msg, d, p))
 			continue;
-		fputs(sep, f);
+		fputs_unlocked(sep, f);
 		sep = ",";
 		write_name(f, d->name, otlp);
 		if (repeated)
@@ -325,7 +348,7 @@ static void write_message(FILE *f, const ProtobufCMessage *msg, bool otlp)
 		else
 			write_value(f, d, p, otlp);
 	}
-	fputc('}', f);
+	putc_unlocked('}', f);
 }
 
 void pbjson_write(FILE *f, const ProtobufCMessage *msg)
