@@ -10,30 +10,26 @@
 
 #include <stdlib.h>
 
+struct pool_piece {
+	struct pool_piece *next;
+};
+
 struct pool {
 	size_t size;
 	unsigned n, max; /* pieces that are kept */
-	struct pool_piece {
-		struct pool_piece *next;
-	} * first;
+	struct pool_piece *first;
 };
 
-#if defined(__has_feature) /* clang */
-#if __has_feature(address_sanitizer)
-#define __SANITIZE_ADDRESS__ 1
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
-#define POOL(elem, most)       \
-	{                      \
-		.size = (elem) \
-	}
+#if defined(__SANITIZE_ADDRESS__)
+#define POOL_KEEPS 0
+#elif defined(__has_feature) /* clang */
+#define POOL_KEEPS (!__has_feature(address_sanitizer))
 #else
-#define POOL(elem, most)                      \
-	{                                     \
-		.size = (elem), .max = (most) \
-	}
+#define POOL_KEEPS 1
 #endif
+
+/* elem: size of a piece; most: so many are kept. */
+#define POOL(elem, most) ((struct pool){ .size = (elem), .max = POOL_KEEPS ? (most) : 0 })
 
 /* As malloc(). */
 static inline void *pool_take(struct pool *p)

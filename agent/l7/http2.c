@@ -10,8 +10,7 @@
 #define STREAMS_MAX 1024          /* open at once */
 #define SETTINGS_PENDING_MAX 1000 /* frames not acknowledged yet; servers bear no more */
 #define CONTINUATIONS_MAX 32      /* per header block */
-#define TABLE_DEFAULT 4096
-#define RESETS_MAX 1000 /* streams that the client resets before an answer: at once, and per second below */
+#define RESETS_MAX 1000           /* streams that the client resets before an answer: at once, and per second below */
 #define RESETS_PER_SECOND 33
 #define SKIP_MIN 4096
 #define WANT_AFTER 8192

@@ -47,19 +47,23 @@ MAP(flows6, BPF_MAP_TYPE_LRU_HASH, struct flow6, struct counters, 65536);
 MAP(receivers4, BPF_MAP_TYPE_HASH, __be32, struct receiver, 1024);
 MAP(receivers6, BPF_MAP_TYPE_HASH, struct in6_addr, struct receiver, 1024);
 
-static __always_inline int forward(struct __sk_buff *skb, struct ethhdr *eth, void *flows, const void *key,
+/* key: of the packet's flow, which has no entry yet. */
+static __always_inline void first_of_flow(struct __sk_buff *skb, void *flows, const void *key)
+{
+	struct counters first = { 1, skb->len, bpf_ktime_get_coarse_ns() };
+
+	bpf_map_update_elem(flows, key, &first, BPF_ANY);
+}
+
+static __always_inline int forward(struct __sk_buff *skb, struct ethhdr *eth, struct counters *c,
 				   const struct receiver *r)
 {
-	struct counters *c = bpf_map_lookup_elem(flows, key), first = { 1, skb->len, bpf_ktime_get_coarse_ns() };
-
 	if (!r)
 		return TC_ACT_SHOT;
 	if (c) {
 		__sync_fetch_and_add(&c->packets, 1);
 		__sync_fetch_and_add(&c->bytes, skb->len);
-		c->seen = first.seen;
-	} else {
-		bpf_map_update_elem(flows, key, &first, BPF_ANY);
+		c->seen = bpf_ktime_get_coarse_ns();
 	}
 	__builtin_memcpy(eth, r->macs, sizeof(r->macs));
 	return bpf_redirect_peer(r->ifindex, 0);
@@ -72,6 +76,7 @@ int least4(struct __sk_buff *skb)
 	struct iphdr *ip = (void *)(eth + 1);
 	struct tcphdr *tcp = (void *)(ip + 1);
 	struct flow4 k = {};
+	struct counters *c;
 
 	if ((void *)(tcp + 1) > (void *)(long)skb->data_end || eth->h_proto != bpf_htons(ETH_P_IP) || ip->ihl != 5)
 		return TC_ACT_SHOT;
@@ -80,7 +85,10 @@ int least4(struct __sk_buff *skb)
 	k.sport = tcp->source;
 	k.dport = tcp->dest;
 	k.proto = ip->protocol;
-	return forward(skb, eth, &flows4, &k, bpf_map_lookup_elem(&receivers4, &k.daddr));
+	c = bpf_map_lookup_elem(&flows4, &k);
+	if (!c)
+		first_of_flow(skb, &flows4, &k);
+	return forward(skb, eth, c, bpf_map_lookup_elem(&receivers4, &k.daddr));
 }
 
 SEC("tc")
@@ -90,6 +98,7 @@ int least6(struct __sk_buff *skb)
 	struct ipv6hdr *ip = (void *)(eth + 1);
 	struct tcphdr *tcp = (void *)(ip + 1);
 	struct flow6 k = {};
+	struct counters *c;
 
 	if ((void *)(tcp + 1) > (void *)(long)skb->data_end || eth->h_proto != bpf_htons(ETH_P_IPV6))
 		return TC_ACT_SHOT;
@@ -98,7 +107,10 @@ int least6(struct __sk_buff *skb)
 	k.sport = tcp->source;
 	k.dport = tcp->dest;
 	k.proto = ip->nexthdr;
-	return forward(skb, eth, &flows6, &k, bpf_map_lookup_elem(&receivers6, &k.daddr));
+	c = bpf_map_lookup_elem(&flows6, &k);
+	if (!c)
+		first_of_flow(skb, &flows6, &k);
+	return forward(skb, eth, c, bpf_map_lookup_elem(&receivers6, &k.daddr));
 }
 
 SEC("tc")

@@ -32,7 +32,7 @@ struct bench {
 	struct datapath *dp;
 	struct least *least;
 	struct count *count;
-	struct pod *forgetful; /* the same programs, which do not remember what they denied */
+	struct pod *forgetful; /* the same programs, which do not remember what was judged */
 	uint32_t ifindex[3];
 };
 
