@@ -638,22 +638,21 @@ static __always_inline bool l7_hello_over(const struct weir_ct *ct, const struct
 static __always_inline bool l7_tcp(struct __sk_buff *skb, const struct packet *p, struct weir_ct *ct,
 				   struct l7_scratch *s)
 {
-	bool first = (ct->l7 & WEIR_L7_MASK) == WEIR_L7_UNDECIDED;
+	bool undecided = (ct->l7 & WEIR_L7_MASK) == WEIR_L7_UNDECIDED, first = ct->l7_talking == WEIR_L7_NOBODY;
 	struct l7_part *part = &s->part;
 	struct weir_l7_frames *frames;
 	__u32 from, to;
 	__u8 l7;
 
-	if (!locate_tcp(skb, p, part) || (first && !l7_begin(skb, ct, part)))
+	if (!locate_tcp(skb, p, part) || (undecided && !l7_begin(skb, ct, part)))
 		return false;
 	if (first) {
 		bpf_map_delete_elem(&weir_l7_want, &s->key); /* what an earlier connection between these ports left */
+		l7_first_turn(ct, part);
 	} else if (l7_is_ignored(ct, s)) {
 		ct->l7 = WEIR_L7_IGNORED;
 		return false;
 	}
-	if (ct->l7_talking == WEIR_L7_NOBODY)
-		l7_first_turn(ct, part);
 	l7_spoken(ct, part);
 	part->l7 = l7 = ct->l7 & WEIR_L7_MASK;
 	from = part->seq;

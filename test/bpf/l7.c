@@ -416,6 +416,33 @@ START_TEST(what_the_agent_ignores_is_not_copied)
 }
 END_TEST
 
+/* Nor may a wish for an earlier connection between the same ports concern a later one, whatever it is. */
+START_TEST(what_was_ignored_before_is_not_now)
+{
+	static const uint16_t ports[] = { 80, 53 };
+	const struct weir_l7_want want = { .ignored = 1 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(ports); i++) {
+		struct packet p = packet_between(OPEN, OPEN2, false, IPPROTO_TCP, 40000, ports[i]);
+		struct weir_ct_key key;
+
+		world_reset();
+		p.flags = SYN;
+		from_pod(OPEN, &p);
+		ck_assert_int_eq(bpf_map_get_next_key(world_map(WEIR_MAP_CT_TCP), NULL, &key), 0);
+		ck_assert_int_eq(bpf_map_update_elem(world_map(WEIR_MAP_L7_WANT), &key, &want, BPF_ANY), 0);
+		for (uint32_t k = 0; k < 2 * WEIR_L7_LOOK_EVERY; k++) {
+			p.flags = ACK;
+			p.seq = 1 + k * strlen(GET);
+			p.payload = GET;
+			p.payload_len = strlen(GET);
+			from_pod(OPEN, &p);
+		}
+		ck_assert_uint_eq(world_excerpts(got, ARRAY_SIZE(got)), 2 * WEIR_L7_LOOK_EVERY);
+	}
+}
+END_TEST
+
 START_TEST(dns_is_copied_whole)
 {
 	struct packet to = packet_between(OPEN, SERVER, false, IPPROTO_UDP, 5000, 53);
@@ -484,6 +511,7 @@ TCase *tests_l7(void)
 	tcase_add_test(tc, both_sides_may_greet);
 	tcase_add_test(tc, a_lost_packet_loses_the_frames_until_the_agent_tells);
 	tcase_add_test(tc, what_the_agent_ignores_is_not_copied);
+	tcase_add_test(tc, what_was_ignored_before_is_not_now);
 	tcase_add_test(tc, dns_is_copied_whole);
 	tcase_add_test(tc, pods_may_opt_out);
 	tcase_add_test(tc, a_full_ring_is_counted);
