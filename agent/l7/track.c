@@ -321,7 +321,7 @@ static void conn_close(struct conn *c, uint64_t ns)
 	struct track *t = c->track;
 
 	drop_parser(c, ns);
-	if (wishes(&c->told) && !c->told.ignored)
+	if (wishes(&c->told))
 		wish(c, NULL);
 	set_memory(c, 0);
 	t->stats.connections--;
