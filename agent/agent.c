@@ -5,8 +5,8 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
 
+#include "lib/clock.h"
 #include "lib/fs.h"
 
 #define SWEEP_US 200000  /* after a pass; no program runs that long */
@@ -16,18 +16,7 @@
 
 static uint64_t now_us(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000ull + ts.tv_nsec / 1000;
-}
-
-static uint64_t now_real_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+	return clock_ns(CLOCK_MONOTONIC) / 1000;
 }
 
 void agent_mark_dirty(struct agent *a)
@@ -167,7 +156,7 @@ static void on_event(const void *elem, void *userdata)
 	struct flow f;
 
 	if (enrich_event(a->enrich, elem, &f) < 0)
-		flow_store_note_loss(a->flows, FLOW_LOSS_QUEUE, 1, -1, now_real_ns());
+		flow_store_note_loss(a->flows, FLOW_LOSS_QUEUE, 1, -1, clock_ns(CLOCK_REALTIME));
 	else
 		flow_store_add(a->flows, &f);
 }
@@ -208,7 +197,7 @@ static void on_record(const void *elem, void *userdata)
 		enrich_learn(a->enrich, r);
 	}
 	if (!r || enrich_event(a->enrich, &ev, &f) < 0) {
-		flow_store_note_loss(a->flows, FLOW_LOSS_QUEUE, 1, -1, now_real_ns());
+		flow_store_note_loss(a->flows, FLOW_LOSS_QUEUE, 1, -1, clock_ns(CLOCK_REALTIME));
 		l7_record_free(r);
 		return;
 	}
@@ -230,7 +219,7 @@ static void tell_losses(struct agent *a, uint64_t now, uint64_t *told, const cha
 	if (now <= *told)
 		return;
 	log_warn("%lu %s were lost: the ring was full", now - *told, what);
-	flow_store_note_loss(a->flows, FLOW_LOSS_RING, now - *told, -1, now_real_ns());
+	flow_store_note_loss(a->flows, FLOW_LOSS_RING, now - *told, -1, clock_ns(CLOCK_REALTIME));
 	*told = now;
 }
 
@@ -578,7 +567,7 @@ int agent_start(struct agent *a, struct err *reterr)
 	uint64_t stats[WEIR_STAT_COUNT];
 	int r;
 
-	a->started_ns = now_us() * 1000;
+	a->started_ns = clock_ns(CLOCK_MONOTONIC);
 	r = lock_run_dir(a, reterr);
 	if (r >= 0)
 		r = make_parts(a, reterr);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What the agent tells of itself to Prometheus: figures of the moment, read when somebody asks, and times of passes. */
-#include <time.h>
 
 #include "agent/agent.h"
+#include "lib/clock.h"
 #include "lib/drop.h"
 
 static const double pass_seconds[] = { 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5 };
@@ -82,12 +82,9 @@ static double resident_bytes(void)
 
 static void set_process(const struct agent *a)
 {
-	struct timespec cpu;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
 	set(a, INFO, WEIR_VERSION, 1);
 	set(a, RESIDENT, NULL, resident_bytes());
-	set(a, CPU, NULL, (double)cpu.tv_sec + (double)cpu.tv_nsec / 1e9);
+	set(a, CPU, NULL, (double)clock_ns(CLOCK_PROCESS_CPUTIME_ID) / 1e9);
 	set(a, READY, NULL, !a->problem[0]);
 	set(a, FAILURES, NULL, (double)a->figures->failures);
 }

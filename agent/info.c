@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What the agent tells about itself: weir status, weir endpoint list, weir identity list. */
 #include <net/if.h>
-#include <time.h>
 
 #include "agent/agent.h"
+#include "lib/clock.h"
 #include "lib/drop.h"
 #include "lib/pb.h"
 
@@ -173,14 +173,11 @@ static int on_status(void *userdata, Weir__V1__StatusResponse *msg, struct err *
 {
 	const struct agent *a = userdata;
 	uint64_t stats[WEIR_STAT_COUNT];
-	struct timespec now, cpu;
 	int r = datapath_stats(a->datapath, stats, reterr);
 
 	if (r < 0)
 		return r;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
-	msg->uptime_ns = now.tv_sec * 1000000000ull + now.tv_nsec - a->started_ns;
+	msg->uptime_ns = clock_ns(CLOCK_MONOTONIC) - a->started_ns;
 	msg->pid = getpid();
 	msg->generation = maps_generation(a->maps);
 	msg->events_generated = stats[WEIR_STAT_EVENTS];
@@ -188,7 +185,7 @@ static int on_status(void *userdata, Weir__V1__StatusResponse *msg, struct err *
 	msg->policy_compile_us = a->compile_us;
 	msg->policy_apply_us = a->apply_us;
 	msg->memory_rss = resident_bytes();
-	msg->cpu_ns = cpu.tv_sec * 1000000000ull + cpu.tv_nsec;
+	msg->cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	set_counts(a, msg);
 	if (pb_set_str(&msg->node_name, a->config.node_name) < 0 || pb_set_str(&msg->version, WEIR_VERSION) < 0 ||
 	    add_maps(a, msg) < 0 || add_l7(a, msg, stats) < 0 || add_drops(msg, stats) < 0 || add_uplinks(a, msg) < 0 ||

@@ -9,8 +9,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 
+#include "lib/clock.h"
 #include "lib/grpc.h"
 #include "lib/pbjson.h"
 #include "lib/tls.h"
@@ -370,10 +370,7 @@ static int send_all(struct client *c)
 
 static int64_t now_ms(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return (int64_t)(clock_ns(CLOCK_MONOTONIC) / 1000000);
 }
 
 /* Milliseconds to wait for the server: until the deadline or the next tick; -1: as long as it takes. */

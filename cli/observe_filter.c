@@ -3,9 +3,9 @@
 
 #include <ctype.h>
 #include <strings.h>
-#include <time.h>
 
 #include "cli/times.h"
+#include "lib/clock.h"
 #include "lib/pb.h"
 
 enum filter_end { END_FLAT, END_SOURCE, END_DESTINATION, END_EITHER };
@@ -522,21 +522,13 @@ int filter_want(struct filter_args *a, const char *name, const char *value, stru
 	return pair_add(&a->allow, f->field, f->end, value, f->add, reterr);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
 int filter_set_time(const char *option, const char *text, Google__Protobuf__Timestamp **ret, struct err *reterr)
 {
 	uint64_t ns;
 
 	if (!text)
 		return 0;
-	if (time_parse(text, now_ns(), &ns) < 0)
+	if (time_parse(text, clock_ns(CLOCK_REALTIME), &ns) < 0)
 		return err_set(reterr, -EINVAL, "--%s: \"%s\" is neither a duration nor a time", option, text);
 	*ret = pb_new(&google__protobuf__timestamp__descriptor);
 	if (!*ret)

@@ -2,13 +2,13 @@
 /* `weir top`: where the traffic is now, on the whole screen. */
 #include <inttypes.h>
 #include <math.h>
-#include <time.h>
 
 #include "cli/flow_groups.h"
 #include "cli/flow_text.h"
 #include "cli/flows.h"
 #include "cli/observe_filter.h"
 #include "cli/screen.h"
+#include "lib/clock.h"
 #include "lib/pb.h"
 
 #define INTERVAL_NS 2000000000ull
@@ -61,10 +61,7 @@ struct top {
 
 static int64_t now_ms(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return (int64_t)(clock_ns(CLOCK_MONOTONIC) / 1000000);
 }
 
 static unsigned interval_ms(const struct top_args *a)

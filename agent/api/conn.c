@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include "agent/api/server.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 
 #define HANDSHAKE_US 10000000
@@ -220,7 +221,7 @@ static int on_data(nghttp2_session *session, _unused_ uint8_t flags, int32_t str
 /* A client that opens streams only to reset them costs work and takes no part in the limit on open ones. */
 static void count_reset(struct api_conn *c)
 {
-	uint64_t now = api_now(CLOCK_MONOTONIC);
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
 	if (now - c->resets_since > 10000000000ull) {
 		c->resets_since = now;

@@ -2,9 +2,8 @@
 /* The agent's own events: kept here, and served as observer.Observer/GetAgentEvents. */
 #include "agent/api/events.h"
 
-#include <time.h>
-
 #include "agent/api/server.h"
+#include "lib/clock.h"
 
 void agent_events_add(struct agent_events *e, const struct agent_event *event)
 {
@@ -17,7 +16,7 @@ void agent_events_add(struct agent_events *e, const struct agent_event *event)
 	slot = &e->ring[e->next++ % AGENT_EVENTS];
 	*slot = *event;
 	if (!slot->time_ns)
-		slot->time_ns = api_now(CLOCK_REALTIME);
+		slot->time_ns = clock_ns(CLOCK_REALTIME);
 	if (e->wake)
 		e->wake(e->userdata);
 }
@@ -164,7 +163,7 @@ void api_get_agent_events_pull(struct api_call *call)
 			return;
 		r->left--;
 	}
-	if (!r->left || (!r->follow && r->next >= r->end) || (r->follow && api_now(CLOCK_REALTIME) > r->until_ns))
+	if (!r->left || (!r->follow && r->next >= r->end) || (r->follow && clock_ns(CLOCK_REALTIME) > r->until_ns))
 		api_call_finish(call);
 }
 

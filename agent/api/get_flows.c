@@ -2,6 +2,7 @@
 /* GetFlows: from where, through which filters, how many, until when. */
 #include "agent/api/server.h"
 #include "agent/flow/filter.h"
+#include "lib/clock.h"
 
 #define SCAN_MAX 4096 /* flows looked at before others have their turn */
 #define SECOND 1000000000ull
@@ -164,7 +165,7 @@ static bool start_reading(struct api_call *call, struct get_flows *g, uint64_t n
 void api_get_flows_pull(struct api_call *call)
 {
 	struct get_flows *g = call->data;
-	uint64_t now = api_now(CLOCK_REALTIME);
+	uint64_t now = clock_ns(CLOCK_REALTIME);
 
 	if (!start_reading(call, g, now))
 		return;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The service observer.Observer, as Hubble's clients know it; GetFlows is in get_flows.c. */
 #include "agent/api/server.h"
+#include "lib/clock.h"
 #include "lib/pb.h"
 
 #define SECOND 1000000000ull
@@ -14,7 +15,7 @@ static uint64_t num_flows(const struct flow_store *s)
 static double flows_rate(const struct api_server *s, uint64_t uptime_ns)
 {
 	const struct flow_store *store = s->config.store;
-	uint64_t window = MIN(60 * SECOND, uptime_ns), since = api_now(CLOCK_REALTIME) - window;
+	uint64_t window = MIN(60 * SECOND, uptime_ns), since = clock_ns(CLOCK_REALTIME) - window;
 	uint64_t seq = flow_store_next(store), n = 0;
 
 	while (seq > flow_store_first(store) && flow_store_get(store, --seq)->time_ns >= since)
@@ -30,7 +31,7 @@ static void server_status(struct api_call *call, _unused_ const ProtobufCMessage
 	msg.num_flows = num_flows(s->config.store);
 	msg.max_flows = flow_store_capacity(s->config.store);
 	msg.seen_flows = flow_store_next(s->config.store) - 1;
-	msg.uptime_ns = api_now(CLOCK_MONOTONIC) - s->started_ns;
+	msg.uptime_ns = clock_ns(CLOCK_MONOTONIC) - s->started_ns;
 	msg.flows_rate = flows_rate(s, msg.uptime_ns);
 	msg.version = (char *)"weir " WEIR_VERSION;
 	if (api_call_send(call, &msg.base) == 0)
@@ -49,7 +50,7 @@ static void get_nodes(struct api_call *call, _unused_ const ProtobufCMessage *re
 	node.address = (char *)(s->config.listen ? s->config.listen : s->path);
 	node.state = RELAY__NODE_STATE__NODE_CONNECTED;
 	node.tls = &tls;
-	node.uptime_ns = api_now(CLOCK_MONOTONIC) - s->started_ns;
+	node.uptime_ns = clock_ns(CLOCK_MONOTONIC) - s->started_ns;
 	node.num_flows = num_flows(s->config.store);
 	node.max_flows = flow_store_capacity(s->config.store);
 	node.seen_flows = flow_store_next(s->config.store) - 1;

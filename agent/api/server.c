@@ -7,17 +7,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 
 #include "lib/addr.h"
-
-uint64_t api_now(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
+#include "lib/clock.h"
 
 /* A flow or an event of the agent. At every flow's cost: one branch in the store while the source is already on. */
 static void on_store(void *userdata)
@@ -58,7 +50,7 @@ static int on_wake(_unused_ sd_event_source *source, void *userdata)
 		next = c->next;
 		api_conn_wake(c);
 	}
-	if (flow_store_gathering(s->config.store, api_now(CLOCK_REALTIME)))
+	if (flow_store_gathering(s->config.store, clock_ns(CLOCK_REALTIME)))
 		in_a_second(s);
 	return 0;
 }
@@ -186,7 +178,7 @@ int api_server_new(sd_event *event, const struct api_config *config, struct api_
 	s->config = *config;
 	s->event = sd_event_ref(event);
 	s->listener[0].fd = s->listener[1].fd = -1;
-	s->started_ns = api_now(CLOCK_MONOTONIC);
+	s->started_ns = clock_ns(CLOCK_MONOTONIC);
 	s->msg = flow_msg_new();
 	s->scratch = malloc(API_SCRATCH);
 	if (!s->msg || !s->scratch)

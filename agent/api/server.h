@@ -38,7 +38,6 @@ struct api_server {
 };
 #define API_SCRATCH (64 * 1024)
 
-uint64_t api_now(clockid_t clock); /* ns */
 /* Let calls that wait for flows, or that have given way to others, go on in the next round of the loop. */
 void api_server_wake(struct api_server *s);
 

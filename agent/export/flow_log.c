@@ -12,6 +12,7 @@
 
 #include "agent/flow/filter.h"
 #include "agent/flow/to_proto.h"
+#include "lib/clock.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/pbjson.h"
@@ -54,14 +55,6 @@ struct flow_logs {
 	struct flow_log *log;
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
 /* Told when it is news. */
 static void set_problem(struct flow_log *l, const char *what, int error)
 {
@@ -98,7 +91,7 @@ static bool open_file(struct flow_log *l)
 	}
 	l->fd = fd;
 	l->size = (uint64_t)st.st_size;
-	l->opened_ns = now_ns();
+	l->opened_ns = clock_ns(CLOCK_REALTIME);
 	return true;
 }
 
@@ -208,7 +201,7 @@ static void thin_out(const struct flow_log *l)
 static void rotate(struct flow_log *l)
 {
 	char dir[PATH_MAX], stem[NAME_MAX + 2], ext[NAME_MAX + 2], when[32], to[2 * PATH_MAX];
-	uint64_t now = now_ns();
+	uint64_t now = clock_ns(CLOCK_REALTIME);
 	time_t seconds = (time_t)(now / 1000000000);
 	struct tm tm;
 
@@ -310,7 +303,7 @@ static void write_item(struct flow_logs *logs, struct flow_log *l, const struct 
 /* True: there is more. */
 static bool advance(struct flow_logs *logs, struct flow_log *l, bool final)
 {
-	uint64_t now = now_ns();
+	uint64_t now = clock_ns(CLOCK_REALTIME);
 	unsigned n = 0;
 
 	for (; n < TURN_MAX || final; n++) {
@@ -428,7 +421,7 @@ int flow_logs_new(sd_event *event, const json_t *config, struct flow_store *stor
 	    sd_event_add_time_relative(event, &logs->timer, CLOCK_MONOTONIC, PERIOD_US, 0, on_time, logs) < 0)
 		return err_oom(reterr);
 	for (size_t i = 0; i < logs->n; i++) {
-		logs->log[i].cursor = flow_cursor_at(store, flow_store_next(store), now_ns());
+		logs->log[i].cursor = flow_cursor_at(store, flow_store_next(store), clock_ns(CLOCK_REALTIME));
 		open_file(&logs->log[i]); /* one that cannot be opened is tried again with each line */
 	}
 	*ret_logs = TAKE_PTR(logs);

@@ -8,7 +8,8 @@
 #include <netinet/tcp.h>
 #include <strings.h>
 #include <sys/socket.h>
-#include <time.h>
+
+#include "lib/clock.h"
 
 #define BODIES_MAX (16 * 1024 * 1024) /* bytes of answers that nobody has read yet */
 
@@ -46,10 +47,7 @@ struct http_server {
 
 static uint64_t now_us(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+	return clock_ns(CLOCK_MONOTONIC) / 1000;
 }
 
 /* ---- connections */

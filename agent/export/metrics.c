@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <time.h>
 
 #include "agent/export/expose.h"
 #include "agent/export/http_server.h"
@@ -11,6 +10,7 @@
 #include "agent/flow/l7_text.h"
 #include "agent/flow/summary.h"
 #include "lib/addr.h"
+#include "lib/clock.h"
 #include "lib/drop.h"
 #include "lib/proto/flow.pb-c.h"
 
@@ -193,14 +193,6 @@ struct metrics {
 	const struct context *context[ARRAY_SIZE(contexts)];
 	size_t n_context;
 };
-
-static uint64_t now_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
 
 /* ---- flows */
 
@@ -460,7 +452,7 @@ static void count_flow(const struct metrics *m, const struct flow *f)
 /* True: there is more. */
 static bool advance(struct metrics *m)
 {
-	uint64_t now = now_ns(CLOCK_REALTIME);
+	uint64_t now = clock_ns(CLOCK_REALTIME);
 
 	for (unsigned n = 0; n < TURN_MAX; n++) {
 		struct flow_item item = flow_cursor_read(m->store, &m->cursor, now, false);
@@ -485,7 +477,7 @@ static int on_time(sd_event_source *source, _unused_ uint64_t usec, void *userda
 {
 	struct metrics *m = userdata;
 	bool more = advance(m);
-	uint64_t now = now_ns(CLOCK_MONOTONIC);
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
 	if (now - m->expired_ns >= EXPIRE_NS) {
 		m->expired_ns = now;
@@ -609,7 +601,7 @@ int metrics_new(sd_event *event, const json_t *config, const char *listen, struc
 		return err_set(reterr, -EINVAL, "maxSeries: 1 to 1000000");
 	m->host = *host;
 	m->store = store;
-	m->cursor = flow_cursor_at(store, flow_store_next(store), now_ns(CLOCK_REALTIME));
+	m->cursor = flow_cursor_at(store, flow_store_next(store), clock_ns(CLOCK_REALTIME));
 	r = read_labels(m, labels, reterr);
 	if (r < 0)
 		return r;

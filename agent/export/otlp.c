@@ -2,11 +2,11 @@
 #include "agent/export/otlp.h"
 
 #include <sys/epoll.h>
-#include <time.h>
 #include <zlib.h>
 
 #include "agent/export/curl_load.h"
 #include "agent/export/otlp_build.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/pb.h"
 #include "lib/pbjson.h"
@@ -68,14 +68,6 @@ struct otlp {
 	struct stream stream[OTLP_SIGNALS];
 };
 
-static uint64_t now_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
 static void arm(sd_event_source *timer, uint64_t usec)
 {
 	sd_event_source_set_time_relative(timer, usec);
@@ -99,7 +91,7 @@ static int add_flow(struct stream *s, void *req, const struct flow *f)
 /* Spans, records, data points, or -ENOMEM. */
 static int gather(struct stream *s, void *req)
 {
-	uint64_t now = now_ns(CLOCK_REALTIME);
+	uint64_t now = clock_ns(CLOCK_REALTIME);
 	int n = 0;
 
 	if (s->signal == OTLP_METRICS)
@@ -212,7 +204,7 @@ static void next_batch(struct stream *s)
 
 	if (n > 0) {
 		s->count = (uint64_t)n;
-		s->first_try_ns = now_ns(CLOCK_MONOTONIC);
+		s->first_try_ns = clock_ns(CLOCK_MONOTONIC);
 		s->backoff_us = BACKOFF_MIN_US;
 		submit(s);
 		return;
@@ -249,7 +241,7 @@ static void retry(struct stream *s)
 	curl_off_t after = 0;
 	uint64_t wait = s->backoff_us;
 
-	if (now_ns(CLOCK_MONOTONIC) - s->first_try_ns > GIVE_UP_NS) {
+	if (clock_ns(CLOCK_MONOTONIC) - s->first_try_ns > GIVE_UP_NS) {
 		give_up(s);
 		return;
 	}
@@ -523,7 +515,7 @@ static int start_stream(struct stream *s, struct err *reterr)
 		curl->easy_setopt(s->easy, CURLOPT_SSLCERT, o->cert);
 	if (o->key)
 		curl->easy_setopt(s->easy, CURLOPT_SSLKEY, o->key);
-	s->cursor = flow_cursor_at(o->store, flow_store_next(o->store), now_ns(CLOCK_REALTIME));
+	s->cursor = flow_cursor_at(o->store, flow_store_next(o->store), clock_ns(CLOCK_REALTIME));
 	if (sd_event_add_time_relative(o->event, &s->timer, CLOCK_MONOTONIC, PERIOD_US, 0, on_time, s) < 0)
 		return err_oom(reterr);
 	return 0;

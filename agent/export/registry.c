@@ -2,8 +2,8 @@
 #include "agent/export/registry.h"
 
 #include <sys/random.h>
-#include <time.h>
 
+#include "lib/clock.h"
 #include "lib/hash.h"
 #include "lib/vec.h"
 
@@ -45,14 +45,6 @@ struct registry {
 	VEC(struct collector) collectors;
 	struct metric *overflows;
 };
-
-static uint64_t now_real_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
 
 struct registry *registry_new(size_t max_series)
 {
@@ -184,7 +176,7 @@ static struct series *series_new(struct metric *m, const char *key, size_t len)
 
 	if (!s)
 		return NULL;
-	s->start_ns = now_real_ns();
+	s->start_ns = clock_ns(CLOCK_REALTIME);
 	s->buckets = (uint64_t *)(void *)((char *)s + end);
 	s->key_len = (uint32_t)len;
 	memcpy(s->key, key, len);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/flow/enrich.h"
 
-#include <time.h>
 
 #include "agent/flow/names.h"
 #include "agent/flow/services.h"
 #include "lib/addr.h"
+#include "lib/clock.h"
 #include "lib/hash.h"
 
 #define GONE_KEPT_NS (30 * 1000000000ull)
@@ -48,14 +48,6 @@ struct enrich {
 	struct services *services;
 	int64_t mono_to_real_ns;
 };
-
-static uint64_t now_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
-}
 
 struct enrich *enrich_new(const struct k8s_store *store, const struct endpoints *eps)
 {
@@ -273,7 +265,7 @@ static bool still_named(const struct policy_result *result, const struct named *
 
 static void update_named(struct enrich *e)
 {
-	uint64_t now = now_ns(CLOCK_MONOTONIC);
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	struct named *n, *tmp;
 
 	HASH_ITER (hh, e->named, n, tmp) {
@@ -416,7 +408,7 @@ static int update_rules(struct enrich *e)
 
 void enrich_set_clock(struct enrich *e)
 {
-	e->mono_to_real_ns = (int64_t)(now_ns(CLOCK_REALTIME) - now_ns(CLOCK_MONOTONIC));
+	e->mono_to_real_ns = (int64_t)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC));
 }
 
 int enrich_update(struct enrich *e, const struct policy_result *result, struct err *reterr)

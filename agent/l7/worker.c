@@ -4,11 +4,11 @@
 #include <bpf/bpf.h>
 #include <netinet/in.h>
 #include <pthread.h>
-#include <time.h>
 
 #include "agent/feed.h"
 #include "agent/l7/cards.h"
 #include "agent/l7/track.h"
+#include "lib/clock.h"
 
 #define TICK_NS 1000000000ull
 
@@ -22,14 +22,6 @@ struct l7_worker {
 	pthread_mutex_t lock;
 	struct l7_worker_stats shown; /* under the lock */
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
-}
 
 static const struct l7_proto *proto_of(enum weir_l7 l7, uint8_t ipproto)
 {
@@ -104,7 +96,7 @@ static void show_stats(struct l7_worker *w)
 static void on_pause(_unused_ struct feed *f, void *userdata)
 {
 	struct l7_worker *w = userdata;
-	uint64_t now = now_ns();
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
 	if (now - w->ticked_ns >= TICK_NS) {
 		w->ticked_ns = now;
