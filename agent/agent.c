@@ -511,8 +511,7 @@ static int listen_for_pods(struct agent *a, struct err *reterr)
 static int start_l7(struct agent *a, struct err *reterr)
 {
 	const struct config_l7 *c = &a->config.l7;
-	const struct l7_worker_params p = {
-		.ring_fd = datapath_map_fd(a->datapath, WEIR_MAP_L7_RING),
+	struct l7_worker_params p = {
 		.want_fd = datapath_map_fd(a->datapath, WEIR_MAP_L7_WANT),
 		.settings = { .headers_only = c->headers_only,
 			      .record_query = c->record_query,
@@ -522,7 +521,10 @@ static int start_l7(struct agent *a, struct err *reterr)
 		.memory_max = (size_t)c->memory_max,
 		.connections_max = (size_t)c->connections,
 	};
-	int r = c->enabled ? l7_worker_start(&p, &a->l7, reterr) : 0;
+	int r;
+
+	p.ring_fds = datapath_l7_rings(a->datapath, &p.n_rings);
+	r = c->enabled ? l7_worker_start(&p, &a->l7, reterr) : 0;
 
 	if (r < 0 || !a->l7)
 		return r;

@@ -15,6 +15,8 @@
 #include "pod.skel.h"
 #include "xdp.skel.h"
 
+#define L7_RING_LEAST (256u << 10) /* of one CPU, unless all have less: what it writes in 5 ms */
+
 enum { OBJ_POD, OBJ_NET, OBJ_XDP, OBJ_GC, N_OBJECTS };
 
 struct datapath {
@@ -23,6 +25,8 @@ struct datapath {
 	struct net *net;
 	struct xdp *xdp;
 	struct gc *gc;
+	int *l7_ring; /* of each CPU */
+	int n_cpus;
 };
 
 static struct bpf_object *object(const struct datapath *dp, int i)
@@ -96,9 +100,14 @@ static uint32_t ring_bytes(const struct datapath_options *o)
 	return o->ring_bytes ?: 2 << 20;
 }
 
+/* Of one CPU. */
 static uint32_t l7_ring_bytes(const struct datapath_options *o)
 {
-	return o->l7_ring_bytes ?: 8 << 20;
+	uint32_t all = o->l7_ring_bytes ?: 8 << 20, share = all;
+
+	for (int cpus = libbpf_num_possible_cpus(); cpus > 1; cpus = (cpus + 1) / 2)
+		share /= 2;
+	return MAX(share, MIN(all, L7_RING_LEAST));
 }
 
 static int open_objects(struct datapath *dp, const struct datapath_options *o, struct err *reterr)
@@ -129,7 +138,7 @@ static uint32_t map_size(const struct datapath_options *o, const char *name)
 		{ WEIR_MAP_FRAG, o->frag, 4096 },
 		{ WEIR_MAP_DENY, o->deny, 4096 },
 		{ WEIR_MAP_EVENTS, o->ring_bytes, 2 << 20 },
-		{ WEIR_MAP_L7_RING, o->l7_ring_bytes, 8 << 20 },
+		{ WEIR_MAP_L7_RINGS, libbpf_num_possible_cpus(), 1 },
 		{ WEIR_MAP_L7_FRAMES, o->l7_connections, 16384 },
 		{ WEIR_MAP_L7_WANT, o->l7_connections, 16384 },
 	};
@@ -223,6 +232,59 @@ static int load_objects(struct datapath *dp, struct err *reterr)
 			return load_error(reterr, r, what[i]);
 	}
 	return 0;
+}
+
+/* ---- the rings of payload, which are pinned by the map that holds them */
+
+static int adopt_ring(uint32_t cpu, uint32_t id, uint32_t size, struct err *reterr)
+{
+	_cleanup_close_ int fd = bpf_map_get_fd_by_id(id);
+	struct bpf_map_info info = {};
+	uint32_t len = sizeof(info);
+
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
+		return err_set(reterr, -errno, "cannot open ring %u of map " WEIR_MAP_L7_RINGS ": %m", cpu);
+	if (info.max_entries != size)
+		return err_set(reterr, -EEXIST,
+			       "ring %u of map " WEIR_MAP_L7_RINGS
+			       " has %u bytes, wanted are %u: use the former size or remove the datapath first "
+			       "(weir-agent --cleanup)",
+			       cpu, info.max_entries, size);
+	return TAKE_FD(fd);
+}
+
+static int make_ring(int rings, uint32_t cpu, uint32_t size, struct err *reterr)
+{
+	_cleanup_close_ int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "weir_l7_ring", 0, 0, size, NULL);
+
+	if (fd < 0 || bpf_map_update_elem(rings, &cpu, &fd, BPF_ANY) < 0)
+		return err_set(reterr, -errno, "cannot make ring %u of map " WEIR_MAP_L7_RINGS ": %m", cpu);
+	return TAKE_FD(fd);
+}
+
+static int open_l7_rings(struct datapath *dp, const struct datapath_options *o, struct err *reterr)
+{
+	int rings = datapath_map_fd(dp, WEIR_MAP_L7_RINGS), cpus = libbpf_num_possible_cpus();
+	uint32_t id, size = l7_ring_bytes(o);
+
+	dp->l7_ring = cpus > 0 ? calloc(cpus, sizeof(*dp->l7_ring)) : NULL;
+	if (!dp->l7_ring)
+		return err_oom(reterr);
+	for (uint32_t cpu = 0; dp->n_cpus < cpus; cpu++) {
+		int fd = bpf_map_lookup_elem(rings, &cpu, &id) == 0 ? adopt_ring(cpu, id, size, reterr)
+								    : make_ring(rings, cpu, size, reterr);
+
+		if (fd < 0)
+			return fd;
+		dp->l7_ring[dp->n_cpus++] = fd;
+	}
+	return 0;
+}
+
+const int *datapath_l7_rings(const struct datapath *dp, size_t *ret_n)
+{
+	*ret_n = dp->n_cpus;
+	return dp->l7_ring;
 }
 
 /* ---- programs: pinned under another name, then renamed over the former */
@@ -330,6 +392,9 @@ int datapath_load(const struct datapath_options *o, struct datapath **ret_dp, st
 	r = load_objects(dp, reterr);
 	if (r < 0)
 		return r;
+	r = open_l7_rings(dp, o, reterr);
+	if (r < 0)
+		return r;
 	r = pin_programs(dp, reterr);
 	if (r < 0)
 		return r;
@@ -346,6 +411,9 @@ void datapath_free(struct datapath *dp)
 	net__destroy(dp->net);
 	xdp__destroy(dp->xdp);
 	gc__destroy(dp->gc);
+	for (int i = 0; i < dp->n_cpus; i++)
+		close(dp->l7_ring[i]);
+	free(dp->l7_ring);
 	free(dp->bpf_dir);
 	free(dp);
 }
@@ -470,6 +538,20 @@ uint32_t datapath_max_entries(const struct datapath *dp, const char *name)
 	return map ? bpf_map__max_entries(map) : 0;
 }
 
+/* With the maps that it holds. */
+static int memory_of(const struct datapath *dp, const struct bpf_map *map, uint64_t *ret)
+{
+	int n = streq(bpf_map__name(map), WEIR_MAP_L7_RINGS) ? dp->n_cpus : 0, r = fd_memlock(bpf_map__fd(map), ret);
+
+	for (int i = 0; i < n && r == 0; i++) {
+		uint64_t one = 0;
+
+		r = fd_memlock(dp->l7_ring[i], &one);
+		*ret += one;
+	}
+	return r;
+}
+
 int datapath_memory(const struct datapath *dp, const char *name, uint64_t *ret_bytes, struct err *reterr)
 {
 	uint64_t sum = 0, one;
@@ -480,7 +562,7 @@ int datapath_memory(const struct datapath *dp, const char *name, uint64_t *ret_b
 	{
 		if (!is_shared(map) || (name && !streq(name, bpf_map__name(map))))
 			continue;
-		if (fd_memlock(bpf_map__fd(map), &one) < 0)
+		if (memory_of(dp, map, &one) < 0)
 			return err_set(reterr, -EIO, "the kernel does not tell the memory of map %s",
 				       bpf_map__name(map));
 		sum += one;

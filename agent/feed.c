@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/feed.h"
 
-#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 
 #include "agent/privileges.h"
@@ -20,7 +20,8 @@
 
 struct feed {
 	struct feed_params params;
-	struct ring ring;
+	struct rings rings;
+	int epoll; /* of rings and wake_thread */
 	pthread_t thread;
 	bool running;
 	int wake_main, wake_thread; /* eventfds */
@@ -97,33 +98,29 @@ static void hand_over(struct feed *f)
 	kick(f->wake_main);
 }
 
-/* False: there is no more. */
-static bool read_batch(struct feed *f)
+/* So many of at most BATCH: fewer when there are no more. */
+static unsigned read_batch(struct feed *f)
 {
 	struct ring_record rec;
-	bool more = true;
+	unsigned n = 0;
 
-	for (unsigned n = 0; n < BATCH && more; n++) {
-		more = !held_up(f) && ring_next(&f->ring, &rec);
-		if (more)
-			f->params.record(f, &rec, f->params.userdata);
+	for (; n < BATCH && !held_up(f) && rings_peek(&f->rings, &rec); n++) {
+		f->params.record(f, &rec, f->params.userdata);
+		rings_drop(&f->rings);
 	}
-	ring_release(&f->ring);
-	return more;
+	rings_release(&f->rings);
+	return n;
 }
 
 static void wait_for_more(struct feed *f, int timeout)
 {
-	struct pollfd fds[2] = { { .fd = f->ring.fd, .events = POLLIN }, { .fd = f->wake_thread, .events = POLLIN } };
+	struct epoll_event event;
 
 	if (f->filled) {
 		atomic_store(&f->waiting, true);
 		hand_over(f); /* if it was emptied just now, nobody will tell */
 	}
-	if (held_up(f))
-		fds[0].fd = -1; /* only the main loop can help now */
-	poll(fds, 2, timeout);
-	if (fds[1].revents & POLLIN)
+	if (epoll_wait(f->epoll, &event, 1, timeout) == 1 && event.data.fd == f->wake_thread)
 		clear(f->wake_thread);
 }
 
@@ -136,18 +133,24 @@ static void *thread_main(void *userdata)
 	/* What pods do comes first: the ring bridges the time until there is a CPU to spare. */
 	sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){});
 	while (!atomic_load(&f->stop)) {
-		uint64_t pos = f->ring.pos;
-		bool more;
+		unsigned n;
 
 		atomic_store(&f->waiting, false);
-		more = read_batch(f);
+		n = read_batch(f);
 		if (f->params.pause)
 			f->params.pause(f, f->params.userdata);
 		hand_over(f);
-		if (!more)
-			wait_for_more(f, f->ring.pos != pos ? BUSY_MS : IDLE_MS);
+		if (n < BATCH)
+			wait_for_more(f, n ? BUSY_MS : IDLE_MS);
 	}
 	return NULL;
+}
+
+static int watch(const struct feed *f, int fd, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.fd = fd };
+
+	return epoll_ctl(f->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
 int feed_new(const struct feed_params *p, struct feed **ret_f, struct err *reterr)
@@ -157,7 +160,7 @@ int feed_new(const struct feed_params *p, struct feed **ret_f, struct err *reter
 
 	if (!f)
 		return err_oom(reterr);
-	*f = (struct feed){ .params = *p, .wake_main = -1, .wake_thread = -1 };
+	*f = (struct feed){ .params = *p, .epoll = -1, .wake_main = -1, .wake_thread = -1 };
 	for (int i = 0; i < 2; i++) {
 		f->half[i] = malloc(HALF_SIZE);
 		if (!f->half[i])
@@ -165,11 +168,18 @@ int feed_new(const struct feed_params *p, struct feed **ret_f, struct err *reter
 	}
 	f->wake_main = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	f->wake_thread = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (f->wake_main < 0 || f->wake_thread < 0)
+	f->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (f->wake_main < 0 || f->wake_thread < 0 || f->epoll < 0)
 		return err_set(reterr, -errno, "cannot read the ring: %m");
-	r = ring_map(&f->ring, p->ring_fd, reterr);
+	r = rings_map(&f->rings, p->ring_fds, p->n_rings, reterr);
 	if (r < 0)
 		return r;
+	/* Of a ring only that the datapath wakes the reader counts, not that there is something in it. */
+	r = watch(f, f->wake_thread, EPOLLIN);
+	for (size_t i = 0; i < p->n_rings && r == 0; i++)
+		r = watch(f, p->ring_fds[i], EPOLLIN | EPOLLET);
+	if (r < 0)
+		return err_set(reterr, r, "cannot wait for the ring: %m");
 	*ret_f = TAKE_PTR(f);
 	return 0;
 }
@@ -201,7 +211,8 @@ void feed_end(struct feed *f)
 void feed_free(struct feed *f)
 {
 	feed_end(f);
-	ring_unmap(&f->ring);
+	rings_unmap(&f->rings);
+	close_fd(f->epoll);
 	close_fd(f->wake_main);
 	close_fd(f->wake_thread);
 	free(f->half[0]);

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A thread that empties one of the kernel's rings, and a bounded queue from it to the main loop. While the queue is
- * nearly full the ring is not read: what is lost is lost in one place, where the datapath counts it.
+ * A thread that empties rings of the kernel's, and a bounded queue from it to the main loop. While the queue is
+ * nearly full they are not read: what is lost is lost in one place, where the datapath counts it.
  */
 #ifndef WEIR_FEED_H
 #define WEIR_FEED_H
 
-#include "agent/ring.h"
+#include "agent/rings.h"
 
 struct feed;
 
 struct feed_params {
-	int ring_fd;
+	const int *ring_fds; /* for feed_new() alone; more than one: see rings.h */
+	size_t n_rings;
 	void *userdata;
-	/* On the thread: one record of the ring; gone afterwards. */
+	/* On the thread: one record; gone afterwards. */
 	void (*record)(struct feed *f, const struct ring_record *rec, void *userdata);
 	/* On the thread: whenever a batch has been read, and some times a second when there is nothing to read. May be
 	 * NULL. */

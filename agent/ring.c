@@ -9,7 +9,7 @@
 /* With its header, padded. */
 #define RECORD_SIZE(len) ((BPF_RINGBUF_HDR_SZ + (len) + 7) & ~7ull)
 
-int ring_map(struct ring *ring, int fd, struct err *reterr)
+int ring_map(struct ring *ring, int fd, size_t window, struct err *reterr)
 {
 	struct bpf_map_info info = {};
 	uint32_t len = sizeof(info);
@@ -29,7 +29,7 @@ int ring_map(struct ring *ring, int fd, struct err *reterr)
 	if (p == MAP_FAILED)
 		return err_set(reterr, -errno, "cannot map the ring: %m");
 	ring->producer = p;
-	ring->window_len = MIN((size_t)RING_WINDOW, 2 * ring->size);
+	ring->window_len = MIN(window, 2 * ring->size);
 	return 0;
 }
 
@@ -71,42 +71,48 @@ static const uint8_t *look_at(struct ring *ring, uint64_t pos, size_t len)
 
 void ring_release(struct ring *ring)
 {
-	__atomic_store_n(ring->consumer, ring->pos, __ATOMIC_RELEASE);
+	if (*ring->consumer != ring->pos)
+		__atomic_store_n(ring->consumer, ring->pos, __ATOMIC_RELEASE);
 }
 
-/* A record: 8 bytes of header, the first four of them length and flags; all padded to 8 bytes. NULL: none is ready. */
-static const uint8_t *next_head(struct ring *ring)
+bool ring_has_more(struct ring *ring)
 {
 	if (ring->pos >= ring->seen)
 		ring->seen = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
-	return ring->pos < ring->seen ? look_at(ring, ring->pos, BPF_RINGBUF_HDR_SZ) : NULL;
+	return ring->pos < ring->seen;
 }
 
-bool ring_next(struct ring *ring, struct ring_record *ret)
+/* A record: 8 bytes of header, the first four of them length and flags; all padded to 8 bytes. */
+bool ring_peek(struct ring *ring, struct ring_record *ret)
 {
-	const uint8_t *head;
-
-	while ((head = next_head(ring))) {
-		uint32_t word = __atomic_load_n((const uint32_t *)head, __ATOMIC_ACQUIRE);
+	while (ring_has_more(ring)) {
+		const uint8_t *head = look_at(ring, ring->pos, BPF_RINGBUF_HDR_SZ);
+		uint32_t word = head ? __atomic_load_n((const uint32_t *)head, __ATOMIC_ACQUIRE) : BPF_RINGBUF_BUSY_BIT;
 		uint32_t len = word & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
 
 		if (word & BPF_RINGBUF_BUSY_BIT)
-			break;
+			return false;
+		ring->next = RECORD_SIZE(len);
+		if (word & BPF_RINGBUF_DISCARD_BIT) {
+			ring_drop(ring);
+			continue;
+		}
 		head = look_at(ring, ring->pos, BPF_RINGBUF_HDR_SZ + len);
 		if (!head)
-			break;
-		if (ring->pos - *ring->consumer >= ring->size / RELEASE_PARTS)
-			ring_release(ring);
-		ring->pos += RECORD_SIZE(len);
-		if (word & BPF_RINGBUF_DISCARD_BIT)
-			continue;
-		if (ring->pos < ring->seen) {
-			__builtin_prefetch(head + RECORD_SIZE(len));
-			__builtin_prefetch(head + RECORD_SIZE(len) + 64);
+			return false;
+		if (ring->pos + ring->next < ring->seen) {
+			__builtin_prefetch(head + ring->next);
+			__builtin_prefetch(head + ring->next + 64);
 		}
 		*ret = (struct ring_record){ .len = len, .data = head + BPF_RINGBUF_HDR_SZ };
 		return true;
 	}
-	ring_release(ring);
 	return false;
+}
+
+void ring_drop(struct ring *ring)
+{
+	ring->pos += ring->next;
+	if (ring->pos - *ring->consumer >= ring->size / RELEASE_PARTS)
+		ring_release(ring);
 }

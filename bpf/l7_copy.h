@@ -112,17 +112,17 @@ static __always_inline void l7_aim(struct l7_part *part, __u32 from, __u32 to)
 
 /* ---- into the ring */
 
-static __always_inline __u64 l7_wakeup(__u64 n)
+static __always_inline __u64 l7_wakeup(void *ring, __u64 n)
 {
 	if (n & (L7_LOOK_EVERY - 1))
 		return BPF_RB_NO_WAKEUP;
-	return bpf_ringbuf_query(&weir_l7_ring, BPF_RB_AVAIL_DATA) >= cfg_l7_wakeup_bytes ? BPF_RB_FORCE_WAKEUP
-											  : BPF_RB_NO_WAKEUP;
+	return bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) >= cfg_l7_wakeup_bytes ? BPF_RB_FORCE_WAKEUP
+										 : BPF_RB_NO_WAKEUP;
 }
 
 static __always_inline void l7_head(struct weir_l7_excerpt *x, const struct packet *p, const struct l7_part *part)
 {
-	x->ts = bpf_ktime_get_ns();
+	x->ts = bpf_ktime_get_ns(); /* of a record that has its place: agent/rings.h */
 	addr_copy(&x->saddr, &p->saddr);
 	addr_copy(&x->daddr, &p->daddr);
 	x->sport = p->sport;
@@ -145,7 +145,7 @@ static __always_inline void l7_head(struct weir_l7_excerpt *x, const struct pack
 /* A record of that size; its len bytes, which the verifier wants to see bounded, from the packet. */
 #define L7_PUT(size)                                                                             \
 	do {                                                                                     \
-		struct weir_l7_excerpt *x = bpf_ringbuf_reserve(&weir_l7_ring, size, 0);         \
+		struct weir_l7_excerpt *x = bpf_ringbuf_reserve(ring, size, 0);                  \
 		__u64 last = part->len - 1ull;                                                   \
                                                                                                  \
 		if (!x)                                                                          \
@@ -154,13 +154,17 @@ static __always_inline void l7_head(struct weir_l7_excerpt *x, const struct pack
 		barrier_var(last); /* one register is checked and used: for Linux 6.1 */         \
 		if (last < L7_ROOM(size) && bpf_skb_load_bytes(skb, part->off, x + 1, last + 1)) \
 			x->len = 0;                                                              \
-		bpf_ringbuf_submit(x, l7_wakeup(n));                                             \
+		bpf_ringbuf_submit(x, l7_wakeup(ring, n));                                       \
 	} while (0)
 
 static __always_inline void l7_emit(struct __sk_buff *skb, const struct packet *p, const struct l7_part *part)
 {
+	__u32 cpu = bpf_get_smp_processor_id();
+	void *ring = bpf_map_lookup_elem(&weir_l7_rings, &cpu);
 	__u64 n = stat_add(WEIR_STAT_L7, 1);
 
+	if (!ring)
+		goto lost;
 	if (part->len <= L7_ROOM(WEIR_L7_SMALL))
 		L7_PUT(WEIR_L7_SMALL);
 	else if (part->len <= L7_ROOM(WEIR_L7_MEDIUM))

@@ -90,10 +90,17 @@ struct {
 	__uint(max_entries, 2 << 20);
 } weir_events SEC(".maps");
 
+/* A ring for each CPU: two that write into one wait for its lock. The agent makes them. */
 struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 8 << 20);
-} weir_l7_ring SEC(".maps");
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(
+	    values, struct {
+		    __uint(type, BPF_MAP_TYPE_RINGBUF);
+		    __uint(max_entries, 4096);
+	    });
+} weir_l7_rings SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

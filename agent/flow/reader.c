@@ -10,7 +10,8 @@ static void on_record(struct feed *f, const struct ring_record *rec, _unused_ vo
 int flow_reader_start(int ring_fd, struct feed **ret_f, struct err *reterr)
 {
 	const struct feed_params p = {
-		.ring_fd = ring_fd,
+		.ring_fds = &ring_fd,
+		.n_rings = 1,
 		.record = on_record,
 	};
 	_cleanup_(feed_freep) struct feed *f = NULL;

@@ -151,9 +151,12 @@ int l7_worker_start(const struct l7_worker_params *p, struct l7_worker **ret_w, 
 	w->cards = cards_new();
 	if (!w->track || !w->cards)
 		return err_oom(reterr);
-	r = feed_new(
-	    &(struct feed_params){ .ring_fd = p->ring_fd, .userdata = w, .record = on_excerpt, .pause = on_pause },
-	    &w->feed, reterr);
+	r = feed_new(&(struct feed_params){ .ring_fds = p->ring_fds,
+					    .n_rings = p->n_rings,
+					    .userdata = w,
+					    .record = on_excerpt,
+					    .pause = on_pause },
+		     &w->feed, reterr);
 	if (r < 0)
 		return r;
 	forget_wishes(p->want_fd);

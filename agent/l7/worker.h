@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The L7 thread: reads the ring of excerpts, keeps the connections (track.c), puts their bytes in order (stream.c),
+ * The L7 thread: reads the rings of excerpts, keeps the connections (track.c), puts their bytes in order (stream.c),
  * lets the parsers at them, and hands records to the main loop through a bounded queue. What one excerpt sets free and
  * does not fit is dropped, counted.
  */
@@ -13,7 +13,9 @@
 struct l7_worker;
 
 struct l7_worker_params {
-	int ring_fd, want_fd;        /* WEIR_MAP_L7_RING, WEIR_MAP_L7_WANT */
+	const int *ring_fds; /* see datapath_l7_rings(); for l7_worker_start() alone */
+	size_t n_rings;
+	int want_fd;                 /* WEIR_MAP_L7_WANT */
 	struct l7_settings settings; /* must outlive the worker */
 	size_t memory_max;           /* of all connections together, bytes */
 	size_t connections_max;
@@ -28,7 +30,7 @@ int l7_worker_fd(const struct l7_worker *w); /* readable when there are records 
 void l7_worker_take(struct l7_worker *w, size_t max, void (*take)(const void *record, void *userdata), void *userdata);
 
 struct l7_worker_stats {
-	uint64_t excerpts, bytes; /* read from the ring */
+	uint64_t excerpts, bytes; /* read from the rings */
 	uint64_t records[L7_KIND_COUNT];
 	uint64_t records_lost;         /* the queue was full, or out of memory */
 	uint64_t gaps, gap_bytes;      /* holes that were neither asked for nor budget */

@@ -11,7 +11,7 @@
 
 #include <linux/types.h>
 
-#define WEIR_ABI_VERSION 4
+#define WEIR_ABI_VERSION 5
 
 /* Names of maps, also their pin names below <bpf-dir>/maps/. Programs are pinned as <bpf-dir>/progs/<name>.
  * At most 15 bytes: the kernel's limit. Links (of uplinks; pods have filters, see lib/tc_attach.h) are pinned as
@@ -27,10 +27,10 @@
 #define WEIR_MAP_DENY "weir_deny"
 #define WEIR_MAP_STATS "weir_stats"
 #define WEIR_MAP_EVENTS "weir_events"
-#define WEIR_MAP_L7_RING "weir_l7_ring"
+#define WEIR_MAP_L7_RINGS "weir_l7_rings"
 #define WEIR_MAP_L7_FRAMES "weir_l7_frames"
 #define WEIR_MAP_L7_WANT "weir_l7_want"
-/* And weir_denied, which is the programs' own: see bpf/denied.h. */
+/* And weir_judged, which is the programs' own: see bpf/judged.h. */
 
 /* An IPv6 address, or an IPv4 address as ::ffff:a.b.c.d. One form for both families everywhere. */
 struct weir_addr {
@@ -330,7 +330,8 @@ struct weir_event {
 	__u32 pad2;
 };
 
-/* ---- payload: ring buffer WEIR_MAP_L7_RING, records of struct weir_l7_excerpt and `len` bytes after it ---- */
+/* ---- payload: WEIR_MAP_L7_RINGS, a ring buffer for each possible CPU, in which that CPU alone writes. Records of
+ * struct weir_l7_excerpt and `len` bytes after it ---- */
 
 /* In weir_ct.l7. Decided by the first payload of either side; stays. */
 enum weir_l7 {
@@ -364,7 +365,7 @@ enum weir_l7_flags {
  * len 0: nothing copied, but something to know: FIN, RST.
  */
 struct weir_l7_excerpt {
-	__u64 ts;                      /* CLOCK_MONOTONIC, ns */
+	__u64 ts;                      /* CLOCK_MONOTONIC, ns: when the record had its place in the ring */
 	struct weir_addr saddr, daddr; /* of the packet */
 	__be16 sport, dport;
 	__u32 seq;   /* TCP: of the first byte copied (host order); UDP: 0 */

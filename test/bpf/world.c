@@ -59,8 +59,17 @@ int world_start(const char *bpf_dir, struct err *reterr)
 				      .l7_ring_bytes = 64 << 10,
 				      .l7_budget = 4096 };
 	struct timespec res;
+	cpu_set_t one_cpu;
+	const int *fds;
 	char cmd[192];
+	size_t n;
 	int r;
+
+	/* Excerpts are written and read in one ring, so in order. */
+	CPU_ZERO(&one_cpu);
+	CPU_SET(sched_getcpu(), &one_cpu);
+	if (sched_setaffinity(0, sizeof(one_cpu), &one_cpu) < 0)
+		return err_set(reterr, -errno, "cannot stay on one CPU: %m");
 
 	if (unshare(CLONE_NEWNET) < 0)
 		return err_set(reterr, -errno, "cannot make a network namespace: %m");
@@ -81,7 +90,12 @@ int world_start(const char *bpf_dir, struct err *reterr)
 	if (r < 0)
 		return r;
 	ring = ring_buffer__new(world_map(WEIR_MAP_EVENTS), on_event, NULL, NULL);
-	l7_ring = ring_buffer__new(world_map(WEIR_MAP_L7_RING), on_excerpt, NULL, NULL);
+	fds = datapath_l7_rings(dp, &n);
+	for (size_t i = 0; i < n; i++)
+		if (!l7_ring)
+			l7_ring = ring_buffer__new(fds[i], on_excerpt, NULL, NULL);
+		else if (ring_buffer__add(l7_ring, fds[i], on_excerpt, NULL) < 0)
+			return err_set(reterr, -errno, "cannot open a ring: %m");
 	return ring && l7_ring ? 0 : err_set(reterr, -errno, "cannot open the ring: %m");
 }
 

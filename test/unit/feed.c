@@ -58,28 +58,33 @@ static void on_elem(const void *elem, void *userdata)
 }
 
 /* n elements by as many records, taken so many at a time; a turn is over when all have come. */
-static void check_queue(uint32_t max, uint32_t per_record, uint32_t records, size_t at_once)
+static void check_queue(size_t rings, uint32_t max, uint32_t per_record, uint32_t records, size_t at_once)
 {
 	struct counted c = { .max = max, .same = true };
 	struct feed_params params = { .userdata = &c, .record = on_ring_record };
 	const uint32_t len = 8;
 	struct feed *f = NULL;
+	struct pipe p[2];
 	struct err e = {};
-	struct pipe p;
+	int fds[2];
 
-	if (!pipe_open(&p, 64 << 10))
-		return;
-	params.ring_fd = p.map;
+	for (size_t i = 0; i < rings; i++) {
+		if (!pipe_open(&p[i], 64 << 10))
+			return;
+		memcpy(p[i].bytes, &len, sizeof(len));
+		memcpy(p[i].bytes + 4, &per_record, sizeof(per_record));
+		fds[i] = p[i].map;
+	}
+	params.ring_fds = fds;
+	params.n_rings = rings;
 	ck_assert_msg(feed_new(&params, &f, &e) == 0 && feed_start(f, &e) == 0, "%s", e.msg);
-	memcpy(p.bytes, &len, sizeof(len));
-	memcpy(p.bytes + 4, &per_record, sizeof(per_record));
 	for (int turn = 1; turn <= 3; turn++) {
 		uint32_t want = records * per_record * turn;
 
 		for (uint32_t written = 0; written < records || c.taken < want;) {
 			struct pollfd fd = { .fd = feed_fd(f), .events = POLLIN };
 
-			while (written < records && pipe_write(&p))
+			while (written < records && pipe_write(&p[written % rings]))
 				written++;
 			ck_assert_msg(poll(&fd, 1, 5000) == 1, "%u of %u elements came", c.taken, want);
 			feed_take(f, at_once, on_elem, &c);
@@ -89,15 +94,18 @@ static void check_queue(uint32_t max, uint32_t per_record, uint32_t records, siz
 	feed_free(f);
 	ck_assert_uint_eq(c.dropped, 0);
 	ck_assert_uint_eq(c.taken, c.pushed);
-	pipe_close(&p);
+	for (size_t i = 0; i < rings; i++)
+		pipe_close(&p[i]);
 }
 
 START_TEST(elements_come_whole_and_in_order)
 {
-	check_queue(200, 1, 1, SIZE_MAX);
-	check_queue(200, 1, 20000, 512);
-	check_queue(3000, 3, 5000, 7); /* the main loop is the slower one: the ring waits */
-	check_queue(60000, 2, 1000, SIZE_MAX);
+	for (size_t rings = 1; rings <= 2; rings++) {
+		check_queue(rings, 200, 1, 1, SIZE_MAX);
+		check_queue(rings, 200, 1, 20000, 512);
+		check_queue(rings, 3000, 3, 5000, 7); /* the main loop is the slower one: the ring waits */
+		check_queue(rings, 60000, 2, 1000, SIZE_MAX);
+	}
 }
 END_TEST
 
@@ -114,7 +122,8 @@ START_TEST(too_much_of_one_record_is_refused)
 
 	if (!pipe_open(&p, 4096))
 		return;
-	params.ring_fd = p.map;
+	params.ring_fds = &p.map;
+	params.n_rings = 1;
 	ck_assert_msg(feed_new(&params, &f, &e) == 0 && feed_start(f, &e) == 0, "%s", e.msg);
 	memcpy(p.bytes, head, sizeof(head));
 	ck_assert(pipe_write(&p));

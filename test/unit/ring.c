@@ -36,21 +36,23 @@ static void check_ring(uint32_t size, uint32_t max)
 
 	if (!pipe_open(&p, size))
 		return;
-	ck_assert_msg(ring_map(&ring, p.map, &e) == 0, "%s", e.msg);
-	ck_assert(!ring_next(&ring, &rec));
+	ck_assert_msg(ring_map(&ring, p.map, RING_WINDOW_MAX, &e) == 0, "%s", e.msg);
+	ck_assert(!ring_peek(&ring, &rec));
 	ck_assert_ptr_null(ring.window);
 	for (int turn = 0; turn < 5; turn++) {
 		for (; write_record(&p, written, max); written++)
 			;
-		for (; ring_next(&ring, &rec); read++) {
+		for (; ring_peek(&ring, &rec); read++) {
 			check_record(&rec, read, max);
+			ring_drop(&ring);
 			ck_assert_uint_le(ring.pos - *ring.consumer, size / 64 + 2 * (max + 16));
 		}
-		ck_assert_uint_eq(*ring.consumer, ring.pos); /* nothing is kept back once there is no more */
+		ring_release(&ring);
+		ck_assert_uint_eq(*ring.consumer, ring.pos);
 		ck_assert_uint_eq(read, written);
 	}
 	ck_assert_uint_gt(ring.pos, 4 * (uint64_t)size - size / 2);
-	ck_assert_uint_le(ring.window_len, RING_WINDOW);
+	ck_assert_uint_le(ring.window_len, RING_WINDOW_MAX);
 	ring_unmap(&ring);
 	pipe_close(&p);
 }
