@@ -5,6 +5,7 @@
 #include <linux/bpf.h>
 #include <sys/mman.h>
 
+#define MOVES_MAX 3      /* of the window: 20 MB/s */
 #define RELEASE_PARTS 64 /* of the ring are given back at a time */
 /* With its header, padded. */
 #define RECORD_SIZE(len) ((BPF_RINGBUF_HDR_SZ + (len) + 7) & ~7ull)
@@ -29,8 +30,14 @@ int ring_map(struct ring *ring, int fd, size_t window, struct err *reterr)
 	if (p == MAP_FAILED)
 		return err_set(reterr, -errno, "cannot map the ring: %m");
 	ring->producer = p;
-	ring->window_len = MIN(window, 2 * ring->size);
+	ring->window_len = ring->window_least = MIN(window, 2 * ring->size);
 	return 0;
+}
+
+static void close_window(struct ring *ring)
+{
+	if (ring->window)
+		munmap((void *)TAKE_PTR(ring->window), ring->window_len);
 }
 
 void ring_unmap(struct ring *ring)
@@ -39,23 +46,31 @@ void ring_unmap(struct ring *ring)
 		munmap((void *)ring->consumer, ring->page);
 	if (ring->producer)
 		munmap((void *)ring->producer, ring->page);
-	if (ring->window)
-		munmap((void *)ring->window, ring->window_len);
+	close_window(ring);
 }
 
-static bool move_window(struct ring *ring, size_t from)
+static bool open_window(struct ring *ring, size_t from, size_t len)
 {
-	size_t at = MIN(from & ~(ring->page - 1), 2 * ring->size - ring->window_len);
+	size_t at;
 	void *p;
 
-	if (ring->window)
-		munmap((void *)TAKE_PTR(ring->window), ring->window_len);
-	p = mmap(NULL, ring->window_len, PROT_READ, MAP_SHARED, ring->fd, (off_t)(2 * ring->page + at));
+	close_window(ring);
+	len = MIN(len, 2 * ring->size);
+	at = MIN(from & ~(ring->page - 1), 2 * ring->size - len);
+	p = mmap(NULL, len, PROT_READ, MAP_SHARED, ring->fd, (off_t)(2 * ring->page + at));
 	if (p == MAP_FAILED)
 		return false;
 	ring->window = p;
 	ring->window_at = at;
+	ring->window_len = len;
 	return true;
+}
+
+static bool move_window(struct ring *ring, size_t from)
+{
+	if (ring->moves++ >= MOVES_MAX && open_window(ring, 0, ring->size + ring->window_least))
+		return true;
+	return open_window(ring, from, ring->window_least);
 }
 
 /* NULL: that cannot be mapped. */
@@ -77,9 +92,13 @@ void ring_release(struct ring *ring)
 
 bool ring_has_more(struct ring *ring)
 {
-	if (ring->pos >= ring->seen)
-		ring->seen = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
-	return ring->pos < ring->seen;
+	if (ring->pos < ring->seen)
+		return true;
+	ring->seen = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
+	if (ring->pos < ring->seen)
+		return true;
+	ring->moves = 0;
+	return false;
 }
 
 /* A record: 8 bytes of header, the first four of them length and flags; all padded to 8 bytes. */
@@ -115,4 +134,10 @@ void ring_drop(struct ring *ring)
 	ring->pos += ring->next;
 	if (ring->pos - *ring->consumer >= ring->size / RELEASE_PARTS)
 		ring_release(ring);
+}
+
+void ring_rest(struct ring *ring)
+{
+	if (ring->window_len > ring->window_least)
+		close_window(ring);
 }

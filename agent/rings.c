@@ -96,3 +96,11 @@ void rings_release(struct rings *rs)
 	for (size_t i = 0; i < rs->n; i++)
 		ring_release(&rs->lane[i].ring);
 }
+
+/* A record at hand keeps its ring from it. */
+void rings_rest(struct rings *rs)
+{
+	for (size_t i = 0; i < rs->n; i++)
+		if (rs->n == 1 || rs->time[i] == NONE)
+			ring_rest(&rs->lane[i].ring);
+}

@@ -29,5 +29,6 @@ void rings_unmap(struct rings *rs);
 bool rings_peek(struct rings *rs, struct ring_record *ret);
 void rings_drop(struct rings *rs);
 void rings_release(struct rings *rs);
+void rings_rest(struct rings *rs);
 
 #endif

@@ -52,7 +52,7 @@ static void check_ring(uint32_t size, uint32_t max)
 		ck_assert_uint_eq(read, written);
 	}
 	ck_assert_uint_gt(ring.pos, 4 * (uint64_t)size - size / 2);
-	ck_assert_uint_le(ring.window_len, RING_WINDOW_MAX);
+	ck_assert_uint_le(ring.window_len, size + RING_WINDOW_MAX);
 	ring_unmap(&ring);
 	pipe_close(&p);
 }
@@ -68,4 +68,44 @@ START_TEST(records_come_whole_and_in_order)
 }
 END_TEST
 
-UNIT_MAIN(ring, records_come_whole_and_in_order)
+/* Of a ring through which much passes one record after the other only a little is mapped. Of a full one everything is,
+ * until there is a rest. */
+START_TEST(only_many_records_map_the_whole_ring)
+{
+	const size_t size = 2 << 20, window = 128 << 10;
+	uint32_t written = 0, read = 0;
+	struct ring ring = {};
+	struct ring_record rec;
+	struct err e = {};
+	struct pipe p;
+
+	if (!pipe_open(&p, size))
+		return;
+	ck_assert_msg(ring_map(&ring, p.map, window, &e) == 0, "%s", e.msg);
+	for (int turn = 0; turn < 2; turn++) {
+		for (uint64_t end = ring.pos + 2 * size; ring.pos < end; read++) {
+			ck_assert(write_record(&p, written++, 3000));
+			ck_assert(ring_peek(&ring, &rec));
+			check_record(&rec, read, 3000);
+			ring_drop(&ring);
+			ck_assert(!ring_has_more(&ring));
+			ring_release(&ring);
+			ck_assert_uint_eq(ring.window_len, window);
+		}
+		for (; write_record(&p, written, 3000); written++)
+			;
+		for (; ring_peek(&ring, &rec); read++) {
+			check_record(&rec, read, 3000);
+			ring_drop(&ring);
+		}
+		ck_assert_uint_eq(read, written);
+		ck_assert_uint_eq(ring.window_len, size + window);
+		ring_rest(&ring);
+		ck_assert_ptr_null(ring.window);
+	}
+	ring_unmap(&ring);
+	pipe_close(&p);
+}
+END_TEST
+
+UNIT_MAIN(ring, records_come_whole_and_in_order, only_many_records_map_the_whole_ring)
