@@ -17,6 +17,7 @@
 #define OPEN UINT64_MAX       /* half.want: everything */
 #define AHEAD (1u << 30)      /* wishes reach so far at most: sequence numbers wrap */
 #define SKIP_LEAST 4096       /* fewer bytes are copied sooner than a wish is written */
+#define MEASURE_BYTES 2048    /* read from a connection before its memory is measured again, and at each tick */
 #define OTHER_BACK (16 << 20) /* no retransmission is so old: these are the numbers of another connection */
 #define OTHER_FIRST (1 << 20)
 
@@ -41,6 +42,7 @@ struct conn {
 	uint64_t used_ns;         /* its latest packet */
 	uint64_t now_ns;          /* the parser's time, which never runs backwards */
 	size_t memory;
+	uint32_t unmeasured; /* bytes that were read since */
 	uint8_t l7;
 	uint8_t client_side; /* of the key */
 	uint8_t closed;      /* directions that sent FIN, as bits; 3 by RST, too */
@@ -296,6 +298,7 @@ static struct conn *conn_new(struct track *t, const struct weir_ct_key *key, uns
 	c->track = t;
 	c->l7 = x->l7;
 	c->client_side = side ^ dir;
+	c->unmeasured = MEASURE_BYTES;
 	c->half[0].conn = c->half[1].conn = c;
 	c->host = (struct l7_host){ .settings = t->params.settings,
 				    .midstream = !begins(x, dir),
@@ -336,6 +339,7 @@ static void measure(struct conn *c)
 
 	if (c->parser)
 		memory += c->proto->memory(c->parser);
+	c->unmeasured = 0;
 	set_memory(c, memory);
 }
 
@@ -362,7 +366,8 @@ static void conn_settle(struct conn *c, uint64_t ns)
 		conn_close(c, ns);
 		return;
 	}
-	measure(c);
+	if (c->unmeasured >= MEASURE_BYTES)
+		measure(c);
 	if (c->ignored || c->memory > c->track->params.memory_max / CONN_SHARE)
 		conn_ignore(c, ns);
 	tell_wishes(c);
@@ -476,6 +481,7 @@ void track_excerpt(struct track *t, const struct weir_l7_excerpt *x, const uint8
 	}
 	if (!c)
 		return;
+	c->unmeasured += x->len;
 	conn_excerpt(c, side ^ c->client_side, x, data);
 	conn_settle(c, x->ts);
 	make_room(t, t->by_use ? t->by_use->prev : NULL, x->ts); /* the last one: it was used just now */
@@ -501,6 +507,7 @@ static void conn_tick(struct conn *c, uint64_t now_ns)
 	}
 	if (c->parser && c->proto->tick && !c->ignored)
 		c->proto->tick(c->parser, parser_time(c, now_ns));
+	c->unmeasured = MEASURE_BYTES;
 	if (is_idle(c, now_ns))
 		conn_close(c, now_ns);
 	else

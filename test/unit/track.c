@@ -494,6 +494,9 @@ END_TEST
 
 START_TEST(memory_is_bounded)
 {
+	char much[2048 + 1] = { [0 ... 2047] = 'x' };
+	unsigned alive;
+
 	setup(100000, 1000);
 	parser.memory = 10000;
 	for (uint16_t port = 1; port <= 50; port++) {
@@ -503,12 +506,18 @@ START_TEST(memory_is_bounded)
 	ck_assert_uint_eq(parser.alive, track_stats(track).connections);
 	ck_assert_uint_ge(track_stats(track).connections, 8);
 	ck_assert_uint_eq(track_stats(track).evicted, 50 - track_stats(track).connections);
-	parser.log[0] = 0;
-	parser.memory = 12501; /* an eighth is for one connection, not more */
+	alive = parser.alive;
+	parser.memory =
+	    12501; /* an eighth is for one connection, not more: looked at once much was read, and at each tick */
 	put(50, 0, 2, "b", 0);
-	ck_log("0:b 1! 0! free ");
-	put(50, 0, 3, "c", 0);
+	ck_assert_uint_eq(parser.alive, alive);
+	put(50, 0, 3, much, 0);
+	ck_assert_uint_eq(parser.alive, alive - 1);
+	parser.log[0] = 0;
+	put(50, 0, 3 + sizeof(much) - 1, "c", 0);
 	ck_log("");
+	track_tick(track, now);
+	ck_assert_uint_eq(parser.alive, 0);
 	teardown();
 }
 END_TEST
