@@ -13,9 +13,9 @@
 #define HALF_SIZE (4u << 20)        /* bytes of each half of the queue; what is never written takes no memory */
 #define HALF_LEAST (HALF_SIZE / 16) /* free, for what one record of the ring may turn into */
 #define BATCH 1024                  /* records between two pauses */
-#define BUSY_MS                                                                                              \
-	20 /* the datapath does not wake the reader for single records: it looks, often while there are some \
-	    */
+/* The datapath does not wake the reader for single records, only when much has gathered: it looks, more often while there
+ * are some. Each time it takes caches from whoever runs there. */
+#define BUSY_MS 50
 #define IDLE_MS 100
 
 struct feed {
@@ -140,8 +140,11 @@ static void *thread_main(void *userdata)
 		if (f->params.pause)
 			f->params.pause(f, f->params.userdata);
 		hand_over(f);
-		if (n < BATCH)
-			wait_for_more(f, n ? BUSY_MS : IDLE_MS);
+		if (n == BATCH)
+			continue;
+		if (!n)
+			rings_rest(&f->rings);
+		wait_for_more(f, n ? BUSY_MS : IDLE_MS);
 	}
 	return NULL;
 }

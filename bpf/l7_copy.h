@@ -165,7 +165,9 @@ static __always_inline void l7_emit(struct __sk_buff *skb, const struct packet *
 
 	if (!ring)
 		goto lost;
-	if (part->len <= L7_ROOM(WEIR_L7_SMALL))
+	if (part->len <= L7_ROOM(WEIR_L7_TINY))
+		L7_PUT(WEIR_L7_TINY);
+	else if (part->len <= L7_ROOM(WEIR_L7_SMALL))
 		L7_PUT(WEIR_L7_SMALL);
 	else if (part->len <= L7_ROOM(WEIR_L7_MEDIUM))
 		L7_PUT(WEIR_L7_MEDIUM);

@@ -379,6 +379,7 @@ struct weir_l7_excerpt {
 	__u32 ack; /* TCP, host order: the sender has received everything of the other direction before this */
 };
 /* Sizes of a whole record, header included: the least that fits. Bytes after `len` are not set. */
+#define WEIR_L7_TINY 256
 #define WEIR_L7_SMALL 512
 #define WEIR_L7_MEDIUM 2048
 #define WEIR_L7_LARGE 16384
