@@ -48,7 +48,7 @@ DEFINE_CLEANUP(struct datapath *, datapath_free);
 int datapath_map_fd(const struct datapath *dp, const char *name);
 int datapath_prog_fd(const struct datapath *dp, const char *name);
 
-/* The fds of WEIR_MAP_L7_RINGS' rings, one for each possible CPU. Borrowed. */
+/* The fds of WEIR_MAP_L7_RINGS' rings, each once. Borrowed. */
 const int *datapath_l7_rings(const struct datapath *dp, size_t *ret_n);
 
 /* Give a pod's interface (its host end) this agent's programs. To be called for every attachment at start: those that

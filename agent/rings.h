@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rings of the kernel's, each written by one CPU, read as one in the order of time. Every record begins with its time:
- * eight bytes, CLOCK_MONOTONIC in ns, read after the record had its place in the ring. Whoever reads the clock and then
- * looks how far each ring is has found all that is older. One ring alone is read as it lies.
+ * Rings of the kernel's, each written by one CPU (or by few), read as one in the order of time. Every record begins
+ * with its time: eight bytes, CLOCK_MONOTONIC in ns, read after the record had its place in the ring. Whoever reads the
+ * clock and then looks how far each ring is has found all that is older. One ring alone is read as it lies.
  */
 #ifndef WEIR_RINGS_H
 #define WEIR_RINGS_H

@@ -18,12 +18,10 @@ const volatile __u32 cfg_ticks_per_sec = 250;
 /* The reader of the ring is woken each time so many bytes more are waiting; a power of two. */
 const volatile __u32 cfg_wakeup_bytes = 1 << 20;
 
-/* Payload of HTTP, DNS, TLS is copied for the agent: at all; bytes of a side's turn to speak; the reader is woken then.
- */
+/* Payload of HTTP, DNS, TLS is copied for the agent: at all; bytes of a side's turn to speak. */
 const volatile bool cfg_l7 = true;
 const volatile __u32 cfg_l7_default = WEIR_EP_L7_FULL; /* for pods that do not say: WEIR_EP_L7_… */
 const volatile __u32 cfg_l7_budget = 256 << 10;
-const volatile __u32 cfg_l7_wakeup_bytes = 1 << 20;
 
 /* See judged.h; the benchmark measures without, too. */
 const volatile bool cfg_remember = true;

@@ -116,8 +116,9 @@ static __always_inline __u64 l7_wakeup(void *ring, __u64 n)
 {
 	if (n & (L7_LOOK_EVERY - 1))
 		return BPF_RB_NO_WAKEUP;
-	return bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) >= cfg_l7_wakeup_bytes ? BPF_RB_FORCE_WAKEUP
-										 : BPF_RB_NO_WAKEUP;
+	return bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) >= bpf_ringbuf_query(ring, BPF_RB_RING_SIZE) / 4
+		   ? BPF_RB_FORCE_WAKEUP
+		   : BPF_RB_NO_WAKEUP;
 }
 
 static __always_inline void l7_head(struct weir_l7_excerpt *x, const struct packet *p, const struct l7_part *part)

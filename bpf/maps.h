@@ -90,7 +90,7 @@ struct {
 	__uint(max_entries, 2 << 20);
 } weir_events SEC(".maps");
 
-/* A ring for each CPU: two that write into one wait for its lock. The agent makes them. */
+/* A ring for each CPU: two that write into one wait for its lock. The agent makes them, see weir/abi.h. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, 1);

@@ -330,8 +330,8 @@ struct weir_event {
 	__u32 pad2;
 };
 
-/* ---- payload: WEIR_MAP_L7_RINGS, a ring buffer for each possible CPU, in which that CPU alone writes. Records of
- * struct weir_l7_excerpt and `len` bytes after it ---- */
+/* ---- payload: WEIR_MAP_L7_RINGS, a ring buffer for each possible CPU; those that were not there when the rings were
+ * made share the others'. Records of struct weir_l7_excerpt and `len` bytes after it ---- */
 
 /* In weir_ct.l7. Decided by the first payload of either side; stays. */
 enum weir_l7 {
