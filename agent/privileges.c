@@ -76,8 +76,8 @@ static int forbid(struct err *reterr)
 
 int privileges_drop(struct err *reterr)
 {
-	/* NET_ADMIN: nftables, attachments. BPF, PERFMON: maps and programs. Mounting bpffs, which takes SYS_ADMIN, is
-	 * over. */
+	/* NET_ADMIN: nftables, attachments. BPF, PERFMON: maps and programs. Mounting bpffs and opening rings by their
+	 * numbers, which take SYS_ADMIN, are over. */
 	static const unsigned kept[] = { CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON };
 	int r;
 
