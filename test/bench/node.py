@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the benchmarks with real pods share: namespaces, processes, and a node with an agent and pods of its own."""
+import atexit
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import tempfile
 import time
@@ -10,6 +12,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ID = f"wb{os.getpid()}"
 TMP = pathlib.Path(tempfile.mkdtemp(prefix="weir-bench."))
+atexit.register(shutil.rmtree, TMP, ignore_errors=True)  # also when no row of a script is wanted
 PROCS = []
 NODES = []
 NGINX = """user root; daemon off; master_process {master}; worker_processes {workers}; pid {tmp}/nginx.{n}.pid; error_log /dev/null crit;
@@ -122,4 +125,4 @@ def cleanup():
     for line in sh("ip netns list").splitlines():
         if line.split()[0].startswith(f"{ID}-"):
             sh(f"ip netns del {line.split()[0]}")
-    sh(["rm", "-rf", str(TMP)] + [n.bpf for n in NODES])
+    sh(["rm", "-rf"] + [n.bpf for n in NODES])
