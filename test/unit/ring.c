@@ -25,6 +25,22 @@ static void check_record(const struct ring_record *rec, uint32_t i, uint32_t max
 	ck_assert_msg(same, "record %u", i); /* one assertion: each costs a system call */
 }
 
+static void fill(struct pipe *p, uint32_t *written, uint32_t max)
+{
+	while (write_record(p, *written, max))
+		++*written;
+}
+
+static void take(struct ring *ring, uint32_t *read, uint32_t max)
+{
+	struct ring_record rec;
+
+	ck_assert(ring_peek(ring, &rec));
+	check_record(&rec, (*read)++, max);
+	ring_drop(ring);
+	ck_assert_uint_le(ring->pos - *ring->consumer, ring->size / 64 + 2 * (max + 16));
+}
+
 /* Full and empty in turn, until the ring has been gone through some times. */
 static void check_ring(uint32_t size, uint32_t max)
 {
@@ -40,16 +56,12 @@ static void check_ring(uint32_t size, uint32_t max)
 	ck_assert(!ring_peek(&ring, &rec));
 	ck_assert_ptr_null(ring.window);
 	for (int turn = 0; turn < 5; turn++) {
-		for (; write_record(&p, written, max); written++)
-			;
-		for (; ring_peek(&ring, &rec); read++) {
-			check_record(&rec, read, max);
-			ring_drop(&ring);
-			ck_assert_uint_le(ring.pos - *ring.consumer, size / 64 + 2 * (max + 16));
-		}
+		fill(&p, &written, max);
+		while (read < written)
+			take(&ring, &read, max);
+		ck_assert(!ring_peek(&ring, &rec));
 		ring_release(&ring);
 		ck_assert_uint_eq(*ring.consumer, ring.pos);
-		ck_assert_uint_eq(read, written);
 	}
 	ck_assert_uint_gt(ring.pos, 4 * (uint64_t)size - size / 2);
 	ck_assert_uint_le(ring.window_len, size + RING_WINDOW_MAX);
@@ -75,7 +87,6 @@ START_TEST(only_many_records_map_the_whole_ring)
 	const size_t size = 2 << 20, window = 128 << 10;
 	uint32_t written = 0, read = 0;
 	struct ring ring = {};
-	struct ring_record rec;
 	struct err e = {};
 	struct pipe p;
 
@@ -83,22 +94,17 @@ START_TEST(only_many_records_map_the_whole_ring)
 		return;
 	ck_assert_msg(ring_map(&ring, p.map, window, &e) == 0, "%s", e.msg);
 	for (int turn = 0; turn < 2; turn++) {
-		for (uint64_t end = ring.pos + 2 * size; ring.pos < end; read++) {
+		for (uint64_t end = ring.pos + 2 * size; ring.pos < end;) {
 			ck_assert(write_record(&p, written++, 3000));
-			ck_assert(ring_peek(&ring, &rec));
-			check_record(&rec, read, 3000);
-			ring_drop(&ring);
+			take(&ring, &read, 3000);
 			ck_assert(!ring_has_more(&ring));
 			ring_release(&ring);
 			ck_assert_uint_eq(ring.window_len, window);
 		}
-		for (; write_record(&p, written, 3000); written++)
-			;
-		for (; ring_peek(&ring, &rec); read++) {
-			check_record(&rec, read, 3000);
-			ring_drop(&ring);
-		}
-		ck_assert_uint_eq(read, written);
+		fill(&p, &written, 3000);
+		while (read < written)
+			take(&ring, &read, 3000);
+		ck_assert(!ring_has_more(&ring));
 		ck_assert_uint_eq(ring.window_len, size + window);
 		ring_rest(&ring);
 		ck_assert_ptr_null(ring.window);
