@@ -128,6 +128,7 @@ int detach_uplink(const char *bpf_dir, uint32_t ifindex, struct err *reterr)
 
 int fd_memlock(int fd, uint64_t *ret_bytes)
 {
+	uint64_t type = 0, entries = 0;
 	char path[64], line[128];
 	_cleanup_fclose_ FILE *f = NULL;
 
@@ -135,9 +136,16 @@ int fd_memlock(int fd, uint64_t *ret_bytes)
 	f = fopen(path, "re");
 	if (!f)
 		return -errno;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "memlock: %" SCNu64, ret_bytes) == 1)
-			return 0;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "map_type: %" SCNu64, &type) == 1 ||
+		    sscanf(line, "max_entries: %" SCNu64, &entries) == 1)
+			continue;
+		if (sscanf(line, "memlock: %" SCNu64, ret_bytes) != 1)
+			continue;
+		if (type == BPF_MAP_TYPE_RINGBUF)
+			*ret_bytes = MAX(*ret_bytes, entries);
+		return 0;
+	}
 	return -ENODATA;
 }
 

@@ -19,7 +19,7 @@ int for_each_in(const char *bpf_dir, const char *folder,
 
 int detach_uplink(const char *bpf_dir, uint32_t ifindex, struct err *reterr);
 
-/* The kernel's own figure for a map. */
+/* The kernel's own figure for a map; where it leaves out what is in a ring (before Linux 6.4), at least that. */
 int fd_memlock(int fd, uint64_t *ret_bytes);
 
 #endif
