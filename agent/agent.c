@@ -511,7 +511,10 @@ static int listen_for_pods(struct agent *a, struct err *reterr)
 static int start_l7(struct agent *a, struct err *reterr)
 {
 	const struct config_l7 *c = &a->config.l7;
-	struct l7_worker_params p = {
+	const struct l7_rings *rings = datapath_l7_rings(a->datapath);
+	const struct l7_worker_params p = {
+		.ring_fds = rings->fd,
+		.n_rings = rings->n,
 		.want_fd = datapath_map_fd(a->datapath, WEIR_MAP_L7_WANT),
 		.settings = { .headers_only = c->headers_only,
 			      .record_query = c->record_query,
@@ -521,10 +524,7 @@ static int start_l7(struct agent *a, struct err *reterr)
 		.memory_max = (size_t)c->memory_max,
 		.connections_max = (size_t)c->connections,
 	};
-	int r;
-
-	p.ring_fds = datapath_l7_rings(a->datapath, &p.n_rings);
-	r = c->enabled ? l7_worker_start(&p, &a->l7, reterr) : 0;
+	int r = c->enabled ? l7_worker_start(&p, &a->l7, reterr) : 0;
 
 	if (r < 0 || !a->l7)
 		return r;

@@ -15,8 +15,6 @@
 #include "pod.skel.h"
 #include "xdp.skel.h"
 
-#define L7_RING_LEAST (256u << 10) /* unless all have less: what a CPU writes in 5 ms */
-
 enum { OBJ_POD, OBJ_NET, OBJ_XDP, OBJ_GC, N_OBJECTS };
 
 struct datapath {
@@ -25,8 +23,7 @@ struct datapath {
 	struct net *net;
 	struct xdp *xdp;
 	struct gc *gc;
-	int *l7_ring;
-	uint32_t n_l7_rings;
+	struct l7_rings rings;
 };
 
 static struct bpf_object *object(const struct datapath *dp, int i)
@@ -223,99 +220,6 @@ static int load_objects(struct datapath *dp, struct err *reterr)
 	return 0;
 }
 
-/* ---- the rings of payload, which are pinned by the map that holds them */
-
-/* Of each of so many. */
-static uint32_t l7_ring_bytes(const struct datapath_options *o, uint32_t rings)
-{
-	uint32_t all = o->l7_ring_bytes ?: 8 << 20, share = all;
-
-	for (; rings > 1; rings = (rings + 1) / 2)
-		share /= 2;
-	return MAX(share, MIN(all, L7_RING_LEAST));
-}
-
-static int check_ring(int fd, uint32_t size, struct err *reterr)
-{
-	struct bpf_map_info info = {};
-	uint32_t len = sizeof(info);
-
-	if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
-		return err_set(reterr, -errno, "cannot inspect a ring of map " WEIR_MAP_L7_RINGS ": %m");
-	if (info.max_entries == size)
-		return 0;
-	return err_set(reterr, -EEXIST,
-		       "the rings of map " WEIR_MAP_L7_RINGS
-		       " have %u bytes, wanted are %u: use the former size or remove the datapath first "
-		       "(weir-agent --cleanup)",
-		       info.max_entries, size);
-}
-
-/* Behind the last one the first comes again. */
-static int adopt_rings(struct datapath *dp, int map, uint32_t slots, const struct datapath_options *o,
-		       struct err *reterr)
-{
-	uint32_t id, first = 0;
-	int r = 0;
-
-	for (uint32_t cpu = 0; cpu < slots; cpu++) {
-		int fd;
-
-		if (bpf_map_lookup_elem(map, &cpu, &id) < 0)
-			return err_set(reterr, -errno, "cannot read map " WEIR_MAP_L7_RINGS ": %m");
-		if (cpu && id == first)
-			break;
-		first = first ?: id;
-		fd = bpf_map_get_fd_by_id(id);
-		if (fd < 0)
-			return err_set(reterr, -errno, "cannot open a ring of map " WEIR_MAP_L7_RINGS ": %m");
-		dp->l7_ring[dp->n_l7_rings++] = fd;
-	}
-	for (uint32_t i = 0; i < dp->n_l7_rings && r == 0; i++)
-		r = check_ring(dp->l7_ring[i], l7_ring_bytes(o, dp->n_l7_rings), reterr);
-	return r;
-}
-
-static int make_rings(struct datapath *dp, int map, uint32_t slots, const struct datapath_options *o,
-		      struct err *reterr)
-{
-	long online = sysconf(_SC_NPROCESSORS_ONLN);
-	uint32_t n = MIN(MAX(online, 1), slots);
-
-	for (uint32_t cpu = 0; cpu < slots; cpu++) {
-		if (cpu < n) {
-			int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "weir_l7_ring", 0, 0, l7_ring_bytes(o, n), NULL);
-
-			if (fd < 0)
-				return err_set(reterr, -errno, "cannot make a ring of map " WEIR_MAP_L7_RINGS ": %m");
-			dp->l7_ring[dp->n_l7_rings++] = fd;
-		}
-		if (bpf_map_update_elem(map, &cpu, &dp->l7_ring[cpu % n], BPF_ANY) < 0)
-			return err_set(reterr, -errno, "cannot write to map " WEIR_MAP_L7_RINGS ": %m");
-	}
-	return 0;
-}
-
-/* As many as there are CPUs when they are made: of those that may be, most never are. */
-static int open_l7_rings(struct datapath *dp, const struct datapath_options *o, struct err *reterr)
-{
-	uint32_t slots = datapath_max_entries(dp, WEIR_MAP_L7_RINGS), last = slots - 1, id;
-	int map = datapath_map_fd(dp, WEIR_MAP_L7_RINGS);
-
-	dp->l7_ring = calloc(slots, sizeof(*dp->l7_ring));
-	if (!dp->l7_ring)
-		return err_oom(reterr);
-	/* Without the last an earlier agent was killed while it made them. */
-	return bpf_map_lookup_elem(map, &last, &id) == 0 ? adopt_rings(dp, map, slots, o, reterr)
-							 : make_rings(dp, map, slots, o, reterr);
-}
-
-const int *datapath_l7_rings(const struct datapath *dp, size_t *ret_n)
-{
-	*ret_n = dp->n_l7_rings;
-	return dp->l7_ring;
-}
-
 /* ---- programs: pinned under another name, then renamed over the former */
 
 static int pin_program(const char *bpf_dir, const char *name, int fd, struct err *reterr)
@@ -421,7 +325,7 @@ int datapath_load(const struct datapath_options *o, struct datapath **ret_dp, st
 	r = load_objects(dp, reterr);
 	if (r < 0)
 		return r;
-	r = open_l7_rings(dp, o, reterr);
+	r = l7_rings_open(datapath_map_fd(dp, WEIR_MAP_L7_RINGS), o->l7_ring_bytes ?: 8 << 20, &dp->rings, reterr);
 	if (r < 0)
 		return r;
 	r = pin_programs(dp, reterr);
@@ -440,9 +344,7 @@ void datapath_free(struct datapath *dp)
 	net__destroy(dp->net);
 	xdp__destroy(dp->xdp);
 	gc__destroy(dp->gc);
-	for (uint32_t i = 0; i < dp->n_l7_rings; i++)
-		close(dp->l7_ring[i]);
-	free(dp->l7_ring);
+	l7_rings_close(&dp->rings);
 	free(dp->bpf_dir);
 	free(dp);
 }
@@ -465,6 +367,11 @@ int datapath_prog_fd(const struct datapath *dp, const char *name)
 			return bpf_program__fd(prog);
 	}
 	return -ENOENT;
+}
+
+const struct l7_rings *datapath_l7_rings(const struct datapath *dp)
+{
+	return &dp->rings;
 }
 
 int datapath_attach_pod(const struct datapath *dp, uint32_t ifindex, struct err *reterr)
@@ -570,13 +477,13 @@ uint32_t datapath_max_entries(const struct datapath *dp, const char *name)
 /* With the maps that it holds. */
 static int memory_of(const struct datapath *dp, const struct bpf_map *map, uint64_t *ret)
 {
-	uint32_t n = streq(bpf_map__name(map), WEIR_MAP_L7_RINGS) ? dp->n_l7_rings : 0;
+	size_t n = streq(bpf_map__name(map), WEIR_MAP_L7_RINGS) ? dp->rings.n : 0;
 	int r = fd_memlock(bpf_map__fd(map), ret);
 
-	for (uint32_t i = 0; i < n && r == 0; i++) {
+	for (size_t i = 0; i < n && r == 0; i++) {
 		uint64_t one = 0;
 
-		r = fd_memlock(dp->l7_ring[i], &one);
+		r = fd_memlock(dp->rings.fd[i], &one);
 		*ret += one;
 	}
 	return r;

@@ -11,6 +11,7 @@
 #ifndef WEIR_AGENT_DATAPATH_H
 #define WEIR_AGENT_DATAPATH_H
 
+#include "agent/l7_rings.h"
 #include "lib/err.h"
 #include "weir/abi.h"
 
@@ -24,7 +25,7 @@ struct datapath_options {
 	uint32_t frag;           /* 4096 */
 	uint32_t deny;           /* 4096 */
 	uint32_t ring_bytes;     /* 2 MiB; a power of two */
-	uint32_t l7_ring_bytes;  /* 8 MiB: two busy CPUs fill it in 50 ms; a power of two. All CPUs share it equally */
+	uint32_t l7_ring_bytes;  /* 8 MiB: two busy CPUs fill it in 50 ms; a power of two. See l7_rings.h */
 	uint32_t l7_budget;      /* bytes of payload copied for one turn of a side; 256 KiB */
 	uint32_t l7_connections; /* whose budget and wishes are remembered; 16384 */
 	bool l7_off;             /* payload is not read */
@@ -48,8 +49,7 @@ DEFINE_CLEANUP(struct datapath *, datapath_free);
 int datapath_map_fd(const struct datapath *dp, const char *name);
 int datapath_prog_fd(const struct datapath *dp, const char *name);
 
-/* The fds of WEIR_MAP_L7_RINGS' rings, each once. Borrowed. */
-const int *datapath_l7_rings(const struct datapath *dp, size_t *ret_n);
+const struct l7_rings *datapath_l7_rings(const struct datapath *dp); /* borrowed */
 
 /* Give a pod's interface (its host end) this agent's programs. To be called for every attachment at start: those that
  * an earlier agent or weir-cni attached are replaced in place. -ENODEV: the interface has gone. */

@@ -13,7 +13,7 @@
 struct l7_worker;
 
 struct l7_worker_params {
-	const int *ring_fds; /* see datapath_l7_rings(); for l7_worker_start() alone */
+	const int *ring_fds; /* see agent/l7_rings.h; for l7_worker_start() alone */
 	size_t n_rings;
 	int want_fd;                 /* WEIR_MAP_L7_WANT */
 	struct l7_settings settings; /* must outlive the worker */

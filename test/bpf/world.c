@@ -60,9 +60,8 @@ int world_start(const char *bpf_dir, struct err *reterr)
 				      .l7_budget = 4096 };
 	struct timespec res;
 	cpu_set_t one_cpu;
-	const int *fds;
+	const struct l7_rings *rings;
 	char cmd[192];
-	size_t n;
 	int r;
 
 	/* Excerpts are written and read in one ring, so in order. */
@@ -90,11 +89,11 @@ int world_start(const char *bpf_dir, struct err *reterr)
 	if (r < 0)
 		return r;
 	ring = ring_buffer__new(world_map(WEIR_MAP_EVENTS), on_event, NULL, NULL);
-	fds = datapath_l7_rings(dp, &n);
-	for (size_t i = 0; i < n; i++)
+	rings = datapath_l7_rings(dp);
+	for (size_t i = 0; i < rings->n; i++)
 		if (!l7_ring)
-			l7_ring = ring_buffer__new(fds[i], on_excerpt, NULL, NULL);
-		else if (ring_buffer__add(l7_ring, fds[i], on_excerpt, NULL) < 0)
+			l7_ring = ring_buffer__new(rings->fd[i], on_excerpt, NULL, NULL);
+		else if (ring_buffer__add(l7_ring, rings->fd[i], on_excerpt, NULL) < 0)
 			return err_set(reterr, -errno, "cannot open a ring: %m");
 	return ring && l7_ring ? 0 : err_set(reterr, -errno, "cannot open the ring: %m");
 }
