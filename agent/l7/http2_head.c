@@ -5,8 +5,9 @@
 
 /* ---- header by header */
 
-/* What nobody asks for, often long and often secret, is looked at and not kept. */
-enum naming { ODD, KEPT, PASSED };
+/* What nobody asks for, often long and often secret, is looked at and not kept. What speaks of the connection (RFC
+ * 9113, section 8.2.2) may not be there. */
+enum naming { ODD, KEPT, PASSED, HOP_BY_HOP };
 
 /* Names that need no look at their letters: most are one of these. */
 static enum naming naming_of(const uint8_t *name, size_t len)
@@ -20,9 +21,11 @@ static enum naming naming_of(const uint8_t *name, size_t len)
 	case 6:
 		return IS("server") || IS("accept") || IS("cookie") ? PASSED : ODD;
 	case 7:
-		return IS(":method") || IS(":scheme") || IS(":status") ? KEPT : ODD;
+		return IS(":method") || IS(":scheme") || IS(":status") ? KEPT : IS("upgrade") ? HOP_BY_HOP : ODD;
 	case 10:
-		return IS(":authority") || IS("user-agent") ? KEPT : ODD;
+		return IS(":authority") || IS("user-agent")   ? KEPT
+		       : IS("connection") || IS("keep-alive") ? HOP_BY_HOP
+							      : ODD;
 	case 11:
 		return IS("traceparent") || IS("grpc-status") ? KEPT : ODD;
 	case 12:
@@ -33,6 +36,10 @@ static enum naming naming_of(const uint8_t *name, size_t len)
 		return IS("content-length") || IS("mcp-session-id") ? KEPT : ODD;
 	case 15:
 		return IS("accept-encoding") || IS("accept-language") ? PASSED : ODD;
+	case 16:
+		return IS("proxy-connection") ? HOP_BY_HOP : ODD;
+	case 17:
+		return IS("transfer-encoding") ? HOP_BY_HOP : ODD;
 	case 20:
 		return IS("mcp-protocol-version") ? KEPT : ODD;
 	}
@@ -47,19 +54,31 @@ static bool is_value(const uint8_t *value, size_t len)
 	return ascii_printable(value, len) == len || nghttp2_check_header_value(value, len);
 }
 
+static const char *bad_header(const nghttp2_nv *nv, enum naming naming)
+{
+	if (naming == HOP_BY_HOP)
+		return "header of HTTP/1 in HTTP/2";
+	if (naming == ODD && !nghttp2_check_header_name(nv->name, nv->namelen))
+		return "invalid header name";
+	return is_value(nv->value, nv->valuelen) ? NULL : "invalid header value";
+}
+
 int http2_head_add(struct http_builder *b, const nghttp2_nv *nv, const char **malformed)
 {
-	enum naming naming = naming_of(nv->name, nv->namelen);
-	bool named = naming != ODD || nghttp2_check_header_name(nv->name, nv->namelen);
+	int r = http_builder_repeat(b, nv->name, nv->namelen, nv->value, nv->valuelen);
+	enum naming naming;
+	const char *bad;
 
-	if (!named)
-		*malformed = "invalid header name";
-	else if (!is_value(nv->value, nv->valuelen))
-		*malformed = "invalid header value";
+	if (r != 0)
+		return MIN(r, 0);
+	naming = naming_of(nv->name, nv->namelen);
+	bad = bad_header(nv, naming);
+	*malformed = *malformed ?: bad;
 	if (naming == PASSED)
 		return http_builder_pass(b, nv->namelen + nv->valuelen);
-	/* What is invalid may hold a NUL, and is not kept. */
-	return http_builder_add(b, nv->name, named ? nv->namelen : 0, nv->value, *malformed ? 0 : nv->valuelen);
+	/* What is invalid may hold a NUL, and is not kept: a header that was repeated would pass for valid. */
+	return bad ? http_builder_add(b, "", 0, "", 0)
+		   : http_builder_add(b, nv->name, nv->namelen, nv->value, nv->valuelen);
 }
 
 /* ---- a whole one */
@@ -67,12 +86,6 @@ int http2_head_add(struct http_builder *b, const nghttp2_nv *nv, const char **ma
 static bool is_named(const struct http_header *h, const char *name)
 {
 	return h->name_len == strlen(name) && memcmp(h->name, name, h->name_len) == 0;
-}
-
-static bool is_hop_by_hop(const struct http_header *h)
-{
-	return is_named(h, "connection") || is_named(h, "transfer-encoding") || is_named(h, "keep-alive") ||
-	       is_named(h, "proxy-connection") || is_named(h, "upgrade");
 }
 
 /* False: none, or another than that of the header before. */
@@ -98,8 +111,6 @@ static const char *malformed_headers(const struct http_head *head, uint64_t *ret
 
 		if (h->name[0] == ':')
 			return "pseudo header in the wrong place";
-		if (is_hop_by_hop(h))
-			return "header of HTTP/1 in HTTP/2";
 		if (is_named(h, "content-length") && !take_length(h, ret_length))
 			return "content-length is no number, or several";
 	}

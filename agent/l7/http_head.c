@@ -7,6 +7,20 @@
 #define HEADERS_FIRST 16
 #define KEPT_MAX 4096
 
+/* The headers point into it. */
+static void move_text(struct http_builder *b, char *to)
+{
+	const char *from = b->text.v;
+
+	for (size_t i = 0; i < b->headers.n; i++) {
+		struct http_header *h = &b->headers.v[i];
+
+		h->name = to + (h->name - from);
+		h->value = h->value ? to + (h->value - from) : NULL;
+	}
+	b->n_before = 0;
+}
+
 static int grow_text(struct http_builder *b, size_t need)
 {
 	size_t size = MIN(MAX(MAX(need, b->text.size * 2), (size_t)TEXT_FIRST), (size_t)TEXT_MAX + 2);
@@ -14,9 +28,13 @@ static int grow_text(struct http_builder *b, size_t need)
 
 	if (need > TEXT_MAX + 2)
 		return -E2BIG;
-	v = realloc(b->text.v, size);
+	v = malloc(size);
 	if (!v)
 		return -ENOMEM;
+	if (b->text.n)
+		memcpy(v, b->text.v, b->text.n);
+	move_text(b, v);
+	free(b->text.v);
 	b->text.v = v;
 	b->text.size = size;
 	return 0;
@@ -30,14 +48,34 @@ static inline int room(struct http_builder *b, size_t len)
 	return need <= b->text.size ? 0 : grow_text(b, need);
 }
 
+static void begin_value(struct http_builder *b, struct http_header *h)
+{
+	b->text.v[b->text.n++] = '\0';
+	b->in_value = true;
+	h->value = b->text.v + b->text.n;
+}
+
+/* Blanks behind a value are none of it. What they were written over was of the head before. */
+static void strip(struct http_builder *b, struct http_header *h)
+{
+	while (h->value_len && (h->value[h->value_len - 1] == ' ' || h->value[h->value_len - 1] == '\t')) {
+		h->value_len--;
+		b->text.n--;
+		b->n_before = 0;
+	}
+}
+
 static void end_header(struct http_builder *b)
 {
-	if (!b->headers.n)
+	struct http_header *h;
+
+	if (!TAKE(b->open, false))
 		return;
+	h = &b->headers.v[b->headers.n - 1];
 	if (!b->in_value)
-		b->text.v[b->text.n++] = '\0';
+		begin_value(b, h);
+	strip(b, h);
 	b->text.v[b->text.n++] = '\0';
-	b->in_value = false;
 }
 
 static int grow_headers(struct http_builder *b)
@@ -50,6 +88,7 @@ static inline bool is_full(const struct http_builder *b)
 	return b->headers.n - b->n_pseudo + b->n_passed >= HTTP_HEADERS_MAX || b->n_pseudo > PSEUDO_MAX;
 }
 
+/* There is room in the text. */
 static inline int begin_header(struct http_builder *b, bool pseudo)
 {
 	int r = is_full(b) ? -E2BIG : 0;
@@ -61,6 +100,8 @@ static inline int begin_header(struct http_builder *b, bool pseudo)
 	end_header(b);
 	b->n_pseudo += pseudo && b->headers.n == b->n_pseudo && !b->n_passed;
 	b->headers.n++;
+	b->open = true;
+	b->in_value = false;
 	return 0;
 }
 
@@ -106,10 +147,10 @@ int http_builder_name(struct http_builder *b, const void *s, size_t len)
 {
 	int r = room(b, len + 2); /* the one before may still have to be ended */
 
-	if (r == 0 && (b->in_value || !b->headers.n)) {
+	if (r == 0 && (!b->open || b->in_value)) {
 		r = begin_header(b, len && *(const char *)s == ':');
 		if (r == 0)
-			b->headers.v[b->headers.n - 1] = (struct http_header){};
+			b->headers.v[b->headers.n - 1] = (struct http_header){ .name = b->text.v + b->text.n };
 	}
 	if (r < 0)
 		return r;
@@ -126,8 +167,7 @@ int http_builder_value(struct http_builder *b, const void *s, size_t len)
 	if (r < 0)
 		return r;
 	if (!b->in_value)
-		b->text.v[b->text.n++] = '\0';
-	b->in_value = true;
+		begin_value(b, &b->headers.v[b->headers.n - 1]);
 	memcpy(b->text.v + b->text.n, s, len);
 	b->text.n += len;
 	b->headers.v[b->headers.n - 1].value_len += len;
@@ -138,19 +178,47 @@ int http_builder_add(struct http_builder *b, const void *name, size_t name_len, 
 {
 	int r = room(b, name_len + value_len + 3);
 	struct http_header *h;
-	char *to;
+	char *at, *to;
 
 	r = r ?: begin_header(b, name_len && *(const char *)name == ':');
 	if (r < 0)
 		return r;
 	h = &b->headers.v[b->headers.n - 1];
-	*h = (struct http_header){ .name_len = (uint32_t)name_len, .value_len = (uint32_t)value_len };
-	to = mempcpy(b->text.v + b->text.n, name, name_len);
+	at = b->text.v + b->text.n;
+	to = mempcpy(at, name, name_len);
 	*to++ = '\0';
 	memcpy(to, value, value_len);
+	*h = (struct http_header){ at, to, (uint32_t)name_len, (uint32_t)value_len };
 	b->text.n += name_len + 1 + value_len;
 	b->in_value = true;
 	return 0;
+}
+
+/* The header that the head before has in this place. */
+static bool stands(const struct http_builder *b, const void *name, size_t name_len, const void *value, size_t value_len)
+{
+	const struct http_header *h;
+
+	if (b->headers.n >= b->n_before)
+		return false;
+	h = &b->headers.v[b->headers.n];
+	return h->name == b->text.v + b->text.n && name_len && h->name_len == name_len && h->value_len == value_len &&
+	       memcmp(h->name, name, name_len) == 0 && memcmp(h->value, value, value_len) == 0;
+}
+
+int http_builder_repeat(struct http_builder *b, const void *name, size_t name_len, const void *value, size_t value_len)
+{
+	int r;
+
+	end_header(b);
+	if (!stands(b, name, name_len, value, value_len))
+		return 0;
+	r = begin_header(b, *(const char *)name == ':');
+	if (r < 0)
+		return r;
+	b->text.n += name_len + 1 + value_len;
+	b->in_value = true;
+	return 1;
 }
 
 int http_builder_pass(struct http_builder *b, size_t len)
@@ -162,37 +230,11 @@ int http_builder_pass(struct http_builder *b, size_t len)
 	return 0;
 }
 
-static void seal_header(struct http_header *h, char *text)
-{
-	char *value = text + h->name_len + 1;
-
-	h->name = text;
-	h->value = value;
-	while (h->value_len && (value[h->value_len - 1] == ' ' || value[h->value_len - 1] == '\t'))
-		value[--h->value_len] = '\0';
-}
-
-static void seal_headers(struct http_builder *b)
-{
-	char *text = b->text.v;
-
-	end_header(b);
-	for (size_t i = 0; i < b->headers.n; i++) {
-		struct http_header *h = &b->headers.v[i];
-		size_t len = h->name_len + 1 + h->value_len + 1;
-
-		seal_header(h, text);
-		text += len;
-	}
-}
-
 void http_builder_seal(struct http_builder *b, struct http_head *ret_head)
 {
 	const struct http_header *host;
 
-	if (!b->sealed)
-		seal_headers(b);
-	b->sealed = true; /* values have lost their blanks: lengths no longer say where the next one is */
+	end_header(b);
 	ret_head->headers = b->headers.n ? b->headers.v + b->n_pseudo : NULL;
 	ret_head->n_headers = b->headers.n - b->n_pseudo;
 	ret_head->method = http_builder_pseudo(b, ":method") ?: "";
@@ -207,8 +249,9 @@ void http_builder_clear(struct http_builder *b)
 		http_builder_done(b);
 		return;
 	}
+	b->n_before = b->headers.n ?: b->n_before;
 	b->text.n = b->headers.n = b->n_pseudo = b->n_passed = b->passed_len = 0;
-	b->in_value = b->sealed = false;
+	b->open = b->in_value = false;
 }
 
 void http_builder_trim(struct http_builder *b)

@@ -10,12 +10,12 @@
 #include "lib/vec.h"
 
 struct http_builder {
-	VEC(char) text;                  /* with room for two more bytes always: the ends of a name and of a value */
-	VEC(struct http_header) headers; /* lengths only, until http_builder_seal() */
-	bool in_value;
-	bool sealed; /* it can be read, and not be added to */
+	VEC(char) text; /* with room for two more bytes always: the ends of a name and of a value */
+	VEC(struct http_header) headers;
+	bool open, in_value; /* the last header is not over; its name is */
 	size_t n_pseudo;
 	size_t n_passed, passed_len; /* headers that were not kept, their bytes */
+	size_t n_before;             /* headers of the head before this one: those not written over still stand there */
 };
 
 /* The next piece of a name (lower-cased) or value. 0, -ENOMEM, or -E2BIG: more than HTTP_HEADERS_MAX or HTTP_HEAD_MAX.
@@ -24,6 +24,11 @@ int http_builder_name(struct http_builder *b, const void *s, size_t len);
 int http_builder_value(struct http_builder *b, const void *s, size_t len);
 /* A whole header; the name is in small letters. */
 int http_builder_add(struct http_builder *b, const void *name, size_t name_len, const void *value, size_t value_len);
+/*
+ * The same, if the head before this one had it in the same place: then it stands there, and whoever added it then has
+ * looked at its letters. 1: so it is; 0: it is to be added; or an error. Nameless ones are never the same.
+ */
+int http_builder_repeat(struct http_builder *b, const void *name, size_t name_len, const void *value, size_t value_len);
 /* A header of len bytes that is not kept. Of those, too, there may be so many and so much; -E2BIG. */
 int http_builder_pass(struct http_builder *b, size_t len);
 /* Fills method, target, authority and headers of ret_head, which are valid until the next call. */
