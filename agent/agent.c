@@ -6,12 +6,13 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#include "agent/busy.h"
 #include "lib/clock.h"
 #include "lib/fs.h"
 
 #define SWEEP_US 200000  /* after a pass; no program runs that long */
 #define RETRY_US 1000000 /* a pass that could not be brought into force, or not wholly */
-#define COLLECT_EVERY 10 /* seconds between two looks for connections that are over, and at what failed */
+#define COLLECT_EVERY 10 /* seconds between two looks for connections that are over, for busy pods, at what failed */
 #define DRAIN_BATCH 512  /* events between two looks at everything else */
 
 static uint64_t now_us(void)
@@ -225,6 +226,16 @@ static void tell_losses(struct agent *a, uint64_t now, uint64_t *told, const cha
 
 static void on_node_changed(void *userdata);
 
+static void look_for_busy_pods(struct agent *a)
+{
+	int r = 0;
+
+	if (a->config.busy_packets)
+		r = busy_look(&a->endpoints, a->config.busy_packets, datapath_prog_fd(a->datapath, "from_pod"));
+	if (r == -EOPNOTSUPP)
+		a->config.busy_packets = 0;
+}
+
 static int on_second(sd_event_source *source, _unused_ uint64_t usec, void *userdata)
 {
 	struct agent *a = userdata;
@@ -243,6 +254,7 @@ static int on_second(sd_event_source *source, _unused_ uint64_t usec, void *user
 	if (a->seconds++ % COLLECT_EVERY == 0) {
 		if (datapath_collect(a->datapath, &a->conns, &e) < 0)
 			log_warn("%s", e.msg);
+		look_for_busy_pods(a);
 		if (a->node_incomplete)
 			on_node_changed(a);
 	}

@@ -49,6 +49,7 @@ static const struct setting {
 	{ "policyMax", NULL, NULL, NULL, U32, AT(policy_max) },
 	{ "ipcacheMax", NULL, NULL, NULL, U32, AT(ipcache_max) },
 	{ "eventsBytes", NULL, NULL, NULL, U32, AT(events_bytes) },
+	{ "busyPackets", NULL, NULL, NULL, U32, AT(busy_packets) },
 #undef AT
 };
 
@@ -311,6 +312,7 @@ static int set_defaults(struct config *c, struct err *reterr)
 		json_array_append_new(redact, json_string(secrets[i]));
 	uname(&un);
 	c->flows_max = 65535;
+	c->busy_packets = 10000;
 	c->l7 = (struct config_l7){ .by_default = WEIR_EP_L7_FULL,
 				    .enabled = 1,
 				    .budget = 256 << 10,

@@ -49,6 +49,7 @@ struct config {
 	json_t *flow_logs;    /* for agent/export/flow_log.h; NULL: none */
 	uint32_t flows_max;   /* flows kept in memory */
 	uint32_t ct_tcp_max, ct_any_max, policy_max, ipcache_max, events_bytes;
+	uint32_t busy_packets; /* a second; 0: no pod sends so much that it gets a link */
 };
 
 enum config_action { CONFIG_RUN, CONFIG_EXIT };

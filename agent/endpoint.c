@@ -5,6 +5,7 @@
 
 static void endpoint_free(struct endpoint *ep)
 {
+	close_fd(ep->link);
 	free(ep->key);
 	free(ep->pod);
 	attachment_free(ep->attachment);
@@ -74,8 +75,10 @@ static int insert(struct endpoints *eps, struct attachment **a, uint32_t slot, s
 {
 	struct endpoint *ep = calloc(1, sizeof(*ep));
 
-	if (ep)
+	if (ep) {
+		ep->link = -1;
 		ep->key = attachment_key((*a)->container_id, (*a)->ifname);
+	}
 	if (!ep || !ep->key || !name_pod(ep, *a)) {
 		if (ep)
 			endpoint_free(ep);

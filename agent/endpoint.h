@@ -17,6 +17,8 @@ struct endpoint {
 	bool ready;   /* its policy is in force; false: no Pod object yet, or its rule set could not be written */
 	bool outside; /* Kubernetes: the runtime gave no namespace; without a Pod object no policy selects it */
 	char *pod;    /* "namespace/name"; NULL: it has no name */
+	int link;     /* agent/busy.h: a TCX link that goes with this, or -1 */
+	uint64_t sent, looked_ns; /* likewise: packets, at the last look */
 	UT_hash_handle hh, hh_pod;
 };
 

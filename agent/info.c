@@ -155,6 +155,7 @@ static void set_counts(const struct agent *a, Weir__V1__StatusResponse *msg)
 	for (struct endpoint *ep = a->endpoints.by_key; ep; ep = ep->hh.next) {
 		msg->endpoints++;
 		msg->endpoints_ready += ep->ready;
+		msg->endpoints_busy += ep->link >= 0;
 	}
 	msg->endpoints_waiting = msg->endpoints - msg->endpoints_ready;
 	msg->identities = a->result->n_identities;

@@ -168,8 +168,10 @@ static int print_status(const ProtobufCMessage *msg)
 	       human(s->memory_rss, rss, sizeof(rss)));
 	print_flows(s);
 	print_l7(s->l7);
-	printf("%-12s %u: %u ready, %u waiting\n", "Endpoints:", s->endpoints, s->endpoints_ready,
-	       s->endpoints_waiting);
+	printf("%-12s %u: %u ready, %u waiting", "Endpoints:", s->endpoints, s->endpoints_ready, s->endpoints_waiting);
+	if (s->endpoints_busy)
+		printf("; %u busy", s->endpoints_busy);
+	putchar('\n');
 	printf("%-12s %u policies, %u pods, %u namespaces\n", "Objects:", s->policies, s->pods, s->namespaces);
 	printf("%-12s generation %u: %u identities, %u rule sets, %u rules; compiled in %llu us, applied in %llu us\n",
 	       "Policy:", s->generation, s->identities, s->rulesets, s->rules, (unsigned long long)s->policy_compile_us,

@@ -64,8 +64,7 @@ static int link_update(int link_fd, int prog_fd)
 	return sys_bpf(BPF_LINK_UPDATE, &attr);
 }
 
-/* -EINVAL: no TCX in this kernel. */
-static int link_create(int prog_fd, uint32_t ifindex, bool ingress)
+int tc_link(int prog_fd, uint32_t ifindex, bool ingress)
 {
 	union bpf_attr attr = { .link_create = { .prog_fd = prog_fd, .target_fd = ifindex } };
 
@@ -165,7 +164,7 @@ int tc_attach(int prog_fd, uint32_t ifindex, bool ingress, const char *pin_path,
 		r = link_update(link, prog_fd);
 		return r < 0 ? err_set(reterr, r, "cannot update %s: %m", pin_path) : 0;
 	}
-	link = link_create(prog_fd, ifindex, ingress);
+	link = tc_link(prog_fd, ifindex, ingress);
 	if (link == -EINVAL)
 		return filter_attach(prog_fd, ifindex, ingress, reterr);
 	if (link < 0)

@@ -3,7 +3,8 @@
  * A TC program on an interface, in one of two ways:
  * - a TCX link (Linux 6.6), pinned: for interfaces that others use too, because nobody else can remove it;
  * - one filter on the clsact qdisc: where there is no TCX, and on the interfaces of pods, because a TCX link waits
- *   for an RCU grace period with the RTNL lock held: 8 to 30 ms, where the filter takes 0.1.
+ *   for an RCU grace period with the RTNL lock held: 8 to 30 ms, where the filter takes 0.1. It also costs each packet
+ *   some 45 ns less, so that pods that send much get one besides (agent/busy.h).
  * A TCX link beside the filter is no danger: it runs first, and its verdict is final.
  * bpf(2) by hand, because weir-cni is static and small.
  */
@@ -19,6 +20,9 @@
  * on this very interface, else replaced. NULL: as a filter.
  */
 int tc_attach(int prog_fd, uint32_t ifindex, bool ingress, const char *pin_path, struct err *reterr);
+
+/* A TCX link that lasts as long as the descriptor that is returned. -EINVAL: this kernel has none. */
+int tc_link(int prog_fd, uint32_t ifindex, bool ingress);
 
 /* 0 also when nothing was attached or the interface has gone. */
 int tc_detach(uint32_t ifindex, bool ingress, const char *pin_path, struct err *reterr);
