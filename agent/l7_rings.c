@@ -31,7 +31,7 @@ static uint32_t size_of(uint32_t bytes, size_t n)
 
 static int check_size(int fd, uint32_t size, struct err *reterr)
 {
-	uint32_t is;
+	uint32_t is = 0;
 	int r = entries_of(fd, &is, reterr);
 
 	if (r < 0 || is == size)
