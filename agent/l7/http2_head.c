@@ -54,31 +54,29 @@ static bool is_value(const uint8_t *value, size_t len)
 	return ascii_printable(value, len) == len || nghttp2_check_header_value(value, len);
 }
 
-static const char *bad_header(const nghttp2_nv *nv, enum naming naming)
+static const char *bad_name(const nghttp2_nv *nv, enum naming naming)
 {
 	if (naming == HOP_BY_HOP)
 		return "header of HTTP/1 in HTTP/2";
-	if (naming == ODD && !nghttp2_check_header_name(nv->name, nv->namelen))
-		return "invalid header name";
-	return is_value(nv->value, nv->valuelen) ? NULL : "invalid header value";
+	return naming == ODD && !nghttp2_check_header_name(nv->name, nv->namelen) ? "invalid header name" : NULL;
 }
 
 int http2_head_add(struct http_builder *b, const nghttp2_nv *nv, const char **malformed)
 {
 	int r = http_builder_repeat(b, nv->name, nv->namelen, nv->value, nv->valuelen);
+	const char *name, *value;
 	enum naming naming;
-	const char *bad;
 
 	if (r != 0)
 		return MIN(r, 0);
 	naming = naming_of(nv->name, nv->namelen);
-	bad = bad_header(nv, naming);
-	*malformed = *malformed ?: bad;
+	name = bad_name(nv, naming);
+	value = is_value(nv->value, nv->valuelen) ? NULL : "invalid header value";
+	*malformed = *malformed ?: name ?: value;
 	if (naming == PASSED)
 		return http_builder_pass(b, nv->namelen + nv->valuelen);
-	/* What is invalid may hold a NUL, and is not kept: a header that was repeated would pass for valid. */
-	return bad ? http_builder_add(b, "", 0, "", 0)
-		   : http_builder_add(b, nv->name, nv->namelen, nv->value, nv->valuelen);
+	/* What is invalid may hold a NUL, and is not kept. A name would pass for valid when it is repeated. */
+	return http_builder_add(b, nv->name, name ? 0 : nv->namelen, nv->value, name || value ? 0 : nv->valuelen);
 }
 
 /* ---- a whole one */

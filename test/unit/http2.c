@@ -358,6 +358,18 @@ START_TEST(malformed_streams_leave_the_others)
 }
 END_TEST
 
+/* A bad value leaves the others in their places. */
+START_TEST(what_is_sound_of_a_malformed_head_is_told)
+{
+	const char *text;
+
+	begin();
+	headers(0, 1, true, ":method=GET;:path=/a\rb;:authority=h");
+	text = finish();
+	ck_assert_msg(strstr(text, "GET  h => nothing; unparseable: invalid header value") == text, "%s", text);
+}
+END_TEST
+
 struct bad_frame {
 	uint8_t type, flags;
 	uint32_t id, len;
@@ -620,5 +632,5 @@ END_TEST
 UNIT_MAIN(http2, heads_that_come_again, heads_that_add_to_the_table, what_is_owed_to_the_table_moves_the_rest,
 	  what_is_owed_comes_before_another_size, what_nobody_asks_for_is_not_kept, lengths_are_those_of_the_data,
 	  settings_without_end, calls_split_anywhere, table_size_follows_settings, gaps, resets_and_goaway,
-	  malformed_streams_leave_the_others, frames_against_the_standard, floods, midstream_is_not_guessed,
-	  what_is_copied, blocks_of_headers_that_are_large, tunnels)
+	  malformed_streams_leave_the_others, what_is_sound_of_a_malformed_head_is_told, frames_against_the_standard,
+	  floods, midstream_is_not_guessed, what_is_copied, blocks_of_headers_that_are_large, tunnels)
