@@ -6,8 +6,13 @@
 AGENT=$BUILD/san/weir-agent
 PROBE=$BUILD/test/tool/probe
 
-busy() {
-	weir n status -o json | jq -r '.endpoints_busy // 0'
+are_busy() {
+	local i
+	for ((i = 0; i < 150; i++)); do
+		[ "$(weir n status -o json | jq -r '.endpoints_busy // 0')" = "$1" ] && return 0
+		sleep 0.2
+	done
+	return 1
 }
 
 node_up n '["10.29.0.0/24","fd00:29::/64"]'
@@ -31,10 +36,7 @@ descriptors=$(find "/proc/$AGENT_PID/fd" -type l | wc -l)
 in_pod a/client timeout 100 "$PROBE" hold "${server[0]}" 80 50 20 >"$TMP/tcp4" 2>&1 & tcp4=$!
 in_pod a/client timeout 100 "$PROBE" hold "${server[1]}" 80 50 20 >"$TMP/tcp6" 2>&1 & tcp6=$!
 in_pod a/client timeout 100 "$PROBE" never "${server[0]}" 81 50 >"$TMP/never" 2>&1 & never=$!
-for ((i = 0; i < 200 && $(busy) < 2; i++)); do
-	sleep 0.2
-done
-check "both pods are found to be busy" test "$(busy)" = 2
+check "both pods are found to be busy" are_busy 2
 check "in words, too" grep -q '2 ready, 0 waiting; 2 busy' <(weir n status)
 check "what was allowed is" in_pod a/client "$PROBE" tcp "${server[0]}" 80
 check "over IPv6, too" in_pod a/client "$PROBE" tcp "${server[1]}" 80
@@ -44,15 +46,12 @@ agent_stop "$AGENT_PID" KILL
 check "what was allowed is, without the agent" in_pod a/client "$PROBE" tcp "${server[0]}" 80
 check_not "what was denied is, without the agent" in_pod a/client "$PROBE" tcp "${server[1]}" 81 200
 agent_start n || { not_ok "the agent starts again"; done_testing; }
+check "both pods are busy again" are_busy 2
 check "20 TCP connections over IPv4 live on" wait $tcp4
 check "20 TCP connections over IPv6 live on" wait $tcp6
 check "what is denied stays denied" wait $never
-check "both pods are busy again" test "$(busy)" = 2
 check "pods go" pod_del n a/client
 check "they go" pod_del n a/server
-for ((i = 0; i < 50 && $(busy) > 0; i++)); do
-	sleep 0.1
-done
-check "their links are closed" test "$(busy)" = 0
+check "their links are closed" are_busy 0
 check "no descriptor is left" test "$(find "/proc/$AGENT_PID/fd" -type l | wc -l)" -le "$descriptors"
 done_testing

@@ -86,7 +86,7 @@ START_TEST(who_sends_much_gets_a_link)
 	up("one");
 	up("veth0");
 	sends("veth0", 100);
-	ck_assert_int_eq(busy_look(eps, 1000, prog), 0); /* nobody knows since when */
+	ck_assert_int_eq(busy_look(eps, 1000, prog), 0); /* little, since the machine is up */
 	ck_assert_int_eq(busy_look(eps, 1000, prog), 0); /* nothing more */
 	sends("veth0", 100);
 	ck_assert_int_eq(busy_look(eps, UINT32_MAX, prog), 0);
