@@ -13,8 +13,8 @@
 #define HALF_SIZE (4u << 20)        /* bytes of each half of the queue; what is never written takes no memory */
 #define HALF_LEAST (HALF_SIZE / 16) /* free, for what one record of the ring may turn into */
 #define BATCH 1024                  /* records between two pauses */
-/* The datapath does not wake the reader for single records, only when much has gathered: it looks, more often while there
- * are some. Each time it takes caches from whoever runs there. */
+/* The datapath does not wake the reader for single records, only when much has gathered: it looks, more often while
+ * there are some. Each time it takes caches from whoever runs there. */
 #define BUSY_MS 50
 #define IDLE_MS 100
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/node.h"
 
+#include <arpa/inet.h>
 #include <ifaddrs.h>
+#include <linux/filter.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -172,6 +174,43 @@ static int on_messages(_unused_ sd_event_source *source, int fd, _unused_ uint32
 	return 0;
 }
 
+/*
+ * What pods do to links and routes, with each that comes or goes, does not wake the agent: passed are addresses,
+ * default routes, and links but for those that weir-cni has named. (The kernel writes a link's name as its first
+ * attribute.)
+ */
+static int pass_what_matters(int fd)
+{
+	enum {
+		DST_LEN = NLMSG_HDRLEN + offsetof(struct rtmsg, rtm_dst_len),
+		NAME = NLMSG_HDRLEN + NLMSG_ALIGN(sizeof(struct ifinfomsg)), /* its attribute */
+		POD_NAME_LEN = NLA_HDRLEN + IFNAMSIZ,
+		WEIR = 'w' << 24 | 'e' << 16 | 'i' << 8 | 'r',
+	};
+	/* Loads are of network byte order, netlink is of this machine's. A load beyond the end drops the message. */
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_type)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWROUTE), 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELROUTE), 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWLINK), 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELLINK), 2, 6),
+		/* a route */
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, DST_LEN),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 4, 5),
+		/* a link */
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, NAME + offsetof(struct nlattr, nla_len)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(POD_NAME_LEN), 0, 2),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, NAME + NLA_HDRLEN),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, WEIR, 1, 0),
+		/* pass, drop */
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	const struct sock_fprog filter = { ARRAY_SIZE(code), code };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) < 0 ? -errno : 0;
+}
+
 int node_watch_new(sd_event *event, void (*changed)(void *userdata), void *userdata, struct node_watch **ret_w,
 		   struct err *reterr)
 {
@@ -188,7 +227,7 @@ int node_watch_new(sd_event *event, void (*changed)(void *userdata), void *userd
 	w->fd = nl_open(reterr);
 	if (w->fd < 0)
 		return w->fd;
-	if (bind(w->fd, (const struct sockaddr *)&groups, sizeof(groups)) < 0)
+	if (pass_what_matters(w->fd) < 0 || bind(w->fd, (const struct sockaddr *)&groups, sizeof(groups)) < 0)
 		return err_set(reterr, -errno, "cannot watch this node's addresses and routes: %m");
 	if (sd_event_add_io(event, &w->io, w->fd, EPOLLIN, on_messages, w) < 0 ||
 	    sd_event_add_time_relative(event, &w->timer, CLOCK_MONOTONIC, 0, 0, on_timer, w) < 0)

@@ -25,7 +25,8 @@ int node_scan(struct node *ret_n, char **names, struct err *reterr);
 bool node_has_addr(const struct node *n, const struct weir_addr *a);
 
 struct node_watch;
-/* Calls back, at most a few times a second, after addresses, routes or links have changed. */
+/* Calls back, at most a few times a second, after addresses, default routes or links have changed; not after what
+ * weir-cni makes for pods. */
 int node_watch_new(sd_event *event, void (*changed)(void *userdata), void *userdata, struct node_watch **ret_w,
 		   struct err *reterr);
 void node_watch_free(struct node_watch *w);

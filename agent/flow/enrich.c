@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/flow/enrich.h"
 
-
 #include "agent/flow/names.h"
 #include "agent/flow/services.h"
 #include "lib/addr.h"

@@ -194,6 +194,42 @@ START_TEST(changes_are_told_and_a_burst_once)
 }
 END_TEST
 
+START_TEST(what_weir_cni_does_for_pods_is_not_told)
+{
+	_cleanup_(node_watch_freep) struct node_watch *w = NULL;
+	unsigned n = 0;
+	sd_event *event;
+	struct err e;
+
+	if (!enter())
+		return;
+	ck_assert_int_eq(sd_event_new(&event), 0);
+	ck_assert_msg(node_watch_new(event, count, &n, &w, &e) == 0, "%s", e.msg);
+	sh("ip link add weir0123456789a type veth peer weir0123456789b && ip link set weir0123456789b up addrgenmode "
+	   "none");
+	sh("ip link set weir0123456789a up addrgenmode none mtu 1400 && ip route add 192.0.2.1 dev weir0123456789a");
+	sh("ip -6 route add 2001:db8::1 dev weir0123456789a && ip route del 192.0.2.1");
+	sh("ip link del weir0123456789a");
+	while (sd_event_run(event, 500000) > 0)
+		;
+	ck_assert_uint_eq(n, 0);
+	/* names that only look like those */
+	sh("ip link add weir01234567 type veth peer weir0123456789b");
+	ck_assert_uint_ge(calls(event, &n), 1);
+	sh("ip link del weir01234567");
+	ck_assert_uint_ge(calls(event, &n), 1);
+	sh("ip link add wei00123456789a type veth peer weir0123456789b");
+	ck_assert_uint_ge(calls(event, &n), 1);
+	sh("ip link del wei00123456789a");
+	ck_assert_uint_ge(calls(event, &n), 1);
+	sh("ip -6 route add default dev a0");
+	ck_assert_uint_ge(calls(event, &n), 1);
+	sh("ip -6 route del default");
+	ck_assert_uint_ge(calls(event, &n), 1);
+	sd_event_unref(event);
+}
+END_TEST
+
 UNIT_MAIN(node, its_addresses_without_loopback_and_link_local_ones, uplinks_are_the_devices_of_default_routes,
 	  every_next_hop_is_an_uplink, names_go_before_routes, there_are_no_more_uplinks_than_have_room,
-	  changes_are_told_and_a_burst_once)
+	  changes_are_told_and_a_burst_once, what_weir_cni_does_for_pods_is_not_told)
