@@ -5,14 +5,14 @@
 
 #define FIRST_SIZE (256u << 10)
 #define CHUNK_SIZE (1u << 20)
-#define SHIFT 4    /* log2 of the smallest block */
-#define CLASSES 13 /* up to 64 KiB */
-#define MAPPED CLASSES
+#define SHIFT 4   /* log2 of the smallest block */
+#define ORDERS 13 /* up to 64 KiB */
+#define MAPPED ORDERS
 #define IN_USE 0x77656972u
 #define FREED 0x66726565u
 
 struct block {
-	uint32_t state, class; /* MAPPED: a mapping of its own */
+	uint32_t state, order; /* MAPPED: a mapping of its own */
 	union {
 		size_t size;        /* IN_USE: what fits */
 		struct block *next; /* FREED */
@@ -23,7 +23,7 @@ _Static_assert(sizeof(struct block) == 16, "a block's data is aligned as the blo
 
 static _Alignas(max_align_t) char first[FIRST_SIZE];
 static char *at = first, *end = first + FIRST_SIZE;
-static struct block *freed[CLASSES];
+static struct block *freed[ORDERS];
 
 static void *map(size_t n)
 {
@@ -50,30 +50,30 @@ static struct block *cut(size_t n)
 	return b;
 }
 
-static uint32_t class_of(size_t n)
+static uint32_t order_of(size_t n)
 {
-	uint32_t class = 0;
+	uint32_t order = 0;
 
-	while (class < CLASSES && n > (size_t)1 << (class + SHIFT))
-		class++;
-	return class;
+	while (order < ORDERS && n > (size_t)1 << (order + SHIFT))
+		order++;
+	return order;
 }
 
 void *heap_alloc(size_t n)
 {
-	uint32_t class = class_of(n);
+	uint32_t order = order_of(n);
 	struct block *b = NULL;
 
-	if (class == MAPPED) {
+	if (order == MAPPED) {
 		if (n < PTRDIFF_MAX)
 			b = map(sizeof(*b) + n);
-	} else if (freed[class]) {
-		b = freed[class];
-		freed[class] = b->next;
+	} else if (freed[order]) {
+		b = freed[order];
+		freed[order] = b->next;
 		if (b->state != FREED)
 			abort();
 	} else {
-		n = (size_t)1 << (class + SHIFT);
+		n = (size_t)1 << (order + SHIFT);
 		b = cut(sizeof(*b) + n);
 	}
 	if (!b) {
@@ -81,8 +81,8 @@ void *heap_alloc(size_t n)
 		return NULL;
 	}
 	b->state = IN_USE;
-	b->class = class;
-	b->size = class == MAPPED ? n : (size_t)1 << (class + SHIFT);
+	b->order = order;
+	b->size = order == MAPPED ? n : (size_t)1 << (order + SHIFT);
 	return b->data;
 }
 
@@ -90,7 +90,7 @@ static struct block *block_of(void *p)
 {
 	struct block *b = (struct block *)((char *)p - sizeof(*b));
 
-	if (b->state != IN_USE || b->class > MAPPED)
+	if (b->state != IN_USE || b->order > MAPPED)
 		abort();
 	return b;
 }
@@ -102,13 +102,13 @@ void heap_free(void *p)
 	if (!p)
 		return;
 	b = block_of(p);
-	if (b->class == MAPPED) {
+	if (b->order == MAPPED) {
 		munmap(b, sizeof(*b) + b->size);
 		return;
 	}
 	b->state = FREED;
-	b->next = freed[b->class];
-	freed[b->class] = b;
+	b->next = freed[b->order];
+	freed[b->order] = b;
 }
 
 void *heap_resize(void *p, size_t n)

@@ -49,21 +49,28 @@ int link_open_progs(const char *bpf_dir, struct link_progs *ret_progs, struct er
 
 /* ---- requests; what names them in errors */
 
+/* One queue, of which more are never used: the kernel would make room for as many as there may be processors, at each
+ * end, 1.4 KiB apiece. */
+static void put_end(struct nl_batch *b, const char *name, const uint8_t mac[6], uint32_t mtu)
+{
+	nl_put_str(b, IFLA_IFNAME, name);
+	nl_put(b, IFLA_ADDRESS, mac, 6);
+	nl_put_u32(b, IFLA_MTU, mtu);
+	nl_put_u32(b, IFLA_NUM_TX_QUEUES, 1);
+	nl_put_u32(b, IFLA_NUM_RX_QUEUES, 1);
+}
+
 static void put_pair(struct nl_batch *b, const struct attachment *a, int netns)
 {
 	size_t info, data, peer;
 
 	nl_begin(b, RTM_NEWLINK, NEW, sizeof(struct ifinfomsg), "create the veth pair");
-	nl_put_str(b, IFLA_IFNAME, a->hostif);
-	nl_put(b, IFLA_ADDRESS, a->host_mac, 6);
-	nl_put_u32(b, IFLA_MTU, a->mtu);
+	put_end(b, a->hostif, a->host_mac, a->mtu);
 	info = nl_nest(b, IFLA_LINKINFO, 0);
 	nl_put_str(b, IFLA_INFO_KIND, "veth");
 	data = nl_nest(b, IFLA_INFO_DATA, 0);
 	peer = nl_nest(b, VETH_INFO_PEER, sizeof(struct ifinfomsg));
-	nl_put_str(b, IFLA_IFNAME, a->ifname);
-	nl_put(b, IFLA_ADDRESS, a->mac, 6);
-	nl_put_u32(b, IFLA_MTU, a->mtu);
+	put_end(b, a->ifname, a->mac, a->mtu);
 	nl_put_u32(b, IFLA_NET_NS_FD, netns);
 	nl_nest_end(b, peer);
 	nl_nest_end(b, data);

@@ -86,6 +86,16 @@ def host_sysctls(host, net):
 
 
 @test
+def one_queue(host, net):
+    """both ends have one queue each way, however many processors there may be"""
+    pod = host.new_pod()
+    net.add(pod).ok()
+    ends = [l for ns in (None, pod) for l in ip("link", netns=ns) if l["ifname"] in (net.record()["hostIf"], "eth0")]
+    assert [(l["num_tx_queues"], l["num_rx_queues"]) for l in ends] == [(1, 1)] * 2, ends
+    net.delete().ok()
+
+
+@test
 def packets_flow(host, net):
     """with programs that pass everything: host to pod, pod to pod, both families"""
     host.load(host.passing)

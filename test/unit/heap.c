@@ -152,4 +152,5 @@ START_TEST(misuse_ends_the_program)
 END_TEST
 
 UNIT_MAIN(heap, blocks_are_aligned_apart_and_keep_what_is_written, what_is_freed_is_handed_out_again,
-	  resizing_keeps_the_contents, without_memory_there_is_an_error_and_the_old_block_stays, misuse_ends_the_program)
+	  resizing_keeps_the_contents, without_memory_there_is_an_error_and_the_old_block_stays,
+	  misuse_ends_the_program)
