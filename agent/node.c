@@ -176,8 +176,8 @@ static int on_messages(_unused_ sd_event_source *source, int fd, _unused_ uint32
 
 /*
  * What pods do to links and routes, with each that comes or goes, does not wake the agent: passed are addresses,
- * default routes, and links but for those that weir-cni has named. (The kernel writes a link's name as its first
- * attribute.)
+ * default routes, and links but for those with a name of attachment_hostif(). (The kernel writes a link's name as its
+ * first attribute.)
  */
 static int pass_what_matters(int fd)
 {
